@@ -27,7 +27,10 @@ async function createGroup({ service }: Opened, count: number): Promise<string> 
   return sessions.map(({ id }) => `${id}\n`).join("");
 }
 
-/** Purges until nothing is left, which also merges the log of visits. Otherwise the measured server would merge it. */
+/**
+ * Purges everything that is due. This also merges the log of the index of visits; otherwise the server would do so
+ * while it is measured.
+ */
 async function keepHouse(): Promise<void> {
   while ((await opened.store.purgeExpired(opened.clock())).hasMore);
 }

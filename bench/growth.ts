@@ -9,12 +9,15 @@ import { runtime } from "./subjects/node-peers.ts";
 import { memory, tree } from "./usage.ts";
 import { load, type Tickets } from "./wrk.ts";
 
-/** Very long lifetimes, so that no read renews a session: renewals would hide the cost of a large store. */
+/**
+ * Very long lifetimes, so that no read renews a session: a renewal is a write, which would hide the cost of a large
+ * store.
+ */
 const IDLE = { ANTECHAMBER_RECOGNIZED_IDLE: "24h", ANTECHAMBER_RECOGNIZED_LIFETIME: "240h" };
 
 type Filled = { count: number; dataDir: string; tickets: Tickets; bytes: number };
 
-/** Duration of the warm-up: until then, a server on a newly filled store still merges the index of visits. */
+/** Seconds added to the warm-up: at first, a server on a newly filled store still merges the index of visits. */
 const SETTLE_SECONDS = 12;
 
 /** Fills a store of each size once. In every round, starts a server on each of the stores and measures it. */

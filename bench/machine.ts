@@ -52,7 +52,7 @@ export function machineName({ processor, cores }: Machine): string {
 export function timeCache(): number {
   const size = 2 ** 21;
   const next = Uint32Array.from({ length: size }, (_, index) => index);
-  // Sattolo's shuffle creates a single cycle through all positions.
+  // Sattolo's shuffle creates a single cycle, so that the loop below reads every position once.
   for (let index = size - 1; index > 0; index--) {
     const other = Math.floor(Math.random() * index);
     const kept = next[index] ?? 0;

@@ -8,7 +8,9 @@ import { collectTickets, inventTickets, SESSIONS } from "./tickets.ts";
 import { verify } from "./verify.ts";
 import { CONNECTIONS, Exhausted, type Load, load } from "./wrk.ts";
 
-/** Factor for the number of tickets: a quarter more than are needed at the speed of creating sessions. */
+/**
+ * Factor for the number of tickets: a quarter more than associating would use if it were as fast as creating sessions.
+ */
 const RESERVE = 1.25;
 
 type Repeatable = Exclude<Operation, "associate">;
@@ -95,7 +97,7 @@ async function measureAssociate(bench: Bench, perSecond: number): Promise<Measur
   } as const;
   try {
     const { requests } = await load({ ...prepared, seconds: options.warmUp });
-    // The requests that were in progress at the end of the warm-up have also used their tickets.
+    // Also skips the tickets of requests that were still in progress, and so not counted, at the end of the warm-up.
     const first = requests + 2 * CONNECTIONS;
     return await measure(running, { ...prepared, first, seconds: options.seconds });
   } catch (error) {

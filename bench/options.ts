@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** The options of a run. */
+/** The options of a benchmark run. */
 export type Options = {
   /**
    * The measurements to run: names of subjects or of their groups, `slow-disk`, `records`, `middleware`, `growth`,
@@ -13,7 +13,7 @@ export type Options = {
   warmUp: number;
   /** The sizes of the stores with which growth is measured, in sessions. */
   growth: number[];
-  /** Whether the run is short. A short run shows that everything works, but its figures are not reliable. */
+  /** Whether the benchmark run is short. It then shows that everything works, but its figures are not reliable. */
   quick: boolean;
   /** Name of the machine in the results. By default it is derived from the processor. */
   name?: string;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 
-/** A process that this run has started. The run stops it at the end. */
+/** A process that the benchmarks have started, and stop at their end. */
 export type Started = {
   pid: number;
   /** The text that the first group of the pattern `ready` has captured. */
@@ -37,7 +37,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => process.exit(130));
 }
 
-/** Creates an empty folder, which is deleted at the end of this run. */
+/** Creates an empty folder, which is deleted when the benchmarks end. */
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "antechamber-bench-"));
   folders.add(path);

@@ -69,7 +69,7 @@ function createSessions(dataDir: string, folder: string): Promise<Tickets> {
   return runOn(dataDir, (url) => collectTickets(antechamber("bun"), url, create, folder, SESSIONS));
 }
 
-/** Starts the service on a folder, runs `work`, and stops the service, which then moves its log into the database. */
+/** Runs `work` with a service on a folder. Stopping the service moves SQLite's write-ahead log into the database. */
 async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Promise<T> {
   const running = await startAntechamber("bun", { dataDir });
   try {

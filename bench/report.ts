@@ -75,7 +75,8 @@ function ratioTable(results: Results, subjects: Subject[]): string {
 }
 
 /**
- * Returns the table of CPU cost, which is more stable than requests per second: pauses and the load do not affect it.
+ * Returns the table of CPU cost, which is more stable than requests per second: pauses and a slow load generator do not
+ * affect it.
  */
 function costTable(results: Results, subjects: Subject[]): string {
   const limit = limitOf(results);

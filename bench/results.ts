@@ -80,7 +80,7 @@ export type MiddlewareResult = {
   dropped: number;
 };
 
-/** All results of a run. */
+/** All results of a benchmark run. */
 export type Results = {
   started: string;
   finished: string;

@@ -124,7 +124,7 @@ async function measureApplication(results: Results, round: number): Promise<void
   });
 }
 
-/** Measures all subjects on one Redis or one cluster. Each round starts a new one. */
+/** Measures all subjects on one Redis or one cluster. Each round starts a new Redis or cluster. */
 async function measureRedis(results: Results, topology: Topology, round: number): Promise<void> {
   const store = await startStore(topology);
   try {

@@ -43,7 +43,8 @@ export async function measureSlowDisk(
     const after = await measure(running, reads);
     const unbounded = await together(running, reads, writes, warmUp);
     // Reads without writes are measured before and after, because the speed of the machine changes. The better result
-    // counts: a runtime that is still warming up would make the reads during writes look better than they are.
+    // counts: a result from a runtime that is still warming up is too low, and reads during writes would look good in
+    // comparison.
     const alone = after.perSecond > before.perSecond ? after : before;
     return {
       ...{ round, subject: subject.name, fsyncMs: FSYNC_MS, alone },

@@ -51,7 +51,7 @@ export function cpuSeconds(pids: number[]): number {
   return pids.reduce((sum, pid) => sum + (stat(pid)?.cpuSeconds ?? 0), 0);
 }
 
-/** Returns the CPU time (s) of the load: this process and its descendants, ended ones too, without the server's. */
+/** Returns the CPU time (s) of the load: this process and its descendants, also ended ones, but not the server's. */
 export function loadCpuSeconds(server: number[]): number {
   const own = tree([process.pid]).filter((pid) => !server.includes(pid));
   return cpuSeconds(own) + (stat(process.pid)?.endedChildrenSeconds ?? 0);

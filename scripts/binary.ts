@@ -75,8 +75,8 @@ function carrying(paths: readonly string[]): string {
 }
 
 /**
- * In a bundle, all modules have the same `import.meta.url`. This plugin gives each module its own one again, in the
- * folder in which an executable finds its files, so that the same code works in both.
+ * In a bundle, all modules have the same `import.meta.url`. This plugin gives each module an address of its own again,
+ * in the folder in which an executable finds its files. So the same code works as sources and in an executable.
  */
 function ownAddresses(): BunPlugin {
   const inside = (path: string) => JSON.stringify(`file:///$bunfs/root/${relative(root, path)}`);

@@ -33,7 +33,7 @@ const limits = {
   stopped: stop.signal,
 };
 
-/** Returns the chosen runs. If they cannot run, prints the reason and returns `undefined`. */
+/** Returns the chosen test runs. If they cannot be started, prints the reason and returns `undefined`. */
 function prepare() {
   try {
     const tier = isQuick ? "quick" : isLong ? "long" : "usual";

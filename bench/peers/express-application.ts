@@ -1,4 +1,4 @@
-// A small Express application. If SESSIONS_URL is set, it uses our middleware as the documentation describes.
+// A small Express application. If SESSIONS_URL is set, it uses the middleware of @antechamber/client as documented.
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { sessionOf, sessions } from "../../client/src/middleware/express.ts";

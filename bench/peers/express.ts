@@ -1,4 +1,4 @@
-// A session service made of express-session and connect-redis, configured as they recommend for production.
+// A session service made of express-session and connect-redis, configured as both recommend for production.
 import type { AddressInfo } from "node:net";
 import { RedisStore } from "connect-redis";
 import express, { type Request, type Response } from "express";

@@ -1,4 +1,5 @@
-// A session service made of @fastify/session and connect-redis, a store that the documentation of the former names.
+// A session service made of @fastify/session and connect-redis, a store that the documentation of @fastify/session
+// names.
 import type { AddressInfo } from "node:net";
 import fastifyCookie, { Signer } from "@fastify/cookie";
 import fastifySession from "@fastify/session";

@@ -11,7 +11,7 @@ import { redisSubjects } from "./subjects.ts";
 /** How fast Redis alone can execute the commands of one operation of the service. */
 export type LimitResult = {
   operation: RedisOperation;
-  /** The commands that the service sends for one request, each with how many of it Redis executes per second. */
+  /** The commands that the service sends for one request, each with how often per second Redis can execute it. */
   commands: { name: string; perSecond: number }[];
   /** How often per second Redis could execute all commands of the operation. */
   perSecond: number;

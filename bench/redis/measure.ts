@@ -89,7 +89,7 @@ async function measureOne(bench: Bench, operation: RedisOperation, rate: number,
   const loads = await prepare(bench, operation, Math.ceil(reserve * rate * (warmUp + seconds)));
   try {
     const warm = await all(loads.map((one) => ({ ...one, seconds: warmUp })));
-    // The requests that were in progress at the end of the warm-up have also used their tickets.
+    // Also skips the tickets of requests that were still in progress, and so not counted, at the end of the warm-up.
     const used = (index: number) => (warm.each[index]?.requests ?? 0) + 2 * CONNECTIONS;
     const measured = loads.map((one, index) => ({
       ...one,

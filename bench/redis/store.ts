@@ -54,7 +54,7 @@ async function startCluster(): Promise<Store> {
   }
 }
 
-/** Returns a free port below 55,000, because a node also uses the port that is 10,000 higher for the cluster bus. */
+/** Returns a free port below 55,000, because a node's cluster bus uses the port that is 10,000 higher. */
 async function clusterPort(): Promise<number> {
   for (;;) {
     const port = await freePort();

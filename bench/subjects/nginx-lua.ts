@@ -31,7 +31,7 @@ async function startNginxLua(kept: Persistence): Promise<Running> {
   return { ...nginx, pids: [...nginx.pids, redis.pid], close };
 }
 
-/** Starts the same service on a Redis that other subjects use too. */
+/** Starts the service of nginx and Lua on a Redis that other subjects use too. */
 export function startLuaOver(port: number): Promise<Running> {
   return startNginx({
     modules: ["ndk_http_module.so", "ngx_http_lua_module.so"],

@@ -44,7 +44,7 @@ export async function startNginx(options: NginxOptions): Promise<Running> {
 }
 
 function configuration(port: number, { modules = [], http = "", server }: NginxOptions): string {
-  // Without this directive, the workers would run as a user who cannot write to the folder.
+  // If root starts nginx without this directive, the workers run as a user who cannot write to the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `
 ${modules.map((name) => `load_module ${MODULES}/${name};`).join("\n")}

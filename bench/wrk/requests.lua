@@ -46,7 +46,7 @@ local function options(args)
   return result
 end
 
--- Returns the position of each line, if the lines have different lengths; nil if all have the same length.
+-- Returns the position of each line of the tickets file; nil if all lines have the same length.
 local function lineStarts(bytes, size, width)
   if width > 0 then return nil end
   local starts, position = { 0 }, 0

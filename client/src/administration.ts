@@ -44,13 +44,13 @@ export interface PageOptions extends CallOptions {
 
 /**
  * Operations for programs of administrators. They need a key that must never be in a web page. A failed call rejects
- * with a `ProblemError`. Failed calls are retried like those of the transport, so a retry never has an effect twice.
- * For an empty condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
+ * with a `ProblemError`. Failed calls are retried as with `Transport`; a retry never has a second effect. For an empty
+ * condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
  */
 export interface AdministrationClient {
-  /** Yields live, expired and ended sessions, newest first. Each page is requested only when it is needed. */
+  /** Yields live, expired and ended sessions, newest first. Each page of the list is requested only when needed. */
   list(filter?: ListFilter, options?: PageOptions): AsyncGenerator<SessionSummary, void>;
-  /** Yields the entries of a session's timeline, in order. Each page is requested only when it is needed. */
+  /** Yields the entries of a session's timeline, in order. Each page of entries is requested only when needed. */
   timeline(sessionId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
   /**
    * Ends a session. Resolves with `false` if no live session has this id. That also happens if the response to a first
@@ -66,7 +66,7 @@ export interface AdministrationClient {
   exportCustomer(customerId: string, options?: CallOptions): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
   /** Erases all sessions and API keys of a customer. Resolves with the number of sessions and the number of keys. */
   eraseCustomer(customerId: string, options?: CallOptions): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
-  /** Yields the entries of the audit trail, newest first. Each page is requested only when it is needed. */
+  /** Yields the entries of the audit trail, newest first. Each page of entries is requested only when needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
 

@@ -15,9 +15,7 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
    * default.
    */
   readonly cookie?: boolean | undefined;
-  /**
-   * Further origins to which `fetch` sends the session, such as `https://api.example`; the page's own always gets it.
-   */
+  /** Origins besides the page's own to which `fetch` sends the session, such as `https://api.example`. */
   readonly origins?: readonly string[] | undefined;
   /** Id of the visitor's session on the site's server, if the page knows the id. */
   readonly sessionId?: string | undefined;

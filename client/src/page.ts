@@ -27,7 +27,7 @@ export interface Page extends PageEvents {
   readonly document: PageEvents & { cookie: string; readonly visibilityState: string };
   readonly location: { readonly origin: string; readonly protocol: string };
   readonly navigator: { readonly locks?: Locks };
-  /** Reading it throws if the user has blocked the storage. It is `null` in some embedded browsers. */
+  /** Reading this member throws if the user has blocked the storage. It is `null` in some embedded browsers. */
   readonly localStorage: WebStorage | null;
 }
 

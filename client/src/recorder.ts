@@ -33,8 +33,8 @@ const RETRY_WAIT_MS = 5000;
 const MAX_KEPT_RECORDS = 1000;
 const MAX_KEPT_BATCHES = 10;
 /**
- * Maximum size of a batch in bytes. It has fewer than 1,000 records, and two batches fit into the 64 KiB that requests
- * may still send when a page ends (Fetch standard).
+ * Maximum size of a batch in bytes. Such a batch has fewer than 1,000 records, and two batches fit into the 64 KiB that
+ * requests may still send when a page ends (Fetch standard).
  */
 const MAX_BATCH_BYTES = 30_000;
 

@@ -152,7 +152,7 @@ export class SessionStorage {
     const { entry } = isTheirs ? theirs : own;
     const generation = Math.max(theirs.generation, own.generation);
     this.#state = withForgotten({ ...own, entry, generation }, [...theirs.forgotten, ...handles]);
-    // Stores the merged state. If the site has cleared its storage, the other tabs still need the generation.
+    // Stores the merged state, even if the site has cleared its storage: the other tabs still need the generation.
     if (isLater ? handles.join("") || !isStored : isOlder && isStored) this.#save(this.#state);
   }
 

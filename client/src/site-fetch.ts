@@ -8,7 +8,7 @@ const HEADER = "gkc-sessionId";
 const REPLACES = "gkc-replaces";
 /** Maximum time (ms) that a request waits for its session. Then it is sent without one. */
 const MAX_WAIT_MS = 1000;
-/** If a request had to be sent without its session, later ones do not wait for theirs for this time (ms). */
+/** After a request had to be sent without a session, later requests do not wait for one for this time (ms). */
 const NO_WAIT_MS = 5000;
 const MAX_RETRIES = 2;
 /** Maximum `Retry-After` of a 503, in seconds, to wait for. With a longer one, the caller gets the 503 at once. */
@@ -17,9 +17,9 @@ const MAX_RETRY_AFTER = 5;
 const idempotentMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 
 /**
- * Returns a `fetch` that sends the session in the header `gkc-sessionId`, but only to these origins. While the service
- * is down, requests are sent without a session after a short wait. If there is no response, or a 503 with
- * `Retry-After`, the request is repeated if its method allows it.
+ * Returns a `fetch` that sends the session in the header `gkc-sessionId`, but only to `origins`. While the service is
+ * down, requests are sent without a session after a short wait. If there is no response, or a 503 with `Retry-After`,
+ * the request is repeated if its method allows it.
  *
  * If a response has another id in the same header, the client changes to that session, but only if the response is
  * certainly to this request, and not to an older one, from a cache: `gkc-replaces` must name the session that was sent.

@@ -43,7 +43,7 @@ export function createHelpPages(show: Show): Router {
     });
 }
 
-/** Creates the routes for signing in and out and for the visitor's timeline. Express 5 handles rejected handlers. */
+/** Creates the routes for signing in and out and for the timeline. Express 5 catches errors of async handlers. */
 export function createVisitPages(parts: VisitParts): Router {
   const { show } = parts;
   return Router()

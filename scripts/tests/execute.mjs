@@ -1,4 +1,4 @@
-// Executes one run: the test runner runs all test files of the run in one process.
+// Executes one test run: the test runner runs all its files in one process.
 import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
     env: environment(root, run, scratch),
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // When they are interrupted, both test runners print the name of the test that is running.
+  // When interrupted, both test runners print the name of the test that is running.
   const interrupt = () => child.kill("SIGINT");
   const timers = [setTimeout(interrupt, runMs), setTimeout(() => child.kill("SIGKILL"), runMs + 10_000)];
   stopped.addEventListener("abort", interrupt);
@@ -85,7 +85,7 @@ function flagsOf({ name, runner }, testMs) {
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-reporter=spec",
-    // Except in the quick run, one file at a time: several runs already run at the same time.
+    // Except in the quick run, one file at a time, because several test runs are already in progress at the same time.
     `--test-concurrency=${name === "quick" ? availableParallelism() : 1}`,
     `--test-timeout=${testMs}`,
   ];
@@ -107,8 +107,8 @@ function environment(root, { name, runtime }, scratch) {
     TEMP: scratch,
     ANTECHAMBER_RUNTIME: runtime,
     ...(name === "quick" ? { ANTECHAMBER_QUICK: "1" } : {}),
-    // Here each test file is a process of its own; without a cache, each would compile the server again. In other runs
-    // the cache is turned off, because npm would leave one in the temporary folder.
+    // In these runs each test file is a process of its own; without a cache, each would compile the server again. In
+    // other runs the cache is turned off, because npm would leave one in the temporary folder.
     ...(["quick", "node"].includes(name)
       ? { NODE_COMPILE_CACHE: join(root, "node_modules/.cache/antechamber-tests") }
       : { NODE_DISABLE_COMPILE_CACHE: "1" }),

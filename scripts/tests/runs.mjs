@@ -13,7 +13,7 @@
  */
 
 /**
- * Returns all runs of a tier.
+ * Returns all test runs of a tier: of `npm run test:quick`, `npm test` or `npm run test:long`.
  * @param {readonly TestFile[]} files
  * @param {"quick" | "usual" | "long"} tier
  * @returns {Run[]}

@@ -67,7 +67,7 @@ function nodeFailures(lines) {
       error: firstLines(isWholeFile ? before(lines, line, name) : error),
     });
   }
-  // If there is no list, the runner was stopped before it printed the list. Then the names are read from the results.
+  // A runner that is stopped prints no list of failed tests. Then the names are read from the results.
   if (failures.length > 0) return failures;
   return lines
     .filter((line) => line.trimStart().startsWith("✖ "))

@@ -19,7 +19,7 @@ export interface CircuitBreaker {
 
 /** Number of failures in a row that open the circuit breaker. One slow response must not affect other visitors. */
 const FAILURE_THRESHOLD = 3;
-/** How long (ms) it stays open. During an outage only one request in this time waits for the deadline. */
+/** How long (ms) the breaker stays open. In an outage only one request in this time waits for the deadline. */
 const OPEN_MS = 2000;
 
 /** Creates a closed circuit breaker. `now` returns milliseconds and must never go back. */

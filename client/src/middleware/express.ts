@@ -80,7 +80,7 @@ interface Layer {
   readonly handle?: { readonly stack?: readonly Layer[] };
   readonly route?: { readonly stack?: readonly Layer[] };
 }
-/** The member with the stack: `_router` in Express 4, `router` in Express 5. */
+/** The member with the stack of middleware: `_router` in Express 4, `router` in Express 5. */
 interface Application {
   readonly _router?: Layer["handle"];
   readonly router?: Layer["handle"];
@@ -93,8 +93,8 @@ interface Application {
 const SETS_SESSION = /\.session(?:Store|Options)\s*=[^=]/;
 
 /**
- * Returns a function that reports whether no other middleware of the application uses `req.session`. It is needed
- * because express-session does nothing, without an error, if the property exists.
+ * Returns a function that reports whether no other middleware of the application uses `req.session`. The check is
+ * needed because express-session does nothing, without an error, if the property exists.
  */
 function createConflictCheck(property: string): (request: Request) => boolean {
   const found = new WeakMap<object, boolean>();

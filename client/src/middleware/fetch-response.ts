@@ -8,7 +8,7 @@ export const SWITCHING_PROTOCOLS = 101;
 
 /**
  * Returns a function that adds the session's headers to a response. If the server passes Node's own response to the
- * handler, they are added to that one instead, because a handler may also write to it directly.
+ * handler, the headers are added to Node's response, because a handler may also write to it directly.
  */
 export function sessionHeaderAdder(tracked: TrackedRequest, environment: unknown): (response: Response) => Response {
   const outgoing = nodeResponseOf(environment);
@@ -35,13 +35,13 @@ function withSessionHeaders(response: Response, tracked: TrackedRequest): Respon
 }
 
 /**
- * Returns a copy whose headers can be changed. It is a clone, which has exactly the same body: only then does Bun add
- * the content type of a text, blob or file, and serve ranges.
+ * Returns a copy whose headers can be changed. On Bun it is a clone, which has exactly the same body: only then does
+ * Bun add the content type of a text, blob or file, and serve ranges.
  */
 function copyOf(response: Response): Response {
   if (!("Bun" in globalThis)) return new Response(response.body, response);
   const copy = response.clone() as Response;
-  // The original's body is never read. Without this call, Bun would buffer the stream for it.
+  // Nobody reads the body of the original response. Without this call, Bun would buffer the stream for it.
   response.body?.cancel().catch(() => undefined);
   return copy;
 }

@@ -41,7 +41,7 @@ export function beforeHead(response: WritableNodeResponse, complete: (head: Resp
   const writeHead = response.writeHead as Method;
   const end = response.end as Method;
   response.writeHead = function (this: unknown, ...given: unknown[]) {
-    // A status below 200 is of an interim response or, as 101, of a change of protocol. These get no headers.
+    // A status below 200 is of an interim response or, as 101, of a change of protocol. These get no session headers.
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
     // Removes the argument `reason` if it is `undefined`, as Node itself does. Otherwise the package `on-headers`,
     // which compression and express-session use, would lose the headers.
@@ -84,7 +84,7 @@ function isPairs(headers: unknown[]): headers is [unknown, unknown][] {
   return Array.isArray(headers[0]);
 }
 
-/** Returns the entries in the same form as `given`. */
+/** Returns the entries in the form that `given`, the headers passed to `writeHead`, has. */
 function asGiven(entries: readonly Entry[], given: unknown): unknown {
   if (!Array.isArray(given)) return Object.fromEntries(entries);
   return isPairs(given) ? entries : entries.flat(1);

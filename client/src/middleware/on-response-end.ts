@@ -6,7 +6,8 @@ type ResponseEndListener = (status: number | null, isAborted: boolean) => void;
 /**
  * Calls `onEnd` when the response to a request has ended, or when the visitor has closed the connection. For servers
  * that use `Request` and `Response`. Returns a function that takes the handler's response and returns the one to send.
- * If the server passes Node's own response to the handler, as @hono/node-server does, that one is observed instead.
+ * If the server passes Node's own response to the handler, as @hono/node-server does, Node's response is observed
+ * instead.
  */
 export function onResponseEnd(
   request: Request,
@@ -55,7 +56,7 @@ function isStreamed(response: Response): boolean {
 }
 
 /**
- * Returns whether a body without a content type is a text or bytes, on Bun, which adds the type only later. The first
+ * Returns whether, on Bun, a body without a content type is text or bytes, whose type Bun adds only later. The first
  * bytes of such a body are available immediately; those of a stream are not.
  */
 function isCompleteOnBun(response: Response): boolean {
@@ -67,7 +68,7 @@ function isCompleteOnBun(response: Response): boolean {
   if (reader === undefined) return true;
   const first = reader.read();
   const isComplete = bun.peek.status(first) === "fulfilled";
-  // If the stream has an error, the reader of the response gets it, so it is ignored here.
+  // An error of the stream is ignored here, because the reader of the response gets it too.
   Promise.all([first, reader.cancel()]).catch(() => undefined);
   return isComplete;
 }

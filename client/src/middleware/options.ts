@@ -12,7 +12,7 @@ export interface SessionsOptions {
   readonly url: string | URL;
   /**
    * An API key with the role `agent` or `administrator`, if Antechamber requires keys. `undefined` and the empty string
-   * mean that there is no key. If Antechamber requires one, `onError` gets its refusal.
+   * mean that there is no key. If Antechamber then refuses requests, `onError` gets the refusal.
    */
   readonly key?: string | undefined;
   /** Name of this service in the records, 1 to 256 characters. By default records have no service name. */

@@ -15,10 +15,10 @@ interface Batch {
 }
 
 interface Queue {
-  /** Batches that are being sent, or that will be sent again with the same key. */
+  /** Batches that are being sent, or that will be sent again with the same Idempotency-Key. */
   batches: Batch[];
   waiting: RequestRecord[];
-  /** Resolves with whether Antechamber was available; `null` if nothing is being sent. */
+  /** The sending in progress, which resolves with whether Antechamber was available; `null` if there is none. */
   sending: Promise<boolean> | null;
 }
 
@@ -195,7 +195,9 @@ function isRefusal(error: unknown): boolean {
   return error.status >= 400 && error.status < 500 && ![409, 429].includes(error.status);
 }
 
-/** Returns whether single records may have caused the refusal, so that the others of the batch may be accepted. */
+/**
+ * Returns whether single records may have caused the refusal. Antechamber may then accept the batch's other records.
+ */
 function isRecordsFault(error: unknown): boolean {
   return error instanceof ProblemError && [400, 413].includes(error.status);
 }

@@ -56,7 +56,7 @@ export interface EndedIds {
   has(sessionId: string): boolean;
 }
 
-/** Maximum number of ids in the set. It is more than a process has simultaneous requests. */
+/** Maximum number of ids in the set of ended sessions: more than a process has simultaneous requests. */
 const MAX_ENDED = 1000;
 
 /** Creates a set that keeps only the `MAX_ENDED` ids that were added last. */
@@ -172,7 +172,7 @@ function guarded(session: RequestSession): RequestSession {
   };
   return new Proxy(session, {
     get: (target, name): unknown => (foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name)),
-    // These throw, because the result `false` causes an error only in strict mode.
+    // These traps throw, because their result `false` would cause an error only in strict mode.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),
     deleteProperty: (_target, name) => refuse(name),

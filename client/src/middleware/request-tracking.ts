@@ -195,7 +195,8 @@ function sessionHeadersOf(
 }
 
 /**
- * Returns whether the visitor's connection uses TLS: that of the first scheme in `X-Forwarded-Proto`, one per proxy.
+ * Returns whether the visitor's connection uses TLS. Each proxy appends a scheme to `X-Forwarded-Proto`, so the first
+ * scheme is that of the visitor's connection.
  */
 function isForwardedSecurely({ header }: IncomingRequest): boolean {
   const [scheme = ""] = (header("x-forwarded-proto") ?? "").split(",", 1);
@@ -222,7 +223,7 @@ function isPreflight({ method, header }: IncomingRequest): boolean {
   return method === "OPTIONS" && Boolean(header("access-control-request-method"));
 }
 
-/** Maximum number of characters of a recorded path. It is limited because a whole record may have 8 KiB. */
+/** Maximum number of characters of a recorded path, so that the record stays below its limit of 8 KiB. */
 const MAX_PATH = 2048;
 const NON_ASCII = /[^\x20-\x7e]+/g;
 
@@ -231,6 +232,6 @@ function recordablePath(target: string): string {
   const path = target.startsWith("/") || !URL.canParse(target) ? target : new URL(target).pathname;
   const [bare = ""] = path.split(/[?#]/, 1);
   if (!bare.startsWith("/") && bare !== "*") return "/";
-  // HTTP does not allow such characters in a path, but some servers accept them.
+  // HTTP does not allow non-ASCII characters in a path, but some servers accept them.
   return bare.replace(NON_ASCII, (text) => encodeURIComponent(text.toWellFormed())).slice(0, MAX_PATH);
 }

@@ -35,8 +35,8 @@ export function createSessionResolver(
     for (const id of ids) {
       const info = await withOneRetry(() => calls.retrieve(id));
       if (info.sessionId === id) return { info, isNew: false, isAvailable: true };
-      // For an unknown id, Antechamber returns a new session (contract.md#rule-3). It is not stored
-      // (contract.md#rule-8), so it does no harm if a further id is found.
+      // For an unknown id, Antechamber returns a new session (contract.md#rule-3). That session is not stored
+      // (contract.md#rule-8), so it does no harm if a later id has a live session.
       created = info;
     }
     if (!create) return noSession;

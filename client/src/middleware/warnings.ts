@@ -11,7 +11,7 @@ export interface WarningContext {
 
 /** Minimum time (ms) between two warnings of the same kind. */
 const WARNING_INTERVAL_MS = 60_000;
-/** Maximum number of kinds that are counted, since an application's own functions may throw errors with any names. */
+/** Maximum number of kinds of failures to count, as an application's own functions may throw errors of any name. */
 const MAX_KINDS = 50;
 /** Matches session ids. They are removed from warnings, because a session id is a secret. */
 const SESSION_ID = /[A-Za-z0-9_-]{40}/g;

@@ -58,9 +58,9 @@ const ATTEMPTS = 30;
 const PAUSE_MS = 100;
 
 /**
- * Opens the store; returns `undefined` if another process holds the lock and the caller should try again. Without a
- * control socket, that process is a server that is starting or stopping, or another command, so it may release the lock
- * soon.
+ * Opens the store; returns `undefined` if another process holds the lock and the caller should try again. As the caller
+ * has found no control socket, that process is a server that is starting or stopping, or another command, so it may
+ * release the lock soon.
  */
 async function openUnlessBusy(
   config: Config,

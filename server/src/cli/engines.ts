@@ -25,9 +25,9 @@ interface Engine {
    * server runs. Throws `StoreOpenError` if missing access rights prevent finding that out.
    */
   connect(): Promise<Admin | undefined>;
-  /** Refuses a store that no server has used. Does nothing if opening it with the purpose `look` refuses it. */
+  /** Refuses a store that no server has used. Does nothing if the engine refuses to open it to `look`. */
   requireData(): void;
-  /** Call it before opening the store. The returned function returns a remark if the store was unused then. */
+  /** Call it before opening the store. The returned function returns a remark if the store was unused before. */
   remarkIfUnused(): (admin: Admin) => Promise<string | undefined>;
 }
 

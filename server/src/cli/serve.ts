@@ -31,7 +31,7 @@ export function serveCommand(output: Output): Command {
 
 /**
  * Signals that follow the first one within this time (ms) are ignored. Under `npm start`, Ctrl-C reaches the server
- * twice: the terminal sends the signal to all processes of the group, and npm forwards its own.
+ * twice: the terminal sends the signal to all processes that it runs, and npm forwards the signal that it gets.
  */
 const REPEATED_SIGNAL_MS = 1000;
 

@@ -28,14 +28,14 @@ export interface TokenConfig {
   readonly defaultRole: Role | undefined;
 }
 
-/** Rate limits for each thing that is counted (`http/rate-limits.ts`); `undefined` if there is no limit. */
+/** Rate limits for each action that is counted (`http/rate-limits.ts`); `undefined` if there is no limit. */
 export interface ConfiguredRates {
   readonly creates: Rate | undefined;
   readonly misses: Rate | undefined;
   readonly requests: Rate | undefined;
 }
 
-/** Combines the settings into a `Config`. A setting that is not named here becomes a member under its own name. */
+/** Combines the settings into a `Config`. A setting that the code does not name becomes a member under its own name. */
 export function configOf(values: Values) {
   const {
     basePath,

@@ -27,7 +27,7 @@ export function masked(text: string): string {
     text
       .replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@")
       .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^"]{0,500}@/gi, "$1***@")
-      // Text that looks like a URL without "//", and a store's URL without "@".
+      // The next two mask text that looks like a URL without "//", and a store's URL without "@".
       .replaceAll(/(?<=^|["\s])[^\s"@/]{0,100}:[^\s"@/]{0,500}@/g, "***@")
       .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^\s"@,/:[]{1,100}:[^\s"@,/:]{0,500}:[^\s"]*/gi, "$1***")
   );

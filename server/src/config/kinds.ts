@@ -16,9 +16,9 @@ export interface Kind {
   readonly parse?: (value: never) => unknown;
   /** All values, if the setting accepts only a few words. Shells complete them. */
   readonly choices?: readonly string[];
-  /** Set for a list: its flag may be repeated, its variable has commas, and the file has an array. */
+  /** Set for a list: its flag may be repeated, its variable has commas between items, the file an array. */
   readonly isList?: true;
-  /** Set for a path. In the file, a relative path refers to the file's folder. */
+  /** Set for a path. In the configuration file, a relative path refers to the folder of that file. */
   readonly isPath?: true;
   /** Set for a duration: it is written with a unit, and its value is in milliseconds. */
   readonly isDuration?: true;

@@ -14,7 +14,7 @@ import {
   parseDuration,
 } from "./values.ts";
 
-/** A setting. Its flag, variable, key in the file and row in the documentation are derived from its name. */
+/** A setting. Its flag, its variable, its name in the file and its row in the documentation follow from its name. */
 export interface Setting extends Kind {
   /** The default, in the form in which it would be written in the environment. */
   readonly default: string;
@@ -406,7 +406,7 @@ export const settings = {
   },
 } as const satisfies Record<string, Setting>;
 
-/** Name of a setting, which is also its key in the file. */
+/** Name of a setting, which is also its member's name in the configuration file. */
 export type SettingName = keyof typeof settings;
 
 /** The values of all settings as they were validated; "" for a setting without a value. */

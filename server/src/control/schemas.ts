@@ -64,7 +64,7 @@ export const rotationResult = z.discriminatedUnion("outcome", [
 
 export const auditDetails = z.record(text, z.union([text, number, z.boolean(), z.null()]));
 
-/** Its fields are in the order of a stored entry, in which `audit list --json` prints them. */
+/** The fields have the same order as in a stored entry; `audit list --json` prints them in this order. */
 export const auditEntry = z.object({
   ...fields(number, "sequence", "at"),
   who: z.object({ role, ...fields(text.nullable(), "credential", "agentId") }),

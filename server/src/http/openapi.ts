@@ -125,7 +125,7 @@ function patched(part: unknown, patch: unknown): unknown {
   return result;
 }
 
-/** Returns the part that a reference points to, with the members beside it; anything else unchanged. */
+/** Returns the part to which a reference points, plus the members beside the reference; any other part unchanged. */
 function resolved(part: unknown, document: Json): unknown {
   if (!isObject(part) || typeof part["$ref"] !== "string") return part;
   const { $ref, ...more } = part;

@@ -11,7 +11,7 @@ export interface Rate {
  * that time is `period` ahead of `now`.
  */
 
-/** Returns how long (whole ms) the next request must wait. Less than 1 ms is 0: sums of fractions are inexact. */
+/** Returns how long (whole ms) the next request must wait. Under 1 ms counts as 0, as sums of fractions are inexact. */
 export function waitFor(rate: Rate, drainedAt: number, now: number): number {
   return Math.max(0, Math.floor(afterOne(rate, drainedAt, now) - now - rate.period));
 }

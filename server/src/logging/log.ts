@@ -9,7 +9,7 @@ export function createLog(level: string, to: DestinationStream): Logger {
       base: null,
       serializers: { err: describeError, error: describeError, cause: describeError },
       hooks: {
-        // Without this hook, pino would log an error that is the only argument with the error's own message.
+        // Without this hook, pino would log the unfiltered message of an error that is the only argument.
         logMethod(words, method) {
           const [first, text] = words as unknown[];
           if (!(first instanceof Error)) return method.apply(this, words);

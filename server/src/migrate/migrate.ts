@@ -18,9 +18,9 @@ import type { MigrateOptions } from "./options.ts";
  * complete pass necessary.
  */
 
-/** Result of a run. */
+/** Result of a run of `migrate`, which may continue an earlier, interrupted one. */
 export interface Migration {
-  /** Whether this run continued an earlier one. */
+  /** Whether this run of `migrate` continued an earlier one. */
   readonly resumed: boolean;
   /** Number of sessions and records that this run read from the source, in all its passes. */
   readonly copied: { readonly sessions: number; readonly records: number };
@@ -65,7 +65,7 @@ export async function migrate(options: MigrateOptions): Promise<Migration> {
   if (options.isAhead) return report(null);
   let comparison = await compareStores(options);
   if (!comparison.isEqual) {
-    // The first pass began at a stored cursor. What lies before that cursor may have changed since it was copied, so
+    // If the first pass began at a stored cursor, content before that cursor may have changed since it was copied. So
     // everything is copied again.
     await run.copyFrom(null);
     comparison = await compareStores(options);
@@ -119,7 +119,7 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   return {
     copied,
     leftOut,
-    /** Copies the items before stored responses and sessions. The target keeps `cursor`, where the run continues. */
+    /** Copies the items of `headKinds`. The target keeps `cursor`, at which `copyFrom` then continues. */
     async copyHead(cursor: string): Promise<void> {
       for (let after: string | null = null; ; ) {
         const { items, next }: ExportPage = await source.exportPage(after, clock());

@@ -26,6 +26,6 @@ export interface MigrateOptions {
   /** Copies a source that servers still use, without a comparison. A later run without `isAhead` completes it. */
   readonly isAhead: boolean;
   onProgress(progress: Progress): void;
-  /** Stops the run after the current page. */
+  /** Stops the migration after the page that is being copied. */
   readonly signal: AbortSignal;
 }

@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 export interface BackgroundJobParts {
   readonly store: Pick<LifecycleStore, "purgeExpired" | "advanceClock">;
   readonly clock: Clock;
-  /** Returns the time (Unix ms) up to which sessions are purged: before `clock` if the clock may be wrong. */
+  /** Returns the time (Unix ms) up to which sessions are purged: earlier than `clock` if that clock may be wrong. */
   readonly purgeTime: () => number;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
   /** Returns the number of requests answered so far. */
@@ -47,8 +47,8 @@ export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promi
   }
 
   async function storeTime(): Promise<void> {
-    // If the server has answered no request since the last time, no client has seen a later time. Then nothing is
-    // written, so that a disk can sleep.
+    // If the server has answered no request since it last stored the time, no client has seen a later time. Then
+    // nothing is written, so that a disk can sleep.
     if (answered() === answeredBefore) return;
     answeredBefore = answered();
     await attempt(() => store.advanceClock(clock()));

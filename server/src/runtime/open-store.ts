@@ -83,7 +83,7 @@ export async function open(
   }
 }
 
-/** Wraps an issuer: it issues no ids while Redis' data are gone, as other processes may use new secrets. */
+/** Wraps an issuer: it issues no ids while Redis' data are gone, as other processes may sign with new secrets. */
 function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,

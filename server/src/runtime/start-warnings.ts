@@ -12,7 +12,7 @@ const DAY = 24 * 60 * MINUTE;
 const AHEAD_TOLERATED = 10_000;
 /** If the clock is ahead of the latest time in the data by more than this (ms), the clock may be wrong. */
 const JUMP = DAY;
-/** How long (ms) after such a start nothing is deleted, so that an operator can stop the server in time. */
+/** How long (ms) nothing is deleted after a start with a doubtful clock, so that an operator can stop the server. */
 const HELD_FOR = 10 * MINUTE;
 
 /** The result of comparing the machine's clock with the latest time in the data. */

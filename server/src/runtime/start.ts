@@ -80,7 +80,7 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   };
 }
 
-/** Opens every part of a server, in the order described above, and returns its URL. */
+/** Opens every part of a server, in the order at the top of this file, and returns its URL. */
 async function openAll(config: Config, time: TimeSource, log: Logger, opening: AsyncDisposableStack): Promise<string> {
   const metrics = createMetrics();
   const credentials = new CredentialReloader(log);

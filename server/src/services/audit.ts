@@ -9,7 +9,7 @@ export type Initiator = Pick<Act, "who" | "from">;
 /** An entry for the audit trail, before the outcome of the operation is known. */
 export type AuditEvent = Initiator & Pick<Act, "what" | "details">;
 
-/** Maximum attempts to append an entry. One fails if another process appends to the store first. */
+/** Maximum attempts to append an entry. An attempt fails if another process appends one first. */
 const MAX_ATTEMPTS = 20;
 const REFUSAL_INTERVAL_MS = 60_000;
 /** Maximum pairs of initiator and operation whose refusals are counted separately; all others share a count. */
@@ -54,8 +54,8 @@ export class AuditTrail {
 
   /**
    * Appends an entry for a refused operation, in the background. It appends at most one entry a minute for each
-   * initiator and operation; the entry has the number of refusals since the one before. Otherwise a caller without the
-   * right could fill the disk.
+   * initiator and operation; the entry has the number of refusals since the one before. Otherwise a caller without
+   * permission could fill the disk.
    */
   appendRefusal(event: AuditEvent): void {
     const refusals = this.#refusals;

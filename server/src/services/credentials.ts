@@ -172,7 +172,10 @@ export class CredentialAdmin {
     return { key: id, role, customer, agent: agentId, expiresAt: auditTime(expiresAt) };
   }
 
-  /** Adds a secret for new session ids. Older ones stay valid. Returns its time (Unix ms) and the number of secrets. */
+  /**
+   * Adds a secret for new session ids; ids of older secrets stay valid. Returns the creation time (Unix ms) of the new
+   * secret and the number of secrets.
+   */
   async rotateSecret(by: Initiator): Promise<{ createdAt: number; secrets: number }> {
     const { store, ids, trail, clock } = this.#parts;
     const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };

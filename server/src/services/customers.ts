@@ -19,7 +19,7 @@ export type ExportEntry =
   | { readonly type: "entry"; readonly id: string; readonly entry: Entry }
   | { readonly type: "answer"; readonly id: string; readonly answer: StoredResponseItem };
 
-/** A page of the export of a customer. `sessions` is the number of sessions whose last line is in this page. */
+/** A page of the export of a customer. `sessions` is the number of sessions whose last entry is in this page. */
 export interface CustomerExportPage extends Batch {
   readonly entries: readonly ExportEntry[];
   /** Number of sessions that are complete after this page, in all pages so far. */

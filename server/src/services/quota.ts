@@ -17,7 +17,7 @@ export type SessionAdmission = Pick<SessionStore, "create" | "associate">;
 
 type QuotaStore = SessionAdmission & Pick<SessionStore, "find"> & SessionSearch & Pick<IdempotencyStore, "findReplay">;
 
-/** `Retry-After` (seconds) of the refusal. It is a guess, because nobody knows when the customer ends a session. */
+/** `Retry-After` (seconds) if the quota is reached: a guess, as nobody knows when the customer ends a session. */
 const RETRY_AFTER_SECONDS = 60;
 
 /**

@@ -23,7 +23,7 @@ export interface Retrieval {
   readonly origin: "cache" | "store" | "new";
 }
 
-/** A request with an idempotency key. It is carried out once; later ones with the key get the first response. */
+/** A request with an idempotency key. It is carried out once; a repetition gets the stored response. */
 export interface Idempotent<Result> {
   /** Hash of the caller and the idempotency key. So different callers may use the same idempotency key. */
   readonly key: string;

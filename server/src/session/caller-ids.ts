@@ -27,7 +27,7 @@ export function faultOfStoredId(value: string): string | undefined {
 }
 
 function countCharacters(value: string): number {
-  // A character has at most two units: beyond twice the limit the text is too long anyway.
+  // A character has at most two UTF-16 units, so a text of more than twice the limit is too long anyway.
   if (value.length > 2 * MAX_ID_CHARACTERS) return value.length;
   return [...value].length;
 }

@@ -13,9 +13,9 @@ import { type Identity, identityOf, isRecognized, noIdentity, type Session } fro
 
 /** The times after which a session expires, in milliseconds (contract.md#rule-6). */
 export interface Lifetime {
-  /** Since the last use. */
+  /** Time from the last use to the expiry. */
   readonly idle: number;
-  /** Since the creation, even if the session is used. */
+  /** Time from the creation to the expiry, even if the session is used. */
   readonly total: number;
 }
 

@@ -2,7 +2,7 @@ import { isPlainText } from "./text.ts";
 
 /** A method is a token (RFC 9110, section 9.1). */
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
-/** The maximum length of a recorded path that a proxy reports: a whole record may have 8 KiB. */
+/** The maximum length of a recorded path that a proxy reports, so that the record stays below its limit of 8 KiB. */
 const MAX_FORWARDED_PATH = 2048;
 
 /** A request that was made in a session. `null` stands for an unknown value. */

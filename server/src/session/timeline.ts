@@ -54,13 +54,13 @@ interface RequestLine {
   readonly record: RequestRecord;
 }
 
-/** A line of the timeline, with the identity of the session at that time. */
+/** An entry of the timeline, with the identity of the session at that time. */
 export type Entry = (LifeEvent | RequestLine) & { readonly identity: Identity };
 
 /** A position in a timeline: after the request with this sequence number, and after this many events. */
 export interface Cursor {
   readonly sequence: number;
-  /** `undefined` stands for all events that precede that request. */
+  /** `undefined` stands for all events that precede the request `sequence`. */
   readonly events: number | undefined;
 }
 
@@ -89,9 +89,9 @@ export function formatCursor({ sequence, events }: Cursor): string {
 }
 
 /**
- * Returns at most `limit` lines of the timeline after `cursor`: the requests in `recordPage`, and the events between
- * them. `recordPage` must begin at the cursor. If it ends before the last request of the session, the page ends there
- * too.
+ * Returns at most `limit` entries of the timeline after `cursor`: the requests in `recordPage`, and the events between
+ * them. `recordPage` must begin at the cursor. If `recordPage` ends before the session's last request, the page ends
+ * there too.
  */
 export function pageOf(recordPage: RecordPage, cursor: Cursor, limit: number): Page {
   const { records, first, total, life } = recordPage;

@@ -92,7 +92,9 @@ function writeId(id: string, bytes: Buffer, start: number): number {
 }
 
 const DAY = 86_400_000;
-/** Formatted dates, each with a "T", by days since 1970. The sessions in use are from a few days. */
+/**
+ * Formatted dates, each with a "T", by days since 1970. Few suffice: most sessions in use are from the same few days.
+ */
 const dates = new Map<number, Uint8Array>();
 const MAX_DATES = 64;
 

@@ -15,7 +15,8 @@ export function createRefuse({ config, log, metrics }: AppParts, router: Router)
   const throttle = createRejectionThrottle();
 
   return (error: unknown, request: HttpRequest, match: Match | undefined): ResponseOrPromise => {
-    // An error that is not a `Refusal` is a defect. The caller can only repeat the request, as after an outage.
+    // An error that is not a `Refusal` is a defect. It is reported as an outage: the caller can only repeat the
+    // request.
     const reason: Reason = error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
     const requestId = requestIdOf(request);
     metrics.refused(reason.code);

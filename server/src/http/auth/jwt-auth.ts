@@ -56,7 +56,7 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
   }
 
   function cache(header: string, token: VerifiedToken, keys: VerificationKeys): void {
-    // If the keys have changed during the verification, the issuer may have withdrawn the key of this token.
+    // If the keys changed during the verification, this token's key may be withdrawn, so the token is not cached.
     if (keys !== jwks.current) return;
     if (keysOfVerified !== keys) {
       verified.clear();

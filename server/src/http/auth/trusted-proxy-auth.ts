@@ -25,7 +25,7 @@ const aliases = Object.values(proxyHeaders).flatMap((name) => [name.replace("-",
 /** The proxies that may name their callers. */
 export interface TrustedProxies {
   readonly secret: string;
-  /** Their addresses; `undefined` on a Unix socket, where the permissions of the file decide who can connect. */
+  /** The proxies' addresses; `undefined` on a Unix socket, where the file's permissions decide who can connect. */
   readonly ranges: readonly AddressRange[] | undefined;
 }
 

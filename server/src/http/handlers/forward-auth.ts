@@ -49,7 +49,7 @@ export interface ForwardAuthParts {
  */
 export class ForwardAuth {
   readonly #parts: ForwardAuthParts;
-  /** The cached response of each session. It never becomes stale: a changed session is another `Session` object. */
+  /** The cached response of each session. It never becomes stale: each change creates another `Session` object. */
   readonly #cached = new WeakMap<Session, ApiResponse>();
   readonly #findIds: FindSessionIds;
   readonly #cookieOf: ReturnType<typeof createSessionCookies>;

@@ -16,7 +16,7 @@ import { permitted } from "./sessions.ts";
 
 /** The maximum number of bytes of incomplete bodies in memory, except the first `FREE_BYTES` of each body. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
-/** The first bytes of each body do not count, so that long bodies do not block the frequent short ones. */
+/** This many bytes of each body do not count as buffered, so that long bodies do not block the frequent short ones. */
 const FREE_BYTES = 64 * 1024;
 
 /** Creates the handlers of records (contract.md#request-records). `queryKeys` are the recorded query parameters. */

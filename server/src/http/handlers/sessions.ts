@@ -49,18 +49,19 @@ export interface SessionHandlerParts {
 }
 
 /**
- * Creates the handlers. They read the request, check the ids that the caller asserts, and write the response. A stored
- * response is a `SessionInfo` in every dialect, so that a request can be repeated at another base path.
+ * Creates the handlers. They read the request, check the ids that the caller asserts, and write the response. The
+ * response stored for an idempotency key is a plain `SessionInfo` in every dialect. So a client may repeat the request
+ * at the base path of another dialect, and gets the response in the form of that dialect.
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
   const { service, limits, base, form = bare } = parts;
-  /** The cached response of each session. It never becomes stale: a changed session is another `Session` object. */
+  /** The cached response of each session. It never becomes stale: each change creates another `Session` object. */
   const cached = new WeakMap<Session, CachedResponse>();
 
   const show = (session: Session) => showSession(session, form);
 
   function showRetrieved({ session, origin }: Retrieval): ApiResponse {
-    // A session that was not cached is unlikely to be retrieved again soon.
+    // A session that was not cached is unlikely to be retrieved again soon, so its response is not cached.
     if (origin !== "cache") return showLocated(session);
     let response = cached.get(session);
     if (response === undefined) {

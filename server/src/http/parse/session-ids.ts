@@ -87,7 +87,7 @@ function cookieValues(header: string | null, name: string): readonly string[] {
   const start = `${name}=`;
   const ids: string[] = [];
   for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
-    // Without a boundary before it, this is the end of a longer name.
+    // Without a boundary before it, the found text is the end of a longer cookie name.
     if (at > 0 && !COOKIE_BOUNDARIES.includes(header[at - 1] as string)) continue;
     const from = at + start.length;
     const end = header.indexOf(";", from);
