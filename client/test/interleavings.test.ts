@@ -107,7 +107,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
           const cookie = response.headers.get("x-set-cookie");
           history.push(`answered ${description}`);
           if (cookie) {
-            // Events between tabs take milliseconds, less than a response of the site, so all are delivered first.
+            // Storage events take milliseconds, less than a response of the site, so all are delivered first.
             for (let tab = 0; tab < MAX_TABS; tab++) while (deliver(tab));
             setCookie(cookies, cookie);
           }

@@ -126,7 +126,7 @@ for (const closed of [0, 1]) {
     assert.ok(reset.read()?.startsWith(sessionId("a")));
     reset.reset();
     late.write(sessionId("b"));
-    // One of the tabs is already closed when the event comes.
+    // Tab `closed` gets no storage event, as if it were already closed.
     deliver(1 - closed);
     const rest = [late, reset][1 - closed];
     assert.equal(rest?.read(), undefined);
@@ -143,7 +143,7 @@ test("a cookie that a late response sets does not bring a forgotten session back
   assert.equal(storage.read(), undefined);
   assert.equal(browser.cookies.has("sessionId"), false);
   const next = storage.write(sessionId("b"));
-  // The same session after its id was rotated.
+  // The id of session "a" after a rotation: it begins with the same handle.
   browser.cookies.set("sessionId", handleOf(sessionId("a")).padEnd(40, "r"));
   assert.equal(storage.read(), next);
   assert.equal(browser.cookies.get("sessionId"), sessionId("b"));

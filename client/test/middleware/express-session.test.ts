@@ -61,7 +61,7 @@ for (const order of ["before", "after"] as const) {
       const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
       const apps = [
         express().use(...inOrder(middleware, other())),
-        // The other middleware is hidden in another function.
+        // express-session is called by another function, so it cannot be recognized by its source.
         express().use(...inOrder(middleware, (...all) => other()(...all))),
         express().use("/", express.Router().use(...inOrder(middleware, other()))),
       ];

@@ -24,7 +24,7 @@ export async function startFaultyProxy(port: number): Promise<FaultyProxy> {
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    // The test resets connections on purpose.
+    // Tests reset connections on purpose. Without a handler, the error would end the process.
     socket.on("error", () => socket.destroy());
   };
   const server = createServer((socket) => {

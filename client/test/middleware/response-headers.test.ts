@@ -109,7 +109,7 @@ async function checkTwoPeople(site: string, path: string, method = "POST"): Prom
     assert.equal(names.filter((name) => name === "sessionId").length, 1, `${path}: ${names.join()}`);
     assert.equal(page.headers.get("cache-control"), "no-store", path);
     assert.equal(visitor.cookies.get("auth"), customer, path);
-    // A cache merges the headers of a 304 into the stored response.
+    // A cache merges the headers of a 304 into the stored response, so a 304 must not contain the session id.
     const given = page.status === 304 ? undefined : visitor.cookies.get("sessionId");
     assert.equal(page.headers.get("gkc-sessionId") ?? undefined, given, path);
   }

@@ -77,7 +77,7 @@ test("operations and refusals over HTTP add audit entries that name the caller",
       const known = trailIn(server.dataDir).length;
       const { status } = await as(by).call(method, asked, options);
       assert.equal(status, 403, line);
-      // The entry is added only after the response.
+      // The audit entry is added only after the response.
       while (trailIn(server.dataDir).length === known) await delay(5);
     });
     assert.deepEqual(inShort(tried), [`${what} refused`], line);

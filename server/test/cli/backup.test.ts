@@ -131,7 +131,7 @@ test("doctor finds damage and ends with 1", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, i) => create(server.url, `c${i}`)));
     await server.kill();
   }
-  // A backup is a single file, which is easy to damage.
+  // A backup is a single file without a write-ahead log, so the test can damage any database page of it.
   const sound = join(folder.path, "sound.db");
   await succeed(["backup", sound, "--data-dir", folder.path]);
   const pages = statSync(sound).size / 4096;

@@ -37,7 +37,7 @@ async function waiting(server: ServerProcess): Promise<Disposable & { readonly s
   const head = ["POST /sessions/undefined HTTP/1.1", `Host: ${hostname}`, "Content-Length: 9"];
   const request = [...head, "Content-Type: application/json", "", "{"].join("\r\n");
   await new Promise((resolve) => slow.write(request, resolve));
-  // When later requests have their responses, the server has admitted this one.
+  // When later requests have their responses, the server has admitted the request without an end.
   for (let i = 0; i < 3; i++) await fetch(`${server.url}/healthz`);
   return { socket: slow, [Symbol.dispose]: () => slow.destroy() };
 }

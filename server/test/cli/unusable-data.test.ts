@@ -198,7 +198,7 @@ test("the error for a database of mode 0444 names the file, which works once it 
   assert.ok(stderr.includes(`may not write to ${file}`), stderr);
   assert.match(stderr, /chmod u\+rwX/);
   assert.deepEqual(readdirSync(dataDir), before, "it leaves nothing beside it");
-  // Earlier releases left such files.
+  // Earlier releases left read-only `-shm` files.
   writeFileSync(`${file}-shm`, "", { mode: 0o444 });
   if (process.getuid?.() === 0) chownSync(`${file}-shm`, NOBODY, NOBODY);
   chmodSync(file, 0o600);

@@ -31,7 +31,7 @@ function fakeClock(settings: Record<string, string>): Record<string, string> {
   };
 }
 
-/** The sessions of a test: `live` ones and those that have ended or expired (`over`). No clock may change that. */
+/** The sessions of a test: `live` ones, and those that have ended or expired (`over`). No wrong clock changes that. */
 interface KnownSessions {
   readonly ledger: Ledger;
   readonly live: Set<string>;
@@ -72,7 +72,7 @@ async function createOver(server: ServerProcess, { over }: KnownSessions): Promi
   assert.ok(await endSession(server.dataDir, ended.sessionId));
   const stored = sessionOf(await caller.create(freshIds()));
   const unstored = sessionOf(await caller.create());
-  // Looking whether they have expired would renew them, so the test waits for their lifetime.
+  // Retrieving the sessions would renew them, so the test waits for their lifetime instead.
   const lifeMs = Date.parse(unstored.expiresAt) - Date.parse(unstored.createdAt);
   const start = performance.now();
   await until("they expire", () => performance.now() - start > lifeMs + 10, 2 * ANONYMOUS_IDLE);

@@ -23,7 +23,7 @@ async function createSession(server: ServerProcess, customerId: string): Promise
 async function assertRefuses(server: ServerProcess): Promise<void> {
   const api = createApi(server.url);
   const ready = () => api.call("GET", "/readyz");
-  // The second is measured from before this request, since its response can be late on a busy machine.
+  // The limit of one second counts from before this request, since the response can be late on a busy machine.
   const start = performance.now();
   await ready();
   const limit = 1000 + 50 * (performance.now() - start);

@@ -64,7 +64,7 @@ export async function observeOutage(services: Services, options: OutageOptions):
   await retrieveAll(witness, services.running());
   await contestVisits(witness, services.running(), from - SECOND);
 
-  // This is read before the check, since the check blocks the event loop.
+  // The delay is read before `checkHistory`, since that blocks the event loop.
   stalls.disable();
   const stalled = stalls.max / 1e6;
   const failovers = options.mayLose ? [{ from: from - REPLICATION_MS, to }] : [];

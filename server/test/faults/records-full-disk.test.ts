@@ -51,7 +51,7 @@ test("on a full disk records are still accepted, and are stored once there is sp
     for (let i = 0; i < 20; i++) await send(50);
     assert.equal(await sender.send(sessionId, ["/x"], true), 503);
     await assertStillServes(caller, sender, sessionId, kept.slice(0, 100));
-    // /forward-auth has recorded this request.
+    // `assertStillServes` has sent a request for this path to /forward-auth, which recorded it.
     kept.push("/page");
 
     rmSync(ballast);

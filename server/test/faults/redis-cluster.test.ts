@@ -139,7 +139,7 @@ test("with acknowledgement by a replica, nothing is lost when a primary is cut o
   const { report, unknown } = await underFault({
     by: careful,
     mayLose: true,
-    // `mayLose`: the new primary has no replica until the old primary rejoins.
+    // Not with `untilServing`: the new primary has no replica to acknowledge changes until the old one rejoins.
     fault: () => cutOff(async () => {}),
   });
   assert.ok(unknown > 0, "no response said that the outcome is unknown");
@@ -186,7 +186,7 @@ test("a service that is killed blocks no other", async () => {
       },
     });
     assert.equal(refused, 0);
-    // A visit that the killed service had begun to claim is free after the grace period.
+    // A visit that the killed service had reserved but not stored is free after the grace period of the claim.
     assert.ok(slowest < 2000, `somebody waited ${slowest} ms`);
   }
 });

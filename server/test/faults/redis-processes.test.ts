@@ -146,7 +146,7 @@ test("a key that is revoked while no process can read the keys is refused as soo
     return (await Promise.all(creations)).map(({ status }) => status).join();
   };
   await until("the new key opens", async () => (await statuses()) === "200,200,200", 3000);
-  // With a value of another type here, keys can still be changed, but no longer read.
+  // API keys are read together with their times of use. With a text instead of these, keys can only be changed.
   const uses = "ac:{fixed}uses";
   const node = await cluster.primaryOf(await cluster.slotOf(uses));
   await node.command("SET", uses, "unreadable");

@@ -30,7 +30,7 @@ async function admitted(url: string, address: string, attempts: number): Promise
   return (await Promise.all(requests)).filter(Boolean).length;
 }
 
-/** Uses all tokens of a client at one service; the other must refuse before as many were used there. */
+/** Uses all tokens of a client at one service; the other must refuse before it has allowed half as many. */
 async function spendAtOneOf(urls: readonly string[], address: string): Promise<void> {
   const [one = "", other = ""] = urls;
   assert.equal(await admitted(one, address, COUNT + 5), COUNT);

@@ -62,7 +62,7 @@ test("SIGTERM to npm start stops the server, and acknowledged changes are kept",
   const ledger = createLedger();
   const env = {
     ...process.env,
-    // Otherwise npm would leave a folder in the temporary directory.
+    // Otherwise npm would leave a compile cache in the temporary directory.
     NODE_DISABLE_COMPILE_CACHE: "1",
     ANTECHAMBER_PORT: "0",
     ANTECHAMBER_DATA_DIR: dataDir,

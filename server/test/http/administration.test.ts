@@ -350,7 +350,7 @@ onEachEngine(({ test, serve, empty }) => {
     for (let i = 0; i < 3; i++) {
       problemOf(await api("bob").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
     }
-    // The entry is added only after the response.
+    // The audit entry of the last refusal is added only after the response.
     while ((await audit("?limit=1")).entries[0]?.outcome !== "refused") await delay(5);
     const all: AuditPage["entries"][number][] = [];
     for (let cursor: string | null = ""; cursor !== null; ) {

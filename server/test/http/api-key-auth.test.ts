@@ -261,7 +261,7 @@ test("when the wall clock is corrected after a jump, keys are valid again, even 
   const { sessionId } = sessionOf(await mine().create({ headers: { gkc_customerId: "c" } }));
   own.step(2 * DAY);
   problemOf(await mine().create(), 401, "invalid-credential");
-  // The command line measures a key's lifetime with the same clock.
+  // For a key that the command line creates, the lifetime also begins at the time of the server's wall clock.
   const admin = await connectControl(own.dataDir);
   const request = { role: "reporter", customerId: null, agentId: null, validFor: HOUR } as const;
   const made = await admin?.createKey(request);

@@ -17,7 +17,7 @@ test("a client that disconnects in the middle of its body causes no error in the
   socket.write(`PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n{"visitId":`);
   await once(socket, "connect");
   const api = createApi(server.url);
-  // After this response, the server has also received the incomplete request.
+  // The incomplete request was sent earlier, so the server has received it before this response.
   sessionOf(await api.create());
   socket.destroy();
   const refused = 'antechamber_requests_total{operation="create",status="400"} 1';
@@ -60,7 +60,7 @@ test("a request may arrive in pieces of any size", async () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { status } = await connection.response();
-    // The first request creates a session with the visit, so later ones are refused.
+    // The first request creates a session with visit 1, so the later ones are refused for that visit.
     assert.equal(status, size === 1 ? 200 : 400);
   }
 });

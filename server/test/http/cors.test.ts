@@ -11,7 +11,7 @@ const list = (value: string | null | undefined) =>
     .split(/\s*,\s*/)
     .filter(Boolean);
 
-/** Returns the preflight that a browser sends before such a request of a page of `origin`. */
+/** Returns the preflight that a browser sends before a request by a page of `origin` with this method and headers. */
 function preflight(origin: string, method: string, path: string, headers: string): string {
   return requestText(`OPTIONS ${path}`, [
     `Origin: ${origin}`,

@@ -75,7 +75,7 @@ const v2: Spoken = {
       "Content-Length: 0",
       ...headers,
     ]),
-  // These clients send no Content-Length with a PATCH.
+  // The clients of v2 send no Content-Length with a PATCH.
   update: (id, ...headers) => requestText(`PATCH /session/v2/sessions/${id}`, [...ofWidgetV2, ...headers]),
 };
 

@@ -73,7 +73,7 @@ test("no interval of time admits more than the rate allows", () => {
       for (const [i, first] of times.entries()) {
         for (const [j, last] of times.entries()) {
           if (j < i) continue;
-          // One more than what drains, because a wait of less than a millisecond counts as none.
+          // One more than drains meanwhile: the limiter admits a request whose wait would be less than a millisecond.
           const allowed = rate.count + ((last - first) * rate.count) / rate.period + 1;
           assert.ok(j - i + 1 <= allowed, `${j - i + 1} from ${first} to ${last}`);
         }

@@ -145,7 +145,7 @@ test("processes exchange usage until they are closed", async () => {
     }
     await delay(10);
   }
-  // Each admitted some between two exchanges; without any exchange they would admit 200 in all.
+  // Each process admitted some between two exchanges; without any exchange, both would admit 200 in all.
   assert.ok(admitted >= 100 && admitted < 150, `${admitted} got through`);
   for (const exchange of exchanges) exchange.close();
   shares.close();

@@ -80,7 +80,7 @@ function leastLosses<State, Op extends Operation>(
   }
 }
 
-/** Returns whether the history is explained if one session lost its claim to the visit, but kept the visit. */
+/** Returns whether lost claims (reservations) of the visit explain the history, although a session still shows it. */
 function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Failover[]): boolean {
   if (failovers.length === 0) return false;
   const claims = history.filter(({ event: visitEvent }) => visitEvent === "taken" || visitEvent === "refused");
@@ -106,7 +106,7 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
     visitsOf.set(session, (visitsOf.get(session) ?? new Set()).add(ids.visitId));
   }
   for (const event of events) {
-    // Stands for the unknown session that may hold the visit, or for one that never existed.
+    // If the response gives no session: `somebody` may have got the visit, and `none` was never created.
     const session = event.session ?? (event.response.kind === "unknown" ? "somebody" : "none");
     const own = visitsOf.get(session) ?? new Set();
     const times = { call: event.call, return: event.return };

@@ -37,7 +37,7 @@ interface Replaced<State> {
   readonly acknowledged: number;
 }
 
-/** Returns the losses that these failovers may have caused. They are added to the history that is searched. */
+/** Returns the losses that these failovers may have caused, as operations to add to the history. */
 export function lossesOf(failovers: readonly Failover[]): Loss[] {
   return failovers.map(({ from, to }) => ({ call: from, return: to, label: "loss", isLoss: true }));
 }

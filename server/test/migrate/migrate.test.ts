@@ -116,7 +116,7 @@ test("an interrupted migration continues where it was", async () => {
     if (sessions >= 1000) stopped.abort(new Error("enough"));
   };
   await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
-  // Changes of data that are exported before the sessions, such as an audit entry about this run, need no second pass.
+  // Changes of data that are exported before the sessions, such as an audit entry, need no second pass.
   const who = { role: "administrator", credential: null, agentId: null } as const;
   const act = { at: now, who, what: "store.migrate", from: "here", outcome: "begun", details: {} };
   assert.ok(await stores.source.appendAuditEntry(entryAfter(undefined, act as Act)));

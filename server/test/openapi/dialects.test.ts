@@ -74,7 +74,7 @@ for (const operation of operations.filter(({ id }) => own.includes(id))) {
     const success = operation.responses[0];
     assert.ok(success);
     for (const parts of requestsOf(operation)) {
-      // Only one live session can have the visit of the example.
+      // Only one live session can have the visit of the example, so such a request gets a new server.
       const isVisit = parts.body?.includes("visitId") ?? false;
       const host: Host = isVisit ? await startHost(mode, { config: { basePaths: bases } }) : hosts.usual;
       try {

@@ -94,7 +94,7 @@ test("every code of a refusal has a test that provokes it, and is in the documen
   const described = (documentOf("key")["info"] as Json)["description"] as string;
   const documented = modes.flatMap((mode) => operationsOf(mode)).flatMap(({ responses }) => responses);
   const codes = new Set(documented.flatMap((response) => response.codes));
-  // truth.test.ts provokes it, by a method that the operation does not have.
+  // truth.test.ts provokes `method-not-allowed`, by a method that the operation's path does not have.
   const provoked = [...Object.keys(provocations), "method-not-allowed"];
   for (const [code, status] of Object.entries(problemStatus)) {
     assert.ok(provoked.includes(code), `provocations.ts does not provoke ${code}`);

@@ -13,7 +13,7 @@ import { bodyOf, takes } from "./requests.ts";
 /** The servers of one mode. */
 export interface Hosts {
   readonly usual: Host;
-  /** A server that refuses every change, because none may wait for the disk. */
+  /** A server that refuses every change, because its limit of changes that wait for the disk is 0. */
   readonly overloaded: Host;
   /** A server whose `/forward-auth` creates no sessions. */
   readonly demanding: Host;
@@ -126,7 +126,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       (id === "retrieveSession" && createsNothing);
     if (reads) return sendToUnreadable(operation);
     const headers = { gkc_customerId: "customer-4711" };
-    // Retrieving writes only if it has to create a session, and recording waits only with `durable`.
+    // `overloaded` refuses only writes. A retrieval writes only to create a session; recording waits only if `durable`.
     const unknown = id === "retrieveSession" ? { inPath: "unknown" } : {};
     const records = id === "recordRequests" ? { ...bodyOf(operation, 0), query: "durable=true" } : bodyOf(operation, 0);
     const parts = { headers, ...unknown, ...records };
@@ -140,7 +140,7 @@ async function sendToUnreadable({ mode, method, path }: DocumentedOperation): Pr
   const sessionId = opened.newId();
   const parts = path.replace("{sessionId}", sessionId);
   const response = await opened.send(method, parts, { "gkc-sessionid": sessionId });
-  // The listeners omit the body.
+  // The application returns a body even for HEAD. In a server, the HTTP listener omits that body.
   return method === "HEAD" ? { ...response, body: "" } : response;
 }
 

@@ -60,7 +60,7 @@ for (const operation of tried.flatMap((mode) => operationsOf(mode))) {
     }
   }
 
-  // The modes differ only in credentials.
+  // One mode in `deep` is enough, because the modes differ only in credentials.
   if (!deep.includes(operation.mode)) continue;
 
   test(`${name} is refused only as documented`, async () => {

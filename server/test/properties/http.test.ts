@@ -53,7 +53,7 @@ async function check(server: TestServer, api: Api, steps: readonly Step[], suffi
   }
 }
 
-/** Advances the time after all renewals so far are stored, because changes must keep their order. */
+/** Makes a change, which is stored only after all renewals so far, and then advances the time. */
 async function pass(server: TestServer, api: Api, wait: number): Promise<void> {
   await api.create({ json: { globalVisitId: "a change that waits for those before it" } });
   server.pass(wait);

@@ -5,7 +5,7 @@ import type { Seen } from "./model.ts";
 
 /*
  * Requests of operators: listing sessions by their fields, page by page, ending them, and erasing a customer. They are
- * sent one at a time. Each filter contains an id, so that it matches only stored sessions of one run.
+ * sent one at a time. Each filter contains an id, whose suffix limits it to the sessions of one generated sequence.
  */
 
 /** A request about many sessions. */
@@ -14,7 +14,7 @@ export type ManyRequest =
   | { readonly kind: "end-many"; readonly filter: SessionFilter; readonly isDry: boolean }
   | { readonly kind: "erase"; readonly customerId: string };
 
-/** The result of such a request: all pages together, or the number of sessions. */
+/** The result of a request about many sessions: all pages together, or the number of sessions. */
 export type ManyReply =
   | { readonly kind: "list"; readonly sessions: readonly Seen[]; readonly total: number | null }
   | { readonly kind: "count"; readonly sessions: number };
@@ -26,7 +26,7 @@ type CountReply = Extract<ManyReply, { kind: "count" }>;
 /** Whether a statement is true, according to contract.md#finding-and-ending-many. */
 type Certainty = "yes" | "no" | "either";
 
-/** Returns whether anything of the session is still stored: it is until the retention is over. */
+/** Returns whether data of the session are still stored, which they are until its retention ends. */
 function isKept(known: Known, { now, lifetimes, retention }: World): Certainty {
   if (known.erased) return "no";
   const { earliest, latest } = expiry(known, lifetimes);

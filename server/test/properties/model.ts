@@ -97,8 +97,8 @@ function fits(world: World, seen: Seen, known: Known): Model | undefined {
 }
 
 /**
- * Returns the model after session `id` got the visit, so that no other session that had it is live. `undefined` if
- * another one is certainly live.
+ * Returns the model after session `id` got the visit. This shows that every other session with the visit is over.
+ * `undefined` if one of those is certainly live: then the service may not give the visit to `id`.
  */
 function withVisitTaken(world: World, visitId: string | null, id: string): Model | undefined {
   const next = new Map(world.model);

@@ -21,7 +21,7 @@ export interface Draft {
 
 /** Selects sessions for a request about many sessions. */
 interface Search {
-  /** The fields of `ids` to filter by, if they are given; otherwise a customer. */
+  /** Fields of the draft's `ids` to filter by. If all of them are `null`, the filter is its customer, or `c0`. */
   readonly by: readonly (keyof Identity)[];
   readonly live: boolean | null;
   readonly state: SessionFilter["state"];
@@ -113,7 +113,7 @@ function unknownId(known: readonly string[]): string {
 
 /**
  * Returns the request of a draft. `known` are the ids of the sessions so far, oldest first. `suffix` distinguishes the
- * visits and people of one run from those of other runs.
+ * visits and people of one generated sequence from those of others, since all use the same store.
  */
 export function requestOf(draft: Draft, known: readonly string[], suffix: string): Request {
   const own = (value: string | null) => (value === null ? null : value + suffix);

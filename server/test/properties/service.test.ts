@@ -22,7 +22,7 @@ import { requestOf, type Step, sequences } from "./sequences.ts";
 
 const RUNS = sized(100, 1500, 50_000);
 
-/** Long enough for a run to see ended sessions, and short enough for it to purge them. */
+/** Long enough for a generated sequence to see ended sessions, and short enough for it to purge them. */
 const RETENTION = 5 * MINUTE;
 
 interface Setting {
@@ -99,7 +99,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
 }
 
 async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
-  // All runs share one clock, because time must never run backwards.
+  // All generated sequences share one store and so one clock, because a store's time must never run backwards.
   let now = START;
   let runs = 0;
   const clock = () => now;

@@ -76,7 +76,7 @@ test("envoy: the client's address is the last one that Envoy itself has added", 
     return (await limited.ask("GET /forward-auth/", lines)).status;
   };
   assert.equal(await status("203.0.113.9"), 200);
-  // The addresses before are invented. Before version 1.29, Envoy appends its own address.
+  // The addresses before 203.0.113.9 are forged. Envoy before version 1.29 appends its own address.
   assert.equal(await status("192.0.2.1,203.0.113.9"), 503);
   assert.equal(await status("192.0.2.2,203.0.113.9,127.0.0.1"), 503);
   assert.equal(await status("203.0.113.10"), 200);
@@ -143,6 +143,6 @@ test("envoy: in the example no response with a cookie may be cached, and no clie
   const left = addressAliases()
     .map((name) => name.toLowerCase())
     .filter((name) => !patterns.some((pattern) => pattern.test(name)));
-  // The last two are removed by name. Envoy sets the first one itself.
+  // Envoy sets `x-forwarded-for` itself; the other two are under `remove`.
   assert.deepEqual(left, ["x-forwarded-for", "x-real-ip", "forwarded"]);
 });

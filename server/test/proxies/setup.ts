@@ -13,7 +13,7 @@ export interface ProxySetup extends AsyncDisposable {
   readonly proxy: RunningProxy;
 }
 
-/** Starts the three programs; `edit` changes the example before the proxy reads it. */
+/** Starts Antechamber, the proxy and an application; `edit` changes the example before the proxy reads it. */
 export async function startProxySetup(program: ProxyProgram, edit?: Edit): Promise<ProxySetup> {
   // If one program does not start, the ones that have started are stopped.
   await using started = new AsyncDisposableStack();

@@ -28,7 +28,7 @@ export async function smuggled(
     .map(([name]) => name);
 }
 
-/** Does the same through an example that `edit` has changed. */
+/** Calls `smuggled` with a proxy whose example `edit` has changed. */
 export async function smuggledThrough(program: ProxyProgram, names: readonly string[], edit: Edit): Promise<string[]> {
   await using setup = await startProxySetup(program, edit);
   return await smuggled(setup, names);

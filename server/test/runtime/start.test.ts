@@ -14,7 +14,7 @@ async function listenLocally(server: Server): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-/** Less than the timeout of the fetch, which would also end the fetch. */
+/** Less than the timeout of the JWKS fetch, so the test fails if only that timeout ends the fetch. */
 const timeout = 4000;
 
 test("a start that cannot listen closes everything that it has opened, including a pending JWKS fetch", {

@@ -13,7 +13,7 @@ const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw";
 // The same time, count and random bytes, with a secret of 100 bytes in which byte i is 7i modulo 256.
 const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5jFb2DVrUfsscR7Dr";
 
-/** Returns an id for this claim (its bytes before the MAC), signed as contract.md#session-ids says. */
+/** Returns the id that consists of the bytes `claim` and their MAC, as contract.md#session-ids says. */
 function sign(claim: Buffer, key: Uint8Array): string {
   const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 12);
   return Buffer.concat([claim, mac]).toString("base64url");
@@ -126,7 +126,7 @@ test("ids of one millisecond have increasing counters, and after 4,096 the time 
   assert.equal(new Set(made).size, 4097);
   assert.ok(made.every((id) => own.verify(id) !== undefined));
 
-  // The first id of the next millisecond does not reuse a counter.
+  // The first id of the next millisecond does not reuse counter 0, which the 4,097th id has.
   assert.deepEqual(timeAndCount(own.issue(START + 1).id), { createdAt: START + 1, count: 1 });
   assert.deepEqual(timeAndCount(own.issue(START + 2).id), { createdAt: START + 2, count: 0 });
 });
@@ -159,7 +159,7 @@ test("the random parts of ids of the same time differ in about half of their bit
 
 test("after a rotation the new secret signs and the old one still verifies", () => {
   const fresh = randomBytes(32);
-  /** Until then, servers that do not have the new secret yet would refuse its ids. */
+  /** When the new secret begins to sign: before that, servers that have not read it yet would refuse its ids. */
   const heard = START + 1 + 3000;
   const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const before = own.issue(START).id;

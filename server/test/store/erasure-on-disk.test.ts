@@ -50,7 +50,7 @@ function search(dataDir: string, texts: readonly string[]): string[] {
   });
 }
 
-/** Creates sessions, every tenth for the customer, with stored records. Returns the ids of the customer's sessions. */
+/** Creates sessions with stored records, every tenth session for `CUSTOMER`. Returns the ids of these. */
 async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> {
   const theirs: string[] = [];
   const everybody: string[] = [];

@@ -148,7 +148,7 @@ test("the journal: merging many small rows takes few slices", async () => {
   await using directory = temporaryDirectory();
   const id = newId();
   using bench = open(directory.path);
-  // This is how thousands of durable requests in a second are stored.
+  // Thousands of simultaneous durable requests are committed together, each as a row of its own.
   bench.commit((journal) => {
     for (let i = 1; i <= 20_000; i++) journal.append(lines(id, i, i), START);
   });

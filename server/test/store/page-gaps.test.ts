@@ -58,7 +58,7 @@ test("deleted rows are in no page, however rows were moved between pages, and ot
       [],
     );
     assert.deepEqual(database.prepare("PRAGMA integrity_check").all().map(Object.values), [["ok"]]);
-    // Makes the next read use the file instead of the cache.
+    // Frees SQLite's page cache, so the next read uses the file.
     database.exec("PRAGMA shrink_memory");
     const names = database.prepare("SELECT name FROM rows").all();
     assert.deepEqual(new Set(names.map((row) => row["name"])), kept);
@@ -73,7 +73,7 @@ test("in a database of 128 GiB or more a page that contains a page number is not
   await using directory = temporaryDirectory();
   const file = openSync(join(directory.path, "large.db"), "w+");
   try {
-    // An overflow page: the number of the next page, followed by content.
+    // An overflow page of a database: the number of the next database page, followed by content.
     const page = Buffer.alloc(4096, "content of a row");
     page.writeUInt32BE(0x2000010, 0);
     page.writeUInt16BE(4096, 5);
@@ -84,7 +84,7 @@ test("in a database of 128 GiB or more a page that contains a page number is not
       ftruncateSync(file, size);
       new PageGaps({ database: file, log: file }, 4096).clean(2);
       readSync(file, shown, 0, 4096, 4096);
-      // In a smaller database this page is changed, so its content would be mistaken there.
+      // Control: in a database of two pages, this one is changed, because it is mistaken for a page with rows.
       assert.equal(shown.equals(page), size > 2 * 4096);
     }
   } finally {

@@ -33,7 +33,7 @@ test("a server whose clock jumps ahead logs an error, and others keep their own 
   wrong.step(DAY);
   sessionOf(await createApi(wrong.url).create({ headers: { gkc_customerId: "c" } }));
   await eventually(async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/), 3000);
-  // The time of this server does not go back, but no other process uses it, neither now nor at its start.
+  // The time of `wrong` stays ahead, but no other process takes it over, neither now nor when that process starts.
   wrong.step(-DAY);
   const stillAhead = /are in step again, but this server is still \d+ s ahead: restart it/;
   await eventually(async () => assert.match(wrong.log(), stillAhead), 3000);

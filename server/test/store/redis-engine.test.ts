@@ -73,7 +73,7 @@ test("TLS with a user and a password works, and only with the trusted certificat
   await using secured = await startSecuredRedis();
   const store = await openRedisAt(secured.url, { caFile: secured.caFile });
   assert.deepEqual(await create(store, { visitId: "v" }), created);
-  // A store that cannot reach Redis takes long to close.
+  // Closed now, because closing a store takes long after its Redis has ended.
   await store.close();
   await assert.rejects(openRedisAt(secured.url, { openTimeout: 500 }), (error) => {
     assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
@@ -91,7 +91,7 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
   const start = performance.now();
   assert.deepEqual(await refusalOf(create(store, { visitId: "away" })), unavailable);
   assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.id))), unavailable);
-  // Two requests were made, one after the other.
+  // Two requests were made, one after the other. Each may take up to three timeouts.
   assert.ok(performance.now() - start < 2 * 3 * timeout);
   assert.equal(store.status().writable, false);
   assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
@@ -117,7 +117,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
   try {
     store.renew(session, Date.now() + HOUR);
     await pending(1);
-    // If the promise rejected without a handler, the test would fail.
+    // The renewal fails now. If its promise had no rejection handler, the test would fail.
     await pending(0);
   } finally {
     await redis.node.restart();
@@ -128,7 +128,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
 test("a change without a reply has an unknown outcome, and is made at most once", async () => {
   const store = await open(redis.url, { timeout: 400 });
   const session = draft({});
-  // Loads the script, for which Redis would ask otherwise.
+  // Loads the script. Otherwise Redis would reply to the change below that it lacks the script.
   await store.end(draft({}).id, Date.now());
   redis.node.pause();
   const reason = await refusalOf(store.end(session.id, Date.now())).finally(() => redis.node.resume());
@@ -155,7 +155,7 @@ test("a contender takes over the visit of a process that died while claiming it,
     waits.push(performance.now() - start);
     assert.deepEqual(await create(store, { visitId }), conflict);
 
-    // The claiming process was only delayed, and writes now.
+    // If the claiming process was not dead but only delayed, it writes now.
     const names = [keys.session(dead.id), keys.fence(dead.id, nonce)];
     const words = [encode(dead), 60_000, 60_000];
     const late = await redis.node.command("EVAL", scripts.createSession.source, 2, ...names, ...words);
@@ -187,7 +187,7 @@ test("a late copy of a refused command does nothing, even if the visit is free",
     assert.equal((await store.find(one)).visitId, null);
     assert.equal(await redis.node.command("EXISTS", keys.session(one)), 0);
   }
-  // A new request is a new attempt.
+  // A new request makes a new attempt with another nonce, which is not fenced.
   assert.equal((await store.associate(request)).outcome, "associated");
 });
 
@@ -282,7 +282,7 @@ test("a change of API keys or secrets is reported again until the process has re
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(2), createdAt: Date.now() });
   await eventually(async () => assert.equal(reports, 4), 4000);
-  // After that it is not reported any more: the next report is for the next change.
+  // A change that was read is not reported again, so the next report is for the next change.
   await other.addSecret({ bytes: new Uint8Array(32).fill(3), createdAt: Date.now() });
   await eventually(async () => assert.equal(reports, 5), 1500);
 });
@@ -304,10 +304,10 @@ test("an operation takes as few commands as documented", async () => {
     ],
     ["record", () => store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() }), 1],
     ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
-    // The second command releases the claim.
+    // The second command releases the claim on the ended session's visit.
     ["end", () => store.end(session.id, Date.now()), 2],
   ];
-  // Loads the scripts.
+  // Loads the scripts, so that no operation below sends a further command for that.
   const warm = draft({ customerId: "w", visitId: "w" });
   await store.create(warm, Date.now());
   await store.associate({ ...given, id: warm.id, ids: ids({ agentId: "a" }) });

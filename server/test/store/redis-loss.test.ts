@@ -216,7 +216,7 @@ test("an older copy of the data is reported, and every process reads the API key
     credentialsChanged: () => void changes++,
   };
   const store = await openRedisAt(redis.url, { events });
-  // The first process to notice reports it, and makes the other one read everything again.
+  // The first process to notice the loss reports it, and makes the other one read everything again.
   const other = await openRedisAt(redis.url, { events: { ...unheard, noticed: events.noticed } });
   try {
     const earlier = await store.listSecrets();

@@ -51,7 +51,7 @@ async function sqliteData(): Promise<Data> {
   };
 }
 
-/** Unless Redis fails, sentinels make no difference to a runtime, so testing one runtime is enough. */
+/** Sentinels matter to the service only when Redis fails, so these tests use them on one runtime only. */
 const hasSentinels = "Bun" in globalThis;
 
 const operating = readFileSync(new URL("../../../docs/operating.md", import.meta.url), "utf8");

@@ -13,7 +13,7 @@ import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
  * guess. Erased data, and data past their retention, must not be found in this way either.
  */
 
-/** Changes until the index is merged: a small number, so that most of the index is in runs, and the rest in its log. */
+/** Changes until the index is merged: a small number, so that most are in sorted runs of the index. */
 const MERGE_AT = 150;
 const SESSIONS = 400;
 const EMPTY = {

@@ -9,7 +9,7 @@ import { BLOCK_ENTRIES } from "../../src/store/sqlite/index/sorted-runs.ts";
 import { ids } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Number of changes after which the index is merged: so small that every test merges and trims several times. */
+/** Number of changes after which the index is merged: so small that every test merges and trims it several times. */
 const MERGE_AT = 20;
 const VISITS = 12;
 const CUSTOMERS = 3;
@@ -190,7 +190,7 @@ test("a run of the index is dropped after its last session is deleted", async ()
 });
 
 test("hashes equal the published test vectors of HalfSipHash-2-4", () => {
-  // Key 00 01 … 07; inputs 00 01 02 … of 8, 12 and 14 bytes; the first 6 bytes of each output, as words.
+  // Hash key 00 01 … 07; inputs 00 01 02 … of 8, 12 and 14 bytes; the first 6 bytes of each output, as words.
   const hash = createIdHash(Uint8Array.from({ length: 8 }, (_, i) => i));
   const input = (bytes: number) =>
     String.fromCharCode(...Array.from({ length: (bytes - 4) / 2 }, (_, i) => 4 + 2 * i + 256 * (5 + 2 * i)));

@@ -23,7 +23,7 @@ export interface Engine {
  * starts one real Redis for all of its tests.
  */
 export function onEachEngine(suite: (engine: Engine) => void): void {
-  // Started with the first server that needs it, because Node runs all hooks of a file at once.
+  // Started by the first server that needs it, not by a hook: all hooks of a file run at once, so others may need it.
   let redis: Promise<SingleRedis> | undefined;
   let servers = 0;
   suite(engine("SQLite", async () => ({ store: { engine: "sqlite" } })));

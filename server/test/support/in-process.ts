@@ -115,7 +115,7 @@ function createTestTime(frozen: boolean) {
 
 async function addKeys(config: Config, keys: readonly ApiKey[]): Promise<void> {
   if (keys.length === 0) return;
-  // The keys must be stored even for a server that refuses every change.
+  // The limit is raised, because even a server that refuses every change must have its keys.
   const writable = { ...config, maxPendingWrites: keys.length };
   const store = await openStore(writable, machineTime, unheard);
   try {

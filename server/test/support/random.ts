@@ -11,7 +11,7 @@ export interface Random {
   pick<T>(choices: readonly T[]): T;
 }
 
-/** Returns the seed of this run: `FAULTS_SEED`, else a new one. Tests print it, so that failures can be replayed. */
+/** Returns the seed of this test run: `FAULTS_SEED`, else a new one. Tests print it, to replay failures with it. */
 export function runSeed(): number {
   return Number(process.env.FAULTS_SEED ?? randomInt(2 ** 31));
 }

@@ -47,7 +47,7 @@ export interface ServerProcessOptions {
   readonly wrapper?: readonly string[];
   /** Program to run instead of the launcher, such as a built executable. */
   readonly program?: string;
-  /** Runtime of the server; by default that of `ANTECHAMBER_RUNTIME`, set for the whole run. */
+  /** Runtime of the server; by default that of `ANTECHAMBER_RUNTIME`, set for the whole test run. */
   readonly runtime?: "bun" | "node";
   /** How long to wait for the ready line, in ms; 30,000 by default. */
   readonly readyTimeout?: number;
@@ -60,7 +60,7 @@ const READY_LINE = /^antechamber listening on (\S+)$/m;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  // If the runner is interrupted, kills each of our processes by its id.
+  // If the test runner is interrupted, kills each of our processes by its id.
   for (const child of running) killGroup(child, "SIGKILL");
 });
 

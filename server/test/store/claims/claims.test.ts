@@ -24,11 +24,11 @@ const ending: Wish[] = [...two, { id: "s", ends: true }];
 /** Three requests for the visit. Two of them are for the same session, which can have only one customer. */
 const shared: Wish[] = [{ id: "s", customer: "c" }, { id: "s", customer: "d" }, { id: "t" }];
 
-/** Returns the wishes as on a single server. A contender that then finds a claim continues as on a cluster. */
+/** Makes the wishes use the combined script of a single Redis. One that finds a claim continues as on a cluster. */
 const combined = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, isCombined: true }));
 const mixed: Wish[] = [{ id: "s" }, { id: "s", isCombined: true }, { id: "t", isCombined: true }];
 
-/** Settings small enough to explore every order of events. Long runs have larger ones. */
+/** Settings small enough to explore every order of events. The long form of the test has larger ones. */
 const settings: Readonly<Record<string, Setting>> = {
   "two sessions": { ...patient, wishes: two, repetitions: long ? 2 : 1, time: long ? 3 : 2 },
   "two sessions, one of which is ended": {

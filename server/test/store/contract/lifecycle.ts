@@ -4,7 +4,7 @@ import { Refusal } from "../../../src/session/errors.ts";
 import { HOUR, MINUTE, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
-/** Tests the port `lifecycle`: the clock, the status, reports of committed groups, and closing. */
+/** Tests the port `lifecycle`: the clock, the status, reports of commits, and closing. */
 export function lifecycleContract(name: string, make: DataFactory): void {
   test(`${name}: the clock's high-water mark is the latest stored time, and never falls`, async () => {
     await using world = await openWorld(make);

@@ -102,7 +102,7 @@ export function recordsContract(name: string, make: DataFactory): void {
       enqueue(world, id, [record(i)]);
       go(`${i} /${i} -`);
     }
-    // This record is queued before the association, at the same time.
+    // Record 3 is queued before the association, but may be stored together with it.
     associated(await world.associate(id, { visitId: "v" }));
     go("associated visitId -");
     enqueue(world, id, [record(4)]);

@@ -49,7 +49,7 @@ export async function statesOf(nodes: readonly RedisNode[]): Promise<NodeState[]
   return states.flatMap((state) => (state.status === "fulfilled" ? [state.value] : []));
 }
 
-/** Returns the owner of a slot. If several nodes claim it, this is the one with the latest claim. */
+/** Returns the owner of a slot. If several nodes say that they own it, the one with the highest epoch does. */
 export function ownerOf(slot: number, states: readonly NodeState[]): NodeState | undefined {
   return states
     .filter(({ isPrimary, ranges }) => isPrimary && ranges.some(([first, last]) => first <= slot && slot <= last))

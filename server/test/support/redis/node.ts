@@ -46,7 +46,7 @@ const START_TIMEOUT = 20_000;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  // If the runner is interrupted, kills each of our processes by its id.
+  // If the test runner is interrupted, kills each of our processes by its id.
   for (const child of running) child.kill("SIGKILL");
 });
 

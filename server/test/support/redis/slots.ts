@@ -15,7 +15,7 @@ export async function moveSlot(slot: number, states: readonly NodeState[], to: R
   await to.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id);
   await source.node.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id);
   await moveKeys(slot, source.node, to);
-  // The new owner learns it first, so that the slot has an owner at every moment.
+  // The new owner learns of the move first, so that the slot has an owner at every moment.
   await to.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
   await source.node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
   for (const { node, isPrimary } of states) {

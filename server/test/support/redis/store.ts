@@ -16,7 +16,7 @@ export const unheard: StoreEvents = {
   suspended: () => undefined,
 };
 
-/** Opens the store at a URL of the setting `store`, like the tests of the ports. */
+/** Opens the store at a URL of the setting `store`, with the lifetimes and limits of the tests in `contract/`. */
 export function openRedisAt(
   url: string,
   { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
