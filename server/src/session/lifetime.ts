@@ -9,7 +9,7 @@
  * - `store/sqlite/offline/inspect.ts`: live, end of the retention
  */
 
-import { type Identity, identityOf, isRecognized, noIdentity, type Session } from "./session.ts";
+import { type Identity, isRecognized, noIdentity, type Session, sessionOf } from "./session.ts";
 
 /** The times after which a session expires, in milliseconds (contract.md#rule-6). */
 export interface Lifetime {
@@ -39,14 +39,8 @@ export function expiryOf(ids: Identity, createdAt: number, lastActiveAt: number,
 
 /** Returns a session that begins at `createdAt` with `ids`. */
 export function newSession(id: string, createdAt: number, ids: Identity, lifetimes: Lifetimes): Session {
-  return {
-    id,
-    createdAt,
-    lastActiveAt: createdAt,
-    expiresAt: expiryOf(ids, createdAt, createdAt, lifetimes),
-    ended: false,
-    ...identityOf((field) => ids[field]),
-  };
+  const expiresAt = expiryOf(ids, createdAt, createdAt, lifetimes);
+  return sessionOf({ id, createdAt, lastActiveAt: createdAt, expiresAt, ended: false }, ids);
 }
 
 /** Returns the session that exists only in its id: anonymous, never used, not stored (contract.md#rule-8). */
