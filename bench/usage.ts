@@ -75,9 +75,9 @@ export function memory(pids: number[]): { residentMiB: number; peakMiB: number }
 
 /** How long a core has worked since the machine was started, in seconds. */
 export type CoreTime = {
-  /** Work for processes, and time that the host used for other machines. */
+  /** CPU time of processes, and time that the host gave to other virtual machines ("steal"). */
   busy: number;
-  /** Work of the kernel in interrupts, mostly for the loopback network. */
+  /** CPU time of the kernel in interrupts, mostly for the loopback network. */
   interrupts: number;
 };
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { startChromium } from "../../../server/test/support/chromium.ts";
 
-/** The browser of a visitor, which collects complaints about pages. */
+/** The browser of a visitor. It collects what goes wrong in the pages (`complaints`). */
 export interface Visitor extends AsyncDisposable {
   readonly context: BrowserContext;
   /** Opens a path of the site in a new tab. */

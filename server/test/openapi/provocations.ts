@@ -10,7 +10,7 @@ import { type Host, startHost } from "./callers.ts";
 import { type DocumentedOperation, type Mode, operationsOf } from "./description.ts";
 import { bodyOf, takes } from "./requests.ts";
 
-/** The servers of one mode. */
+/** The test servers for one authentication mode (setting `auth`). */
 export interface Hosts {
   readonly usual: Host;
   /** A server that refuses every change, because its limit of changes that wait for the disk is 0. */

@@ -27,7 +27,7 @@ export interface SoakRun extends AsyncDisposable {
   readonly plan: SoakPlan;
   readonly servers: readonly ServerProcess[];
   readonly clients: readonly SoakClient[];
-  /** Figures of the first server, and of the store. */
+  /** Measurements taken during the run: memory and descriptors of the first server process, and the size of the store. */
   readonly samples: readonly Sample[];
   readonly tally: SoakTally;
   /** Measures the current figures. */

@@ -12,7 +12,7 @@ export interface ReadRequest {
 /** How a parser reads the bytes of one connection. */
 export interface Reading {
   readonly requests: ReadRequest[];
-  /** Why the parser stops reading; `undefined` if it waits for more bytes or has closed the connection as HTTP says. */
+  /** Why the parser stops reading; `undefined` if it waits for more bytes, or closed the connection in order. */
   rejection: string | undefined;
 }
 

@@ -71,7 +71,7 @@ async function play(peers: readonly Peer[], random: Random): Promise<void> {
       text = peers.reduce((sum, peer) => sum + peer.text.length, 0);
       return text === before;
     });
-    // Keeps the clients that are not done: a paused one may continue by now.
+    // `step` returns false when a client is done. A paused client stays, because it may continue in the next round.
     active = peers.filter((peer) => peer.step());
   }
 }

@@ -136,7 +136,7 @@ export class ExpiryPurge {
     this.#hasMoreRows = false;
     if (this.#position >= this.#end) {
       this.#position = Number.MIN_SAFE_INTEGER;
-      // Younger rows are always kept, because the implicit sessions of their ids would still be live.
+      // Younger rows are kept: without a row an id counts as an implicit session, so an ended session would be live again.
       this.#end = (now - this.#idLife - EPOCH) * KEYS_PER_MS;
     }
     const last = this.#sql.lastInSlice.get(this.#position, this.#end)?.["id"] as number | null;
