@@ -26,7 +26,7 @@ export interface SessionsOptions {
   readonly create?: boolean | undefined;
   /**
    * The parts of a request that may contain the session id; header and cookie by default. They are searched in the
-   * order query, header, cookie, and the first id of a live session is used. Warning: with `query`, whoever publishes a
+   * order query, header, cookie, and the first id of a live session is used. Warning: with `query`, anyone who publishes a
    * link can choose the session of everybody who follows it.
    */
   readonly sources?: readonly SessionSource[] | undefined;
