@@ -87,8 +87,10 @@ test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
     npm_config_logs_max: "0",
     NODE_DISABLE_COMPILE_CACHE: "1",
   };
-  // `script` runs the command in a terminal and types there what it reads from its standard input.
-  const args = ["--quiet", "--return", "--log-out", "/dev/null", "--command", "npm start"];
+  // `script` runs the command in a terminal and types there what it reads from its standard input. The shell in the
+  // terminal handles Ctrl-C itself, so that it can tell the status of npm.
+  const command = "trap : INT; npm start; echo status: $?";
+  const args = ["--quiet", "--log-out", "/dev/null", "--command", command];
   const child = spawn("script", args, { cwd: root, env, stdio: ["pipe", "pipe", "inherit"] });
   let shown = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -97,9 +99,11 @@ test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
   try {
     await until(() => shown.includes("antechamber listening on"));
     child.stdin.write("\u0003");
-    const [code] = (await once(child, "close")) as [number | null];
+    await once(child, "close");
     assert.match(shown, /"stopped"/);
-    assert.equal(code, 0, shown);
+    // If npm forwards the signal late, it reaches a process that is ending already. Then the status is that of SIGINT.
+    assert.match(shown, /status: (0|130)\r?\n/);
+    assert.doesNotMatch(shown, /npm error/i);
   } finally {
     child.kill("SIGKILL");
   }
