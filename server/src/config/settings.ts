@@ -124,7 +124,7 @@ export const settings = {
     placeholder: "claim",
     ...token,
     default: "role",
-    description: "The claim with the role: customer, agent, reporter or administrator",
+    description: "The claim with the role: customer, agent, service, reporter or administrator",
   },
   jwtCustomerClaim: {
     schema: text,
@@ -143,7 +143,7 @@ export const settings = {
     description: "The claim with the agent for whom a token of the role agent acts",
   },
   jwtDefaultRole: {
-    ...word("role", ["none", "customer", "agent", "reporter", "administrator"]),
+    ...word("role", ["none", "customer", "agent", "service", "reporter", "administrator"]),
     ...token,
     default: "none",
     description: "The role of a token without the claim; with none it is refused",

@@ -1,21 +1,21 @@
 import type { IdField } from "./fields.ts";
 import type { Identity } from "./session.ts";
 
-/** The four roles (contract.md#roles). */
-export const roles = ["customer", "agent", "reporter", "administrator"] as const;
+/** The five roles (contract.md#roles). */
+export const roles = ["customer", "agent", "service", "reporter", "administrator"] as const;
 export type Role = (typeof roles)[number];
 
 /** The roles that may record requests. A reporter may only read. */
-export const recordingRoles: readonly Role[] = ["customer", "agent", "administrator"];
+export const recordingRoles: readonly Role[] = ["customer", "agent", "service", "administrator"];
 
 /** The roles that may read the metrics of the service. */
 export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
 
 /** The roles that may list sessions. */
-export const findingRoles: readonly Role[] = ["agent", "reporter", "administrator"];
+export const findingRoles: readonly Role[] = ["agent", "service", "reporter", "administrator"];
 
 /** The roles that may end several sessions at once, of any customers. */
-export const endingRoles: readonly Role[] = ["agent", "administrator"];
+export const endingRoles: readonly Role[] = ["agent", "service", "administrator"];
 
 /** The roles that may export and erase customers, and read the audit trail. */
 export const adminRoles: readonly Role[] = ["administrator"];
@@ -80,13 +80,21 @@ export function forbiddenAssertion(principal: Principal, ids: Identity): IdField
 }
 
 function mayAssertAgent(principal: Principal, agentId: string): boolean {
-  if (principal.role === "administrator") return true;
-  return principal.role === "agent" && principal.agentId === agentId;
+  switch (principal.role) {
+    case "administrator":
+    case "service":
+      return true;
+    case "agent":
+      return principal.agentId === agentId;
+    default:
+      return false;
+  }
 }
 
 function mayAssertCustomer(principal: Principal, customerId: string): boolean {
   switch (principal.role) {
     case "administrator":
+    case "service":
     case "agent":
       return true;
     case "customer":

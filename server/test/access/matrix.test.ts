@@ -21,6 +21,7 @@ const people = {
   page: { role: "customer", ...none },
   seven: { role: "agent", customerId: null, agentId: "7" },
   desk: { role: "agent", ...none },
+  service: { role: "service", ...none },
   reporter: { role: "reporter", ...none },
   administrator: { role: "administrator", ...none },
 } as const satisfies Record<string, Principal>;
@@ -29,7 +30,7 @@ type Person = keyof typeof people;
 const AT_ONCE = 64;
 
 test("the table has every combination once", () => {
-  const count = 8 * Object.keys(assertions).length * operations.length * sessions.length;
+  const count = 9 * Object.keys(assertions).length * operations.length * sessions.length;
   const names = cases.map((one) => describe(one));
   assert.equal(new Set(names).size, names.length);
   assert.equal(names.length, count);

@@ -112,6 +112,31 @@ desk: an agent's credential that stands for no one agent
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
 
+service: an application's own server
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  anything             | create                      | new
+  nothing, 7, 8        | retrieve                    | same    | same    | same     | same      | new
+  nothing, 7, 8        | head                        | 200     | 200     | 200      | 200       | 404
+  nothing, 7           | update                      | done    | done    | done     | done      | absent
+  8                    | update                      | done    | done    | done     | exists    | absent
+  nothing, 7, 8        | timeline                    | shown   | shown   | shown    | shown     | absent
+  alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
+  alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
+  alice, alice+7       | update                      | done    | exists  | done     | done      | absent
+  alice, alice+7       | timeline                    | shown   | absent  | shown    | shown     | absent
+  bob                  | retrieve                    | new     | same    | same     | same      | new
+  bob                  | head                        | 404     | 200     | 200      | 200       | 404
+  bob                  | update                      | exists  | done    | done     | done      | absent
+  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
+  anything             | record                      | done    | done    | done     | done      | absent
+  anything             | forward-auth                | same    | same    | same     | same      | new
+  anything             | metrics                     | role
+  anything             | list                        | shown   | shown   | shown    | shown     | empty
+  anything             | end                         | done    | done    | done     | done      | absent
+  anything             | end-many                    | done    | done    | done     | done      | empty
+  anything             | end-all                     | role
+  anything             | export, erase, audit        | role
+
 reporter
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
   nothing              | create                      | new

@@ -15,7 +15,7 @@ export const cases: [words: string[], offered: string[]][] = [
   [["keys", "create", "--ro"], ["--role"]],
   [
     ["keys", "create", "--role", ""],
-    ["administrator", "agent", "customer", "reporter"],
+    ["administrator", "agent", "customer", "reporter", "service"],
   ],
   [["serve", "--auth", "k"], ["key"]],
   [["serve", "--port", "0", "--base"], ["--base-path"]],

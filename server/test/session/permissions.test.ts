@@ -9,6 +9,7 @@ const people = {
   "a public page": { role: "customer", ...none },
   "agent 7": { role: "agent", customerId: null, agentId: "7" },
   "an agent's key without an agent": { role: "agent", ...none },
+  "a service": { role: "service", ...none },
   "a reporter": { role: "reporter", ...none },
   "an administrator": { role: "administrator", ...none },
 } satisfies Record<string, Principal>;
@@ -28,6 +29,7 @@ const assertions: [Person, Parameters<typeof ids>[0], string | undefined][] = [
   ["agent 7", { agentId: "7", customerId: "bob" }, undefined],
   ["an agent's key without an agent", { agentId: "7" }, "agentId"],
   ["an agent's key without an agent", { customerId: "bob" }, undefined],
+  ["a service", { agentId: "7", customerId: "bob" }, undefined],
   ["a reporter", { customerId: "bob" }, "customerId"],
   ["a reporter", { agentId: "7" }, "agentId"],
   ["an administrator", { agentId: "7", customerId: "bob" }, undefined],
@@ -51,6 +53,7 @@ const reach: [Person, [boolean, boolean, boolean], [boolean, boolean, boolean]][
   ["alice", [true, false, true], [true, false, true]],
   ["a public page", [false, false, true], [false, false, true]],
   ["agent 7", [true, true, true], [true, true, true]],
+  ["a service", [true, true, true], [true, true, true]],
   ["a reporter", [true, true, true], [false, false, true]],
   ["an administrator", [true, true, true], [true, true, true]],
 ];
@@ -72,7 +75,7 @@ for (const [person, reads, changes] of reach) {
 }
 
 test("a request that names a customer retrieves only that customer's sessions (contract.md#rule-4)", () => {
-  for (const person of ["agent 7", "an administrator"] as const) {
+  for (const person of ["agent 7", "a service", "an administrator"] as const) {
     const scope = readScope(people[person], "alice");
     assert.equal(isWithin("alice", scope), true);
     assert.equal(isWithin("bob", scope), false);
