@@ -173,6 +173,7 @@ export type ExportLine =
   | {
       readonly type: "key";
       readonly id: string;
+      readonly name: string | null;
       readonly role: string;
       readonly customerId: string;
       readonly createdAt: number;
@@ -201,6 +202,8 @@ export interface AuditLine {
     readonly role: string;
     /** Id of the API key; on the command line, the operating system's user. */
     readonly credential: string | null;
+    /** Name of the API key, or `null`. */
+    readonly keyName: string | null;
     readonly agentId: string | null;
   };
   readonly what: string;

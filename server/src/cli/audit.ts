@@ -58,13 +58,19 @@ function tableOf(entries: readonly AuditEntry[]): string {
   const rows = entries.map(({ sequence, at, who, what, from, outcome, details }) => [
     String(sequence),
     timeText(at),
-    terminalSafe(who.agentId ?? who.credential ?? who.role),
+    terminalSafe(callerOf(who)),
     terminalSafe(from),
     what,
     outcome,
     terminalSafe(textOf(details)),
   ]);
   return table([["#", "TIME", "WHO", "FROM", "WHAT", "OUTCOME", "DETAILS"], ...rows]);
+}
+
+/** Returns the caller of an operation: the agent, or the key with its name, or the operating system's user. */
+function callerOf({ agentId, credential, keyName, role }: AuditEntry["who"]): string {
+  if (agentId !== null) return agentId;
+  return keyName === null ? (credential ?? role) : `${keyName} (${credential})`;
 }
 
 function textOf(details: AuditEntry["details"]): string {

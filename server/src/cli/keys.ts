@@ -17,6 +17,7 @@ import { type Output, table, terminalSafe, timeJson, timeText } from "./output.t
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 interface CreateOptions {
+  readonly name?: string;
   readonly role: Role;
   readonly customer?: string;
   readonly agent?: string;
@@ -38,6 +39,7 @@ function createCommand(output: Output): Command {
   const command = new Command("create")
     .description("create a key and print it; only its hash is stored, so it cannot be shown again")
     .addOption(new Option("--role <role>", "the role of the key's callers").choices(roles).makeOptionMandatory())
+    .option("--name <name>", "a name for it in lists and in the audit trail, such as the program that uses it")
     .option("--customer <id>", "the only customer it may act for (role customer)")
     .option("--agent <id>", "the only agent it may act for (role agent)")
     .option("--expires <duration>", "time until it expires, such as 90d; without it, the key never expires")
@@ -56,7 +58,7 @@ function createCommand(output: Output): Command {
       if (remark !== undefined) output.remark(remark);
     });
   return addExamples(addSettings(command, dataSettings), [
-    ["keys create --role administrator", "a key for all operations"],
+    ['keys create --role service --name "Shop server"', "a key for the server of an application"],
     ["keys create --role agent --agent anna --expires 90d", "a key for one agent, valid for 90 days"],
     ["keys create --role customer", "a key for public pages, which cannot act for a customer"],
   ]);
@@ -80,6 +82,7 @@ function requestOf(options: CreateOptions): ApiKeyRequest {
   const { expires } = options;
   const validFor = expires === undefined ? null : durationOf("--expires", expires);
   const request: ApiKeyRequest = {
+    name: options.name ?? null,
     role: options.role,
     customerId: options.customer ?? null,
     agentId: options.agent ?? null,
@@ -169,6 +172,7 @@ function statusOf({ expiresAt, revokedAt }: ApiKeyInfo): "valid" | "revoked" | "
 function keyJson(key: ApiKeyInfo) {
   return {
     id: key.id,
+    name: key.name,
     role: key.role,
     customerId: key.customerId,
     agentId: key.agentId,
@@ -184,6 +188,7 @@ function keyJson(key: ApiKeyInfo) {
 function keyTable(keys: readonly ApiKeyInfo[]): string {
   const rows = keys.map((key) => [
     key.id,
+    terminalSafe(key.name),
     key.role,
     terminalSafe(key.customerId ?? key.agentId),
     statusOf(key),
@@ -191,5 +196,5 @@ function keyTable(keys: readonly ApiKeyInfo[]): string {
     timeText(key.expiresAt),
     timeText(key.lastUsedAt),
   ]);
-  return table([["ID", "ROLE", "FOR", "STATUS", "CREATED", "EXPIRES", "LAST USED"], ...rows]);
+  return table([["ID", "NAME", "ROLE", "FOR", "STATUS", "CREATED", "EXPIRES", "LAST USED"], ...rows]);
 }

@@ -43,6 +43,7 @@ const keyHolder = { role, ...fields(text.nullable(), "customerId", "agentId") };
 
 export const apiKeyRequest = z.object({
   ...keyHolder,
+  name: text.nullable(),
   validFor: number.nullable(),
 }) satisfies z.ZodType<ApiKeyRequest>;
 
@@ -51,7 +52,7 @@ export const apiKeyInfo = z.object({
   ...fields(number.nullable(), "expiresAt", "revokedAt", "lastUsedAt"),
   id: text,
   createdAt: number,
-  successorId: text.nullable(),
+  ...fields(text.nullable(), "name", "successorId"),
 }) satisfies z.ZodType<ApiKeyInfo>;
 
 export const createdApiKey = z.object({ key: text, info: apiKeyInfo });
@@ -67,7 +68,7 @@ export const auditDetails = z.record(text, z.union([text, number, z.boolean(), z
 /** The fields have the same order as in a stored entry; `audit list --json` prints them in this order. */
 export const auditEntry = z.object({
   ...fields(number, "sequence", "at"),
-  who: z.object({ role, ...fields(text.nullable(), "credential", "agentId") }),
+  who: z.object({ role, ...fields(text.nullable(), "credential", "keyName", "agentId") }),
   ...fields(text, "what", "from"),
   outcome: z.enum(["begun", "done", "refused", "failed"]),
   details: auditDetails,

@@ -114,7 +114,7 @@ export async function audited<Event extends Pick<Act, "details">, Result>(
 /** Returns the initiator of commands. `user` is the operating system's user, `null` if there is none. */
 export function operator(user: string | null): Initiator {
   return {
-    who: { role: "administrator", credential: user, agentId: null },
+    who: { role: "administrator", credential: user, keyName: null, agentId: null },
     from: "command line",
   };
 }

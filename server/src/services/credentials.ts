@@ -3,6 +3,7 @@ import type { Clock, WallClock } from "../runtime/clock.ts";
 import { faultOfId } from "../session/caller-ids.ts";
 import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
 import { type Role, roles } from "../session/permissions.ts";
+import { faultOfText } from "../session/text.ts";
 import type { Act } from "../store/audit-chain.ts";
 import type { ApiKey, CredentialStore } from "../store/ports/credentials.ts";
 import { type AuditTrail, auditTime, type Initiator } from "./audit.ts";
@@ -10,8 +11,13 @@ import { type AuditTrail, auditTime, type Initiator } from "./audit.ts";
 /** An API key, without the hash by which the server recognizes the key. */
 export type ApiKeyInfo = Omit<ApiKey, "hash">;
 
+/** The longest name of an API key, in Unicode characters. */
+const MAX_KEY_NAME_CHARACTERS = 64;
+
 /** A request for an API key. */
 export interface ApiKeyRequest {
+  /** Name for the lists of operators, 1 to `MAX_KEY_NAME_CHARACTERS` characters, or `null`. */
+  readonly name: string | null;
   readonly role: Role;
   /** Customer of a key with the role `customer`; `null` for a key of public web pages, and for other roles. */
   readonly customerId: string | null;
@@ -65,7 +71,7 @@ export function hashApiKey(key: string): string {
 
 /** Returns a sentence about the fault of a request for a key, or `undefined` if the request is valid. */
 export function faultOfApiKeyRequest(request: ApiKeyRequest): string | undefined {
-  const { role, customerId, agentId, validFor } = request;
+  const { name, role, customerId, agentId, validFor } = request;
   if (!roles.includes(role)) return `the role is one of ${roles.join(", ")}`;
   if (customerId !== null && role !== "customer") {
     return `a key with the role ${role} has no customer; only one with the role customer has`;
@@ -77,10 +83,18 @@ export function faultOfApiKeyRequest(request: ApiKeyRequest): string | undefined
     const fault = id === "" ? "is empty" : id === null ? undefined : faultOfId(id);
     if (fault !== undefined) return `the ${role}'s id ${fault}`;
   }
+  const faultOfName = name === null ? undefined : faultOfKeyName(name);
+  if (faultOfName !== undefined) return `the name of the key ${faultOfName}`;
   if (validFor !== null && (!Number.isSafeInteger(validFor) || validFor <= 0)) {
     return "a key is valid for some time or until it is revoked";
   }
   return undefined;
+}
+
+function faultOfKeyName(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (name.startsWith(" ") || name.endsWith(" ")) return "begins or ends with a space";
+  return faultOfText(name, MAX_KEY_NAME_CHARACTERS);
 }
 
 /** Manages API keys and the signing secret. All methods refuse with `unavailable` if the store cannot be used. */
@@ -114,9 +128,11 @@ export class CredentialAdmin {
   }
 
   /** Revokes an API key. Returns false if there is no such key or it is already revoked. */
-  revokeKey(by: Initiator, id: string): Promise<boolean> {
+  async revokeKey(by: Initiator, id: string): Promise<boolean> {
     const { store, trail, wallClock, events } = this.#parts;
-    const event = { ...by, what: "key.revoke", details: { key: auditKeyId(id) } };
+    const known = await this.#findKey(id);
+    const details = { key: auditKeyId(id), ...(known && { name: auditedKeyName(known) }) };
+    const event = { ...by, what: "key.revoke", details };
     const revoke = async () => {
       const isRevoked = await store.revokeApiKey(id, wallClock());
       await events.keysChanged?.();
@@ -126,7 +142,7 @@ export class CredentialAdmin {
   }
 
   /**
-   * Creates a key with the same permissions and validity as the key `id`. The old key stays valid for another `grace`
+   * Creates a key with the same name, permissions and validity as the key `id`. The old key stays valid for another `grace`
    * ms. Each key can be rotated only once; after that, its successor can be rotated.
    */
   async rotateKey(
@@ -139,6 +155,7 @@ export class CredentialAdmin {
     const refusal = rotationRefusal(before, now);
     const successor = before && !refusal ? successorOf(before, now) : undefined;
     const details = {
+      ...(before && { name: auditedKeyName(before) }),
       ...(successor && this.#auditDetails(successor.stored)),
       successorOf: auditKeyId(id),
       validUntil: auditTime(now + grace),
@@ -167,9 +184,10 @@ export class CredentialAdmin {
   }
 
   /** Describes a key for the audit trail. The customer's id is hashed, because it may have to be erased later. */
-  #auditDetails({ id, role, customerId, agentId, expiresAt }: ApiKey): Act["details"] {
+  #auditDetails(key: ApiKey): Act["details"] {
+    const { id, role, customerId, agentId, expiresAt } = key;
     const customer = customerId === null ? null : this.#parts.logHash(customerId);
-    return { key: id, role, customer, agent: agentId, expiresAt: auditTime(expiresAt) };
+    return { key: id, name: auditedKeyName(key), role, customer, agent: agentId, expiresAt: auditTime(expiresAt) };
   }
 
   /**
@@ -193,10 +211,11 @@ interface NewKey {
 }
 
 function newKey(request: ApiKeyRequest, now: number): NewKey {
-  const { role, customerId, agentId, validFor } = request;
+  const { name, role, customerId, agentId, validFor } = request;
   const key = `ak_${randomBytes(32).toString("base64url")}`;
   const stored = {
     id: `k_${randomBytes(6).toString("hex")}`,
+    name,
     hash: hashApiKey(key),
     role,
     customerId,
@@ -227,6 +246,14 @@ function rotationRefusal(key: ApiKey | undefined, now: number): RotationResult |
 /** Returns a key's id for the audit trail. Replaces any other text, which may be (part of) a key, typed by mistake. */
 function auditKeyId(id: string): string {
   return /^k_[\w-]{1,18}$/.test(id) ? id : "(not the id of a key)";
+}
+
+/**
+ * Returns the name of a key for the audit trail. The name of a customer's key may contain that of the customer, whom the
+ * trail must not name after an erasure; so it is `null` there.
+ */
+export function auditedKeyName({ customerId, name }: Pick<ApiKey, "customerId" | "name">): string | null {
+  return customerId === null ? name : null;
 }
 
 export function withoutHash(key: ApiKey): ApiKeyInfo {

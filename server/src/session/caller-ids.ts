@@ -1,4 +1,4 @@
-import { hasControlCharacter } from "./text.ts";
+import { faultOfText } from "./text.ts";
 
 /** The longest id that a caller may give, in Unicode characters (contract.md#caller-ids). */
 export const MAX_ID_CHARACTERS = 256;
@@ -16,18 +16,5 @@ export function faultOfId(value: string): string | undefined {
 
 /** Returns the fault of an id that is only looked up. Spaces at its ends are valid: earlier versions stored them. */
 export function faultOfStoredId(value: string): string | undefined {
-  // A character has at least one UTF-16 unit, so the characters of a short text need not be counted.
-  if (value.length > MAX_ID_CHARACTERS && countCharacters(value) > MAX_ID_CHARACTERS) {
-    return `is longer than ${MAX_ID_CHARACTERS} characters`;
-  }
-  if (hasControlCharacter(value)) return "contains a control character";
-  // Half of a surrogate pair cannot be encoded in UTF-8, so two different ids could be stored as the same id.
-  if (!value.isWellFormed()) return "is not well-formed Unicode";
-  return undefined;
-}
-
-function countCharacters(value: string): number {
-  // A character has at most two UTF-16 units, so a text of more than twice the limit is too long anyway.
-  if (value.length > 2 * MAX_ID_CHARACTERS) return value.length;
-  return [...value].length;
+  return faultOfText(value, MAX_ID_CHARACTERS);
 }

@@ -16,6 +16,8 @@ export interface Actor {
    * `anna (uid 1000)`. `null` if no credential was required.
    */
   readonly credential: string | null;
+  /** Name of the API key (`auditedKeyName`); `null` if it has none, or if the credential is not an API key. */
+  readonly keyName: string | null;
   /** Id of the agent for whom the credential was made. */
   readonly agentId: string | null;
 }
@@ -87,7 +89,7 @@ function faultOf(entry: AuditEntry, last: AuditEntry | undefined): ChainFault["f
 function hashOf(entry: Omit<AuditEntry, "hash">): string {
   const { sequence, at, who, what, from, outcome, details, previous } = entry;
   const sorted = Object.entries(details).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const { role, credential, agentId } = who;
-  const content = [previous, sequence, at, role, credential, agentId, what, from, outcome, sorted];
+  const { role, credential, keyName, agentId } = who;
+  const content = [previous, sequence, at, role, credential, keyName, agentId, what, from, outcome, sorted];
   return hash("sha256", JSON.stringify(content), "hex");
 }

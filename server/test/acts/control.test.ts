@@ -13,7 +13,7 @@ const page = { filter: anySession, after: null };
 /** Every operation of the control socket: its argument, and the entries that it adds to the audit trail. */
 const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...leaves: string[]]>> = {
   listKeys: [undefined],
-  createKey: [{ role: "reporter", customerId: null, agentId: null, validFor: null }, "key.create done"],
+  createKey: [{ name: null, role: "reporter", customerId: null, agentId: null, validFor: null }, "key.create done"],
   rotateKey: [{ id: key.key.id, grace: 0 }, "key.rotate done"],
   revokeKey: [key.key.id, "key.revoke done"],
   getSession: ["unknown"],

@@ -16,7 +16,10 @@ function adminWith(needed: Partial<Admin>): Admin {
   return { ...adminOver(() => Promise.reject(new Error("not of this test"))), ...needed };
 }
 
-const keyRequest: ApiKeyRequest = { role: "agent", customerId: null, agentId: "änna", validFor: 5 };
+const keyRequest: ApiKeyRequest = {
+  ...{ name: "Läden 😀", role: "agent", customerId: null, agentId: "änna" },
+  validFor: 5,
+};
 
 test("parameters and results arrive unchanged", async () => {
   await using folder = temporaryDirectory();

@@ -11,6 +11,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 interface KeyJson {
   readonly id: string;
+  readonly name: string | null;
   readonly key?: string;
   readonly role: string;
   readonly customerId: string | null;
@@ -54,7 +55,7 @@ test("a key is created, listed and revoked without a server", async () => {
   assert.match(again.stderr, /there is no key k_/);
 });
 
-test("a key can be created for a customer or an agent only with that role and a valid id", async () => {
+test("a key can be created only with a valid name, and for a customer or an agent only with that role and a valid id", async () => {
   const cases: [args: string[], message: RegExp][] = [
     [["--role", "agent", "--customer", "c"], /the role agent has no customer/],
     [["--role", "customer", "--agent", "a"], /the role customer has no agent/],
@@ -64,6 +65,11 @@ test("a key can be created for a customer or an agent only with that role and a 
     [["--role", "agent", "--agent", "x".repeat(257)], /is longer than 256 characters/],
     [["--role", "agent", "--agent", "a\tb"], /contains a control character/],
     [["--role", "customer", "--customer", " c"], /the customer's id begins or ends with a space/],
+    [["--role", "service", "--agent", "a"], /the role service has no agent/],
+    [["--role", "service", "--name", ""], /the name of the key is empty/],
+    [["--role", "service", "--name", "Shop "], /the name of the key begins or ends with a space/],
+    [["--role", "service", "--name", "Shop\nserver"], /the name of the key contains a control character/],
+    [["--role", "service", "--name", "é".repeat(65)], /the name of the key is longer than 64 characters/],
     [["--role", "agent", "--expires", "soon"], /"soon" is not a duration such as 90d/],
     [["--role", "agent", "--expires", "0d"], /valid for some time/],
   ];
@@ -200,6 +206,68 @@ for (const running of [true, false]) {
     }
   });
 }
+
+for (const engine of ["SQLite", "Redis"]) {
+  test(`the name of a key is in lists and in the audit trail, and its successor has it, over ${engine}`, async () => {
+    await using folder = temporaryDirectory();
+    await using redis = engine === "Redis" ? await startSingleRedis() : undefined;
+    const env = redis ? { ANTECHAMBER_STORE: redis.url } : { ANTECHAMBER_DATA_DIR: folder.path };
+    const json = async <Result>(...args: string[]): Promise<Result> => {
+      const { code, stdout, stderr } = await run([...args, "--json"], { env });
+      assert.equal(code, 0, stderr);
+      return JSON.parse(stdout) as Result;
+    };
+    const name = "🛒".repeat(64);
+    const old = await json<KeyJson>("keys", "create", "--role", "service", "--name", name);
+    const theirs = ["--role", "customer", "--customer", "anna", "--name", "Anna Änder"];
+    const customers = await json<KeyJson>("keys", "create", ...theirs);
+    const unnamed = await json<KeyJson>("keys", "create", "--role", "service");
+    const next = await json<KeyJson>("keys", "rotate", old.id);
+    assert.equal((await run(["keys", "rotate", old.id], { env })).code, 1);
+    assert.equal((await run(["keys", "revoke", old.id], { env })).code, 0);
+    assert.equal((await run(["keys", "revoke", customers.id], { env })).code, 0);
+    assert.deepEqual([old.name, next.name, customers.name, unnamed.name], [name, name, "Anna Änder", null]);
+    const names = new Map((await json<KeyJson[]>("keys", "list")).map((key) => [key.id, key.name]));
+    assert.deepEqual(
+      [old, next, customers, unnamed].map(({ id }) => names.get(id)),
+      [name, name, "Anna Änder", null],
+    );
+    const table = (await run(["keys", "list"], { env })).stdout;
+    assert.match(table, new RegExp(`^${old.id} +${name} +service +- `, "m"));
+    assert.match(table, new RegExp(`^${unnamed.id} +- +service +- `, "m"));
+    const trail = (await run(["audit", "list", "--json"], { env })).stdout.trim().split("\n");
+    const entries = trail.map((line) => JSON.parse(line) as { what: string; details: { name?: string | null } });
+    assert.deepEqual(
+      entries.map(({ what, details }) => [what, details.name]),
+      [
+        ["key.create", name],
+        // The name of a customer's key may be the customer's name, which an erasure could not remove from the trail.
+        ["key.create", null],
+        ["key.create", null],
+        ["key.rotate", name],
+        ["key.rotate", name],
+        ["key.revoke", name],
+        ["key.revoke", null],
+      ],
+    );
+  });
+}
+
+test("the audit trail shows callers by the name and the id of their key", async () => {
+  await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
+  const data = ["--data-dir", server.dataDir];
+  const create = ["keys", "create", "--role", "service", ...data];
+  const named = await succeedJson<KeyJson>([...create, "--name", "Shop server"]);
+  const unnamed = await succeedJson<KeyJson>(create);
+  for (const { key } of [named, unnamed]) {
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const body = JSON.stringify({ customerId: "anna", dryRun: true });
+    assert.equal((await fetch(`${server.url}/sessions/end`, { method: "POST", headers, body })).status, 200);
+  }
+  const trail = await succeed(["audit", "list", "--last", "2", ...data]);
+  assert.match(trail, new RegExp(`Z +Shop server \\(${named.id}\\) +127\\.0\\.0\\.1 +sessions\\.end`));
+  assert.match(trail, new RegExp(`Z +${unnamed.id} +127\\.0\\.0\\.1 +sessions\\.end`));
+});
 
 test("the audit trail has the id of the key that the command was called with, and readable times", async () => {
   await using folder = temporaryDirectory();

@@ -317,13 +317,13 @@ onEachEngine(({ test, serve, empty }) => {
   });
 
   test("erasing a customer also erases the customer's API keys, with immediate effect", async () => {
-    const key = keyFor({ role: "customer", customerId: "keyed" });
+    const key = keyFor({ role: "customer", customerId: "keyed" }, { name: "Tablet at the till" });
     await using other = await serveKeys({ key, administrator: holders.administrator }, await empty());
     const theirs = apiOf(other, key);
     const ours = apiOf(other, holders.administrator);
     assert.equal((await theirs.create()).status, 200);
     const told = linesOf(await ours.call("GET", "/customers/keyed/export"));
-    assert.deepEqual(told[0]?.["type"], "key");
+    assert.deepEqual([told[0]?.["type"], told[0]?.["name"]], ["key", "Tablet at the till"]);
     assert.ok(!JSON.stringify(told).includes(key.key.hash));
     const erasure = bodyOf(await ours.call("DELETE", "/customers/keyed")) as ErasureReceipt;
     assert.equal(erasure.keys, 1);
@@ -344,6 +344,7 @@ onEachEngine(({ test, serve, empty }) => {
     const known = (await audit("?limit=1")).entries[0]?.sequence ?? 0;
     const [id] = (await create("trailed", 1)) as [string];
     await end({ customerId: "trailed", dryRun: true });
+    await end({ customerId: "trailed", dryRun: true }, "service");
     await api("agent").call("DELETE", `/sessions/${id}`);
     await api("administrator").call("GET", "/customers/trailed/export");
     await api("administrator").call("DELETE", "/customers/trailed");
@@ -367,6 +368,7 @@ onEachEngine(({ test, serve, empty }) => {
       news.map(({ what, outcome, who }) => `${who.role} ${what} ${outcome}`),
       [
         "agent sessions.end done",
+        "service sessions.end done",
         "agent session.end done",
         "administrator customer.export begun",
         "administrator customer.export done",
@@ -377,18 +379,21 @@ onEachEngine(({ test, serve, empty }) => {
     );
     assert.equal(news[0]?.who.credential, holders.agent.key.id);
     assert.equal(news[0]?.who.agentId, "7");
+    assert.deepEqual([news[0]?.who.keyName, news[1]?.who.keyName], [null, "Shop server"]);
+    // The name of a customer's key may be the customer's name.
+    assert.ok(!JSON.stringify(news).includes("Bob's phone"));
     assert.equal(news[0]?.from, "127.0.0.1");
     assert.deepEqual(news[0]?.details["sessions"], 1);
-    assert.equal(news[5]?.details["customer"], news[2]?.details["customer"]);
-    assert.equal(news[0]?.details["customerId"], news[2]?.details["customer"], "one hash everywhere");
+    assert.equal(news[6]?.details["customer"], news[3]?.details["customer"]);
+    assert.equal(news[0]?.details["customerId"], news[3]?.details["customer"], "one hash everywhere");
     assert.ok(!JSON.stringify(news).includes("trailed"));
     assert.ok(!JSON.stringify(news).includes(id));
   });
 
   test("callers without the role are refused", async () => {
     const allowed: Readonly<Record<string, readonly Holder[]>> = {
-      "GET /sessions": ["agent", "reporter", "administrator"],
-      "POST /sessions/end": ["agent", "administrator"],
+      "GET /sessions": ["agent", "service", "reporter", "administrator"],
+      "POST /sessions/end": ["agent", "service", "administrator"],
       "GET /customers/x/export": ["administrator"],
       "DELETE /customers/x": ["administrator"],
       "GET /audit": ["administrator"],

@@ -226,7 +226,7 @@ test("only reporters and administrators may read the metrics", async () => {
   for (const person of ["reporter", "administrator"] as const) {
     assert.equal((await api(person).call("GET", "/metrics")).status, 200);
   }
-  for (const person of ["alice", "page", "agent"] as const) {
+  for (const person of ["alice", "page", "agent", "service"] as const) {
     problemOf(await api(person).call("GET", "/metrics"), 403, "role-not-permitted");
   }
 });
@@ -263,7 +263,7 @@ test("when the wall clock is corrected after a jump, keys are valid again, even 
   problemOf(await mine().create(), 401, "invalid-credential");
   // For a key that the command line creates, the lifetime also begins at the time of the server's wall clock.
   const admin = await connectControl(own.dataDir);
-  const request = { role: "reporter", customerId: null, agentId: null, validFor: HOUR } as const;
+  const request = { name: null, role: "reporter", customerId: null, agentId: null, validFor: HOUR } as const;
   const made = await admin?.createKey(request);
   assert.equal(made?.info.expiresAt, own.now() + HOUR);
   await own.restart();

@@ -117,7 +117,7 @@ test("an interrupted migration continues where it was", async () => {
   };
   await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
   // Changes of data that are exported before the sessions, such as an audit entry, need no second pass.
-  const who = { role: "administrator", credential: null, agentId: null } as const;
+  const who = { role: "administrator", credential: null, keyName: null, agentId: null } as const;
   const act = { at: now, who, what: "store.migrate", from: "here", outcome: "begun", details: {} };
   assert.ok(await stores.source.appendAuditEntry(entryAfter(undefined, act as Act)));
   const result = await stores.run();

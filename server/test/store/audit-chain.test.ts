@@ -18,6 +18,7 @@ test("any change to an entry is found", () => {
   const changes: Partial<AuditEntry>[] = [
     { at: 0 },
     { who: { ...at(2).who, credential: "k_1" } },
+    { who: { ...at(2).who, keyName: "Shop server" } },
     { who: { ...at(2).who, role: "agent" } },
     { what: "keys.revoke" },
     { from: "127.0.0.2" },

@@ -5,9 +5,10 @@ import { keyFor, serve, type TestKey, type TestServer } from "./in-process.ts";
 /** A holder of a key for each role, and two different customers. */
 export const holders = {
   alice: keyFor({ role: "customer", customerId: "alice" }),
-  bob: keyFor({ role: "customer", customerId: "bob" }),
+  bob: keyFor({ role: "customer", customerId: "bob" }, { name: "Bob's phone" }),
   page: keyFor({ role: "customer" }),
   agent: keyFor({ role: "agent", agentId: "7" }),
+  service: keyFor({ role: "service" }, { name: "Shop server" }),
   reporter: keyFor({ role: "reporter" }),
   administrator: keyFor({ role: "administrator" }),
 };

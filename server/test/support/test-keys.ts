@@ -15,6 +15,7 @@ export function keyFor(principal: Partial<Principal>, more: Partial<ApiKey> = {}
     bearer: `Bearer ${secret}`,
     key: {
       id: randomBytes(6).toString("hex"),
+      name: null,
       hash: createHash("sha256").update(secret).digest("hex"),
       role: "administrator",
       customerId: null,

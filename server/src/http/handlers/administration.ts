@@ -1,6 +1,7 @@
 import type { AuditPage, EndReceipt, ErasureReceipt, SessionList } from "@antechamber/client/protocol";
 import type { HttpRequest } from "@antechamber/http1";
 import type { AuditTrail, Initiator } from "../../services/audit.ts";
+import { auditedKeyName } from "../../services/credentials.ts";
 import type { CustomerAdmin, CustomerExportPage } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
@@ -8,6 +9,7 @@ import { type Fault, Refusal } from "../../session/errors.ts";
 import { isUnconditional } from "../../session/filter.ts";
 import { changeScope, type Principal } from "../../session/permissions.ts";
 import type { AuditEntry } from "../../store/audit-chain.ts";
+import type { ApiKey } from "../../store/ports/credentials.ts";
 import { exportLine, sessionSummary } from "../../wire/customer-export.ts";
 import { type ApiResponse, apiFields, json } from "../api-response.ts";
 import type { ClientAddress } from "../auth/client-address.ts";
@@ -105,10 +107,15 @@ export type InitiatorOf = (principal: Principal, request: HttpRequest) => Initia
 export function createInitiatorOf(clientOf: ClientAddress): InitiatorOf {
   return (principal, request) => {
     const { role, agentId } = principal;
-    // Only an API key has an id; other credentials have none.
-    const credential = "id" in principal && typeof principal.id === "string" ? principal.id : null;
-    return { who: { role, credential, agentId }, from: clientOf(request).address };
+    const key = isApiKey(principal) ? principal : undefined;
+    const who = { role, credential: key?.id ?? null, keyName: key ? auditedKeyName(key) : null, agentId };
+    return { who, from: clientOf(request).address };
   };
+}
+
+/** Returns whether the caller has an API key. Other credentials have no id. */
+function isApiKey(principal: Principal | ApiKey): principal is ApiKey {
+  return "id" in principal;
 }
 
 /** Reads the filter in a body. Either `all` must be true or the filter must have conditions, not both. */

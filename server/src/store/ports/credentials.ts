@@ -31,6 +31,8 @@ export interface CredentialStore {
 export interface ApiKey {
   /** Public name, shown in lists and logs. */
   readonly id: string;
+  /** Name that the operator gave the API key, or `null`. Other API keys may have the same name. */
+  readonly name: string | null;
   /** SHA-256 of the secret key, hexadecimal. The key itself is not stored. */
   readonly hash: string;
   readonly role: Role;

@@ -8,7 +8,7 @@ import { type DataFactory, openWorld } from "./world.ts";
 export function act(n: number): Act {
   return {
     at: START + n,
-    who: { role: "administrator", credential: null, agentId: "é😀" },
+    who: { role: "administrator", credential: "k_0", keyName: "Läden", agentId: "é😀" },
     what: "keys.create",
     from: "127.0.0.1",
     outcome: "done",

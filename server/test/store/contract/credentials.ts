@@ -8,6 +8,7 @@ import { type DataFactory, openWorld } from "./world.ts";
 export function apiKey(id: string, more: Partial<ApiKey> = {}): ApiKey {
   return {
     id,
+    name: null,
     hash: id.replace("_", "").padEnd(64, "0"),
     role: "administrator",
     customerId: null,
@@ -26,7 +27,7 @@ export function credentialsContract(name: string, make: DataFactory): void {
   test(`${name}: API keys are stored, listed oldest first, and revoked once`, async () => {
     await using world = await openWorld(make);
     assert.deepEqual(await world.store.listApiKeys(), []);
-    const second = apiKey("k1", { createdAt: START + 1, role: "customer", customerId: "é" });
+    const second = apiKey("k1", { name: 'Läden "😀" / 1', createdAt: START + 1, role: "customer", customerId: "é" });
     const first = apiKey("k2", { role: "agent", agentId: "7", expiresAt: START + DAY });
     await world.store.addApiKey(second);
     await world.store.addApiKey(first);
@@ -61,11 +62,11 @@ export function credentialsContract(name: string, make: DataFactory): void {
 
   test(`${name}: a replaced API key expires at the given time, never later than before`, async () => {
     await using world = await openWorld(make);
-    const old = apiKey("k1", { role: "agent", agentId: "7" });
+    const old = apiKey("k1", { name: "Shop server", role: "agent", agentId: "7" });
     const soon = apiKey("k2", { expiresAt: START + MINUTE });
     const revoked = apiKey("k3", { revokedAt: START });
     for (const one of [old, soon, revoked]) await world.store.addApiKey(one);
-    const next = ["n1", "n2", "n3", "n4"].map((id) => apiKey(id, { createdAt: START + 1 }));
+    const next = ["n1", "n2", "n3", "n4"].map((id) => apiKey(id, { name: "Shop server", createdAt: START + 1 }));
     const replaced: boolean[] = [];
     for (const [i, id] of ["k1", "k2", "k3", "unknown"].entries()) {
       replaced.push(await world.store.replaceApiKey(id, next[i] as ApiKey, START + HOUR));

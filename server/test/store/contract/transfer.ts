@@ -146,7 +146,7 @@ async function fill(world: World): Promise<string[]> {
 
 function agentKey(id: string, now: number): ApiKey {
   const times = { createdAt: now, expiresAt: now + HOUR, lastUsedAt: now };
-  return apiKey(id, { role: "agent", agentId: "a", ...times });
+  return apiKey(id, { name: `Läden ${id}`, role: "agent", agentId: "a", ...times });
 }
 
 /** Changes the sessions that `fill` created. Returns the ids of new ones. */

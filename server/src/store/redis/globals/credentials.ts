@@ -119,13 +119,13 @@ export function encodeSecret({ base64, createdAt }: EncodedSecret): string {
 
 /**
  * Returns an API key with its members in a fixed order. Scripts decode and encode an API key to change it, which may
- * reorder the members. API keys that earlier releases stored have no `successorId`.
+ * reorder the members. API keys that earlier releases stored have no `name` and no `successorId`.
  */
-function inOrder(key: Omit<ApiKey, "successorId"> & Partial<ApiKey>, lastUsedAt: number | null): ApiKey {
+function inOrder(key: Omit<ApiKey, "name" | "successorId"> & Partial<ApiKey>, lastUsedAt: number | null): ApiKey {
   const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
-  const { successorId = null } = key;
+  const { name = null, successorId = null } = key;
   return {
-    ...{ id, hash, role, customerId, agentId },
+    ...{ id, name, hash, role, customerId, agentId },
     ...{ createdAt, expiresAt, revokedAt, lastUsedAt, successorId },
   };
 }

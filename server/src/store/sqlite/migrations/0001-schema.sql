@@ -113,6 +113,8 @@ CREATE TABLE index_deleted (
 -- API keys. The key itself is not stored.
 CREATE TABLE keys (
   id           TEXT PRIMARY KEY,
+  -- The name that the operator gave the key. Other keys may have the same name.
+  name         TEXT,
   -- SHA-256 of the key.
   hash         TEXT    NOT NULL UNIQUE,
   role         TEXT    NOT NULL,

@@ -3,7 +3,8 @@ import type { ApiKey, ApiKeyUse } from "../../ports/credentials.ts";
 import { sqlOf } from "../statements.ts";
 import { Stateless } from "../transactional.ts";
 
-const COLUMNS = "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at, successor_id";
+const COLUMNS =
+  "id, name, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at, successor_id";
 
 /** Returns SQL for the earlier of two times. If one of them is NULL, the result is the other one. */
 const earlier = (a: string, b: string) => `min(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
@@ -17,7 +18,7 @@ export class ApiKeyTable extends Stateless {
   constructor(database: DatabaseSync) {
     super();
     const sql = sqlOf(database);
-    const insert = `INSERT INTO keys (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    const insert = `INSERT INTO keys (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     this.#sql = {
       insert: database.prepare(insert),
       import: sql`${insert} ON CONFLICT (id) DO UPDATE SET
@@ -73,7 +74,7 @@ export class ApiKeyTable extends Stateless {
 /** Reads all API keys, oldest first. */
 export function readApiKeys(database: DatabaseSync): ApiKey[] {
   const rows = database.prepare(
-    `SELECT id, hash, role, customer_id AS customerId, agent_id AS agentId, created_at AS createdAt,
+    `SELECT id, name, hash, role, customer_id AS customerId, agent_id AS agentId, created_at AS createdAt,
        expires_at AS expiresAt, revoked_at AS revokedAt, last_used_at AS lastUsedAt,
        successor_id AS successorId
      FROM keys ORDER BY created_at, id`,
@@ -83,8 +84,8 @@ export function readApiKeys(database: DatabaseSync): ApiKey[] {
 
 /** Returns the values in the order of `COLUMNS`. */
 function valuesOf(key: ApiKey): (string | number | null)[] {
-  const { id, hash, role, customerId, agentId } = key;
+  const { id, name, hash, role, customerId, agentId } = key;
   const { createdAt, expiresAt, revokedAt, lastUsedAt, successorId } = key;
   const times = [createdAt, expiresAt, revokedAt, lastUsedAt];
-  return [id, hash, role, customerId, agentId, ...times, successorId];
+  return [id, name, hash, role, customerId, agentId, ...times, successorId];
 }
