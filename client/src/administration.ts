@@ -43,7 +43,8 @@ export interface PageOptions extends CallOptions {
 }
 
 /**
- * Operations for programs of administrators. They need a key that must never be in a web page. A failed call rejects
+ * Operations for programs of those who run the service. Exporting, erasing and the audit trail need a key with the role
+ * `administrator`; for the others, `service` is enough. Such a key must never be in a web page. A failed call rejects
  * with a `ProblemError`. Failed calls are retried as with `Transport`; a retry never has a second effect. For an empty
  * condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
  */
@@ -71,7 +72,7 @@ export interface AdministrationClient {
 }
 
 /**
- * Creates the operations for administrators. Throws a `TypeError` if an option is invalid.
+ * Creates these operations. Throws a `TypeError` if an option is invalid.
  *
  * @example
  * const admin = createAdministration({ url: "http://127.0.0.1:8080", key: process.env.ADMIN_KEY });

@@ -11,8 +11,8 @@ export interface SessionsOptions {
   /** Address of Antechamber, such as `http://127.0.0.1:8080`, including its base path if there is one. */
   readonly url: string | URL;
   /**
-   * An API key with the role `agent` or `administrator`, if Antechamber requires keys. `undefined` and the empty string
-   * mean that there is no key. If Antechamber then refuses requests, `onError` gets the refusal.
+   * An API key with the role `service`, or with `agent` to assert fewer ids, if Antechamber requires keys. `undefined`
+   * and the empty string mean that there is no key. If Antechamber then refuses requests, `onError` gets the refusal.
    */
   readonly key?: string | undefined;
   /** Name of this service in the records, 1 to 256 characters. By default records have no service name. */

@@ -63,7 +63,7 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
   const { code, status, cause } = error;
   switch (code) {
     case "credential-required":
-      return `${url} asks for a key, and the option key is ${hasKey ? "not sent" : "undefined or empty"}: make one with "antechamber keys create --role agent".`;
+      return `${url} asks for a key, and the option key is ${hasKey ? "not sent" : "undefined or empty"}: make one with "antechamber keys create --role service".`;
     case "invalid-credential":
       return hasKey
         ? `${url} does not accept the key: it is wrong, expired or revoked. Check the option key.`
