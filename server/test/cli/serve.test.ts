@@ -88,7 +88,7 @@ test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
     NODE_DISABLE_COMPILE_CACHE: "1",
   };
   // `script` runs the command in a terminal and types there what it reads from its standard input. The shell in the
-  // terminal handles Ctrl-C itself, so that it can tell the status of npm.
+  // terminal handles Ctrl-C itself, so that it can show the status of npm.
   const command = "trap : INT; npm start; echo status: $?";
   const args = ["--quiet", "--log-out", "/dev/null", "--command", command];
   const child = spawn("script", args, { cwd: root, env, stdio: ["pipe", "pipe", "inherit"] });
