@@ -15,13 +15,17 @@ export interface SocketConfig {
   readonly mode: number;
 }
 
-/** Requirements for the tokens that the mode `jwt` accepts, and the names of their claims. */
-export interface TokenConfig {
+/** An issuer whose tokens are believed, and the requirements for them. */
+export interface IssuerConfig {
   readonly issuer: string;
   /** A token must name at least one of these audiences. */
   readonly audiences: readonly string[];
   readonly algorithms: readonly string[];
   readonly keySetUrl: string;
+}
+
+/** Requirements for the tokens that the mode `jwt` accepts, and the names of their claims. */
+export interface TokenConfig extends IssuerConfig {
   /** The names of the claims. */
   readonly claims: { readonly role: string; readonly customerId: string; readonly agentId: string };
   /** Role of a token that has no role claim; `undefined` if such a token is refused. */

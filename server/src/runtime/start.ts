@@ -8,6 +8,7 @@ import { listenControl } from "../control/server.ts";
 import { createApp } from "../http/app/app.ts";
 import { createKeyRing } from "../http/auth/api-key-auth.ts";
 import { createAuthenticator } from "../http/auth/authenticator.ts";
+import { KeySets } from "../http/auth/key-sets.ts";
 import { listen } from "../http/listen.ts";
 import { listenError } from "../http/listen-error.ts";
 import { createMetrics } from "../http/metrics.ts";
@@ -35,7 +36,7 @@ import { version } from "./version.ts";
  *   credential-reloader.ts  loads the API keys, and reloads them when they change
  *   background-jobs.ts      purges sessions, and stores the current time
  *   control/server.ts       listens on the control socket, if the store is in a data folder
- *   http/auth/              starts the authenticator, which may fetch a JWKS
+ *   http/auth/              creates the authenticator, and begins to fetch the key sets of issuers
  *   http/listen.ts          listens for requests
  *
  * When the server is closed, or when a step fails, everything that was opened is closed in reverse order.
@@ -97,9 +98,9 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const keyRing = createKeyRing(wallClock);
   await credentials.start({ store, keyRing, ids });
 
-  const authenticator = createAuthenticator({ config, clock, wallClock, log, keyRing });
-  opening.defer(authenticator.close);
-  const { authenticate } = authenticator;
+  const keySets = new KeySets(clock, log);
+  opening.defer(() => keySets.close());
+  const authenticate = createAuthenticator({ config, wallClock, log, keyRing, keySets });
   const app = createApp({
     ...opened,
     ...{ config, version, metrics, log, logHash, authenticate, limits },

@@ -1,54 +1,37 @@
 import type { Logger } from "pino";
 import type { Config } from "../../config/config.ts";
-import type { Clock, WallClock } from "../../runtime/clock.ts";
+import type { WallClock } from "../../runtime/clock.ts";
 import { type Authenticate, authenticateLocal, type KeyRing } from "./api-key-auth.ts";
-import { Jwks, type JwksEvents } from "./jwks.ts";
 import { createJwtAuth } from "./jwt-auth.ts";
+import type { KeySets } from "./key-sets.ts";
 import { createTrustedProxyAuth } from "./trusted-proxy-auth.ts";
-
-export interface Authenticator {
-  readonly authenticate: Authenticate;
-  /** Cancels a fetch of the issuer's keys. */
-  close(): void;
-}
 
 /** The dependencies of all auth modes. */
 export interface AuthenticatorParts {
   readonly config: Pick<Config, "auth" | "socket" | "tokens" | "proxySecret" | "trustedProxies">;
-  readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly log: Logger;
   readonly keyRing: KeyRing;
+  readonly keySets: KeySets;
 }
 
 /** Creates the authenticator for `config.auth`. Throws `TypeError` if a setting that this mode requires is missing. */
-export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
+export function createAuthenticator(parts: AuthenticatorParts): Authenticate {
   switch (parts.config.auth) {
     case "local":
-      return { authenticate: authenticateLocal, close: nothing };
+      return authenticateLocal;
     case "key":
-      return { authenticate: parts.keyRing.authenticate, close: nothing };
+      return parts.keyRing.authenticate;
     case "jwt":
-      return createJwtAuthenticator(parts);
+      return createJwtAuthenticate(parts);
     case "proxy":
-      return { authenticate: createProxyAuthenticate(parts.config), close: nothing };
+      return createProxyAuthenticate(parts.config);
   }
 }
 
-const nothing = () => undefined;
-
-function createJwtAuthenticator({ config, clock, wallClock, log }: AuthenticatorParts): Authenticator {
-  const { tokens } = config;
+function createJwtAuthenticate({ config: { tokens }, wallClock, log, keySets }: AuthenticatorParts): Authenticate {
   if (tokens === undefined) throw new TypeError("auth mode jwt requires the settings of the issuer");
-  const events = jwksLog(log, tokens.keySetUrl);
-  const jwks = new Jwks({ url: tokens.keySetUrl, clock, events });
-  // The keys are fetched now, so that the first caller need not wait for them. The server starts even if the issuer is
-  // unavailable.
-  jwks.refresh();
-  return {
-    authenticate: createJwtAuth({ config: tokens, jwks, wallClock, log }),
-    close: () => jwks.close(),
-  };
+  return createJwtAuth({ config: tokens, jwks: keySets.at(tokens.keySetUrl), wallClock, log });
 }
 
 function createProxyAuthenticate(config: AuthenticatorParts["config"]): Authenticate {
@@ -59,26 +42,4 @@ function createProxyAuthenticate(config: AuthenticatorParts["config"]): Authenti
   }
   const ranges = socket === undefined ? trustedProxies : undefined;
   return createTrustedProxyAuth({ secret: proxySecret, ranges });
-}
-
-const NO_KEYS =
-  "key set not fetched, and there are no keys yet: every token is refused with 503 until it can be fetched (tried again every 30 s while there are requests)";
-
-/** Logs a fetch of keys if its result differs from the last one. An unavailable issuer must not fill the log. */
-function jwksLog(log: Logger, url: string): JwksEvents {
-  let last = "";
-  return {
-    fetched(keys) {
-      if (last !== "fetched") log.info({ url, keys }, "key set fetched");
-      last = "fetched";
-    },
-    failed(error, hasKeys) {
-      const reason = String(error);
-      if (last === reason) return;
-      last = reason;
-      const fields = { url, err: error };
-      if (hasKeys) log.warn(fields, "key set not fetched: tokens are checked with the cached keys");
-      else log.error(fields, NO_KEYS);
-    },
-  };
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { Refusal } from "../../session/errors.ts";
 
 /*
- * The public keys of the issuer whose tokens mode `jwt` accepts, a JWK set (RFC 7517). The states of the cache:
+ * The public keys of an issuer whose tokens are accepted, a JWK set (RFC 7517). The states of the cache:
  *
  *   none --request--> fetching --keys--> fresh --MAX_AGE--> stale --request--> stale, fetching
  *                        |                 |                                     |
@@ -63,6 +63,15 @@ export class Jwks {
   /** Begins a fetch if the keys are too old, without waiting for it. */
   refresh(): void {
     if (this.#options.clock() - this.#fetchedAt >= MAX_AGE) void this.#fetch();
+  }
+
+  /**
+   * Returns the keys after an attempt to fetch them if they are too old. It waits for the fetch, unlike `refresh`, so that
+   * a withdrawn key is refused even if the last token came long ago. Refuses with `unavailable` if there are no keys.
+   */
+  async freshKeys(): Promise<VerificationKeys> {
+    if (this.#options.clock() - this.#fetchedAt >= MAX_AGE) await this.#fetch();
+    return this.keys();
   }
 
   /** Returns the keys; fetches them if none are cached. Refuses with `unavailable` if that fails. */
@@ -129,9 +138,7 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   });
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();
-    throw new TypeError(
-      `the server at the address of the key set (jwtKeySetUrl) responded with status ${response.status}`,
-    );
+    throw new TypeError(`the server at the address of the key set responded with status ${response.status}`);
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -153,7 +160,7 @@ function parseKeySet(text: string): JSONWebKeySet {
   }
   if (typeof set?.jwks_uri === "string") {
     throw new TypeError(
-      "the response is the discovery document of the provider and not a key set: set jwtKeySetUrl to its jwks_uri",
+      "the response is the discovery document of the provider and not a key set: configure its jwks_uri instead",
     );
   }
   if (!Array.isArray(set?.keys) || set.keys.length === 0) {

@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
+import type { JWTPayload } from "jose";
 import type { Logger } from "pino";
 import type { TokenConfig } from "../../config/config.ts";
 import type { WallClock } from "../../runtime/clock.ts";
@@ -8,6 +8,7 @@ import { type Principal, type Role, roles } from "../../session/permissions.ts";
 import type { Authenticate } from "./api-key-auth.ts";
 import type { Jwks, VerificationKeys } from "./jwks.ts";
 import { ClaimError, reasonOf, reasonOfNoToken, typeName } from "./jwt-rejections.ts";
+import { verifyToken } from "./jwt-verification.ts";
 import { TextCache } from "./text-cache.ts";
 
 export interface JwtAuthParts {
@@ -18,8 +19,6 @@ export interface JwtAuthParts {
   readonly log: Pick<Logger, "debug">;
 }
 
-/** The allowed difference between the clocks of the issuer and of this machine. */
-const LEEWAY_SECONDS = 30;
 /** The cache of verified tokens: at most `MAX_TOKENS` entries, with `MAX_CHARACTERS` in their headers together. */
 const MAX_TOKENS = 10_000;
 const MAX_CHARACTERS = 16 * 1024 * 1024;
@@ -73,14 +72,14 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
     }
     const keys = await jwks.keys();
     try {
-      const { payload, verifiedWith } = await payloadOf(token, keys, parts);
+      const { payload, verifiedWith } = await verifyToken(token, keys, parts, ["exp"]);
       const principal = principalOf(payload, parts.config);
       const { nbf = 0, exp = 0 } = payload;
       cache(header, { principal, from: nbf * 1000, until: exp * 1000 }, verifiedWith);
       return principal;
     } catch (error) {
       if (error instanceof Refusal) throw error;
-      parts.log.debug({ reason: reasonOf(error, parts.config) }, "token refused");
+      parts.log.debug({ reason: reasonOf(error, parts.config, "jwt") }, "token refused");
       throw new Refusal({ code: "invalid-credential" }, error);
     }
   }
@@ -90,48 +89,6 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
     if (header === null || header === "") throw new Refusal({ code: "credential-required" });
     return cachedPrincipal(header) ?? verify(header);
   };
-}
-
-/** Returns the claims of a valid token. Rejects with an error of `jose` or a `TypeError`. */
-async function payloadOf(
-  token: string,
-  keys: VerificationKeys,
-  { config, jwks, wallClock }: JwtAuthParts,
-): Promise<{ readonly payload: JWTPayload; readonly verifiedWith: VerificationKeys }> {
-  const options: JWTVerifyOptions = {
-    issuer: config.issuer,
-    audience: [...config.audiences],
-    algorithms: [...config.algorithms],
-    requiredClaims: ["exp"],
-    clockTolerance: LEEWAY_SECONDS,
-    currentDate: new Date(wallClock()),
-  };
-  try {
-    return { payload: await verifyWith(token, keys.find, options), verifiedWith: keys };
-  } catch (error) {
-    if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-    // The issuer may have a new key, which is not cached yet.
-    const newer = await jwks.newerThan(keys);
-    if (newer === undefined) throw error;
-    return { payload: await verifyWith(token, newer.find, options), verifiedWith: newer };
-  }
-}
-
-/** Verifies a token. If the token does not name its key (RFC 7515, section 4.1.4), tries each suitable key. */
-async function verifyWith(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<JWTPayload> {
-  try {
-    return (await jwtVerify(token, keys, options)).payload;
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    for await (const key of error) {
-      try {
-        return (await jwtVerify(token, key, options)).payload;
-      } catch (mismatch) {
-        if (!(mismatch instanceof errors.JWSSignatureVerificationFailed)) throw mismatch;
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed();
-  }
 }
 
 /** Returns the caller that the claims describe. Throws `ClaimError` if they do not describe one. */

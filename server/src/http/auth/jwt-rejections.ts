@@ -1,5 +1,5 @@
 import { errors } from "jose";
-import type { TokenConfig } from "../../config/config.ts";
+import type { IssuerConfig } from "../../config/config.ts";
 
 /*
  * Reasons for refusing a token, for the operator's log: the claim, the type of its value, and what is allowed. They
@@ -27,7 +27,7 @@ export function typeName(value: unknown): string {
 }
 
 /** Returns why the value of `Authorization` is not a token at all. */
-export function reasonOfNoToken(header: string, { audiences }: TokenConfig): string {
+export function reasonOfNoToken(header: string, { audiences }: IssuerConfig): string {
   const credential = /^Bearer +(.*)$/i.exec(header)?.[1];
   if (credential === undefined) return "Authorization does not begin with Bearer";
   if (credential.startsWith("ak_")) {
@@ -43,13 +43,13 @@ export function reasonOfNoToken(header: string, { audiences }: TokenConfig): str
   return `the credential is not a signed token (JWT): it does not have three parts. Many providers issue such an opaque token if the client does not ask for an audience or resource; ask for ${listed(audiences)}`;
 }
 
-/** Returns why a token is refused. */
-export function reasonOf(error: unknown, config: TokenConfig): string {
+/** Returns why a token is refused. `settings` is how the names of the settings for these tokens begin. */
+export function reasonOf(error: unknown, config: IssuerConfig, settings: "jwt" | "logout"): string {
   if (error instanceof ClaimError) return error.message;
   const isOfClaim = error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired;
-  if (isOfClaim) return reasonOfClaim(error, config);
+  if (isOfClaim) return reasonOfClaim(error, config, settings);
   if (error instanceof errors.JOSEAlgNotAllowed) {
-    return `the token's algorithm is not one of jwtAlgorithms: ${listed(config.algorithms)}`;
+    return `the token's algorithm is not one of ${settings}Algorithms: ${listed(config.algorithms)}`;
   }
   if (error instanceof errors.JWKSNoMatchingKey) {
     return `no key of the key set fits the token: the set has no key with its kid, or only one for another algorithm (${config.keySetUrl})`;
@@ -63,17 +63,18 @@ export function reasonOf(error: unknown, config: TokenConfig): string {
 
 function reasonOfClaim(
   { claim, payload }: errors.JWTClaimValidationFailed | errors.JWTExpired,
-  { issuer, audiences }: TokenConfig,
+  { issuer, audiences }: IssuerConfig,
+  settings: "jwt" | "logout",
 ): string {
   const value = Object.hasOwn(payload, claim) ? payload[claim] : undefined;
   const kind = typeName(value);
   switch (claim) {
     case "iss": {
       const received = typeof value === "string" ? JSON.stringify(value.slice(0, 256)) : kind;
-      return `iss is ${received}, and jwtIssuer is ${JSON.stringify(issuer)}: they must be the same, to the last slash`;
+      return `iss is ${received}, and ${settings}Issuer is ${JSON.stringify(issuer)}: they must be the same, to the last slash`;
     }
     case "aud":
-      return `aud is ${kind}, and contains none of jwtAudience: ${listed(audiences)}`;
+      return `aud is ${kind}, and contains none of ${settings}Audience: ${listed(audiences)}`;
     case "exp":
       return typeof value === "number"
         ? `exp is in the past: the token expired at ${timeText(value)}`
@@ -82,6 +83,10 @@ function reasonOfClaim(
       return typeof value === "number"
         ? `nbf is in the future: the token is valid from ${timeText(value)} (check the clocks)`
         : `nbf is ${kind}, and must be a number`;
+    case "iat":
+      return typeof value === "number"
+        ? `iat is in the future: the token was issued at ${timeText(value)} (check the clocks)`
+        : `iat is ${kind}, and must be a number`;
     default:
       return `${claim} is ${kind}, which is not allowed`;
   }
