@@ -15,6 +15,7 @@ const ownPaths = [
   "customers",
   "audit",
   "forward-auth",
+  "oidc",
   "healthz",
   "readyz",
   "metrics",

@@ -53,6 +53,10 @@ export function configOf(values: Values) {
     jwtCustomerClaim,
     jwtAgentClaim,
     jwtDefaultRole,
+    logoutIssuer,
+    logoutAudience,
+    logoutAlgorithms,
+    logoutKeySetUrl,
     createsPerAddress,
     missesPerAddress,
     requestsPerAddress,
@@ -73,6 +77,12 @@ export function configOf(values: Values) {
     claims: { role: jwtRoleClaim, customerId: jwtCustomerClaim, agentId: jwtAgentClaim },
     defaultRole: jwtDefaultRole === "none" ? undefined : jwtDefaultRole,
   };
+  const logout: IssuerConfig = {
+    issuer: logoutIssuer || jwtIssuer,
+    audiences: logoutAudience.length > 0 ? logoutAudience : jwtAudience,
+    algorithms: logoutAlgorithms.length > 0 ? logoutAlgorithms : jwtAlgorithms,
+    keySetUrl: logoutKeySetUrl || jwtKeySetUrl,
+  };
   const unixSocket: SocketConfig = { path: socket, mode: Number.parseInt(socketMode, 8) };
   return {
     ...others,
@@ -82,6 +92,8 @@ export function configOf(values: Values) {
     socket: socket === "" ? undefined : unixSocket,
     /** Set only if `auth` is `jwt`. */
     tokens: others.auth === "jwt" ? tokens : undefined,
+    /** The identity provider that may end sessions (contract.md#back-channel-logout); `undefined` if there is none. */
+    logout: logout.issuer === "" ? undefined : logout,
     perAddress: {
       creates: createsPerAddress,
       misses: missesPerAddress,

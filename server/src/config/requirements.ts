@@ -24,7 +24,7 @@ export function faultsTogether(values: Partial<Values>, sources: Sources): Confi
     return textOf(name, value) !== settingOf(name).default;
   };
   const given = { values, isSet };
-  return [ofLifetimes, ofOtherModes, ofAddress, ofTokens, ofProxy, ofSentinels, ofCookie]
+  return [ofLifetimes, ofOtherModes, ofAddress, ofTokens, ofLogout, ofProxy, ofSentinels, ofCookie]
     .flatMap((requirements) => [...requirements(given)])
     .map(([name, message]) => ({ from: `${name} (${sources[name].from})`, message }));
 }
@@ -83,6 +83,28 @@ function* ofTokens({ values }: Given): Found {
   if (values.auth !== "jwt") return;
   for (const [name, what] of neededByTokens) {
     if (values[name]?.length === 0) yield [name, `auth jwt needs it: ${what} (${variableOf(name)})`];
+  }
+}
+
+/** The settings without which no logout token can be verified, each with an example. */
+const neededByLogout = [
+  ["logoutIssuer", "the identity provider that issues logout tokens, such as https://login.example"],
+  ["logoutAudience", "the client ids of your applications at the identity provider, such as shop"],
+  ["logoutAlgorithms", "the algorithms that are accepted, such as RS256"],
+  ["logoutKeySetUrl", "where the public keys are, such as https://login.example/.well-known/jwks.json"],
+] as const;
+
+/**
+ * Refuses logout tokens that are configured in part. In mode `jwt` the rest is that of `jwt`, but the keys of its issuer
+ * must not verify the tokens of another one.
+ */
+function* ofLogout({ values, isSet }: Given): Found {
+  const given = neededByLogout.filter(([name]) => isSet(name)).map(([name]) => name);
+  if (given.length === 0) return;
+  for (const [name, what] of neededByLogout) {
+    const hasDefault = values.auth === "jwt" && !(name === "logoutKeySetUrl" && isSet("logoutIssuer"));
+    if (hasDefault || values[name]?.length !== 0) continue;
+    yield [name, `${given.join(", ")} needs it: ${what} (${variableOf(name)})`];
   }
 }
 

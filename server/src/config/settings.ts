@@ -30,6 +30,26 @@ const lifetime = duration("1s", "3650d", ", such as 30m");
 const DAY = 24 * 60 * 60 * 1000;
 const token = { default: "", auth: "jwt" } as const;
 
+// The kinds of the settings that say whose tokens are believed.
+const issuer = { schema: printable, allowed: "text, usually a URL", placeholder: "issuer" } as const satisfies Kind;
+const audience = {
+  schema: listOf(text),
+  allowed: "texts, each once",
+  placeholder: "audience",
+  isList: true,
+} as const satisfies Kind;
+const algorithms = {
+  schema: listOf(refusing(z.string(), faultOfAlgorithm)),
+  allowed: "names such as RS256, ES256 or EdDSA, each once",
+  placeholder: "algorithm",
+  isList: true,
+} as const satisfies Kind;
+const keySetUrl = {
+  schema: refusing(printable, faultOfKeySetUrl),
+  allowed: "an https URL, or http on this machine",
+  placeholder: "url",
+} as const satisfies Kind;
+
 /** All settings, in the order of the documentation. A setting is declared only here. */
 export const settings = {
   host: {
@@ -89,32 +109,22 @@ export const settings = {
       "Authentication of callers: local needs no credential and listens on loopback or a socket only, key needs an API key (antechamber keys create), jwt a token of an issuer, and proxy trusts the identity that a proxy sends",
   },
   jwtIssuer: {
-    schema: printable,
-    allowed: "text, usually a URL",
-    placeholder: "issuer",
+    ...issuer,
     ...token,
     description: "The value of iss that tokens must have",
   },
   jwtAudience: {
-    schema: listOf(text),
-    allowed: "texts, each once",
-    placeholder: "audience",
-    isList: true,
+    ...audience,
     ...token,
     description: "Accepted values of aud; a token must have at least one of them",
   },
   jwtAlgorithms: {
-    schema: listOf(refusing(z.string(), faultOfAlgorithm)),
-    allowed: "names such as RS256, ES256 or EdDSA, each once",
-    placeholder: "algorithm",
-    isList: true,
+    ...algorithms,
     ...token,
     description: "The signature algorithms that are accepted",
   },
   jwtKeySetUrl: {
-    schema: refusing(printable, faultOfKeySetUrl),
-    allowed: "an https URL, or http on this machine",
-    placeholder: "url",
+    ...keySetUrl,
     ...token,
     description: "The URL of the issuer's public keys (a JSON Web Key Set)",
   },
@@ -147,6 +157,28 @@ export const settings = {
     ...token,
     default: "none",
     description: "The role of a token without the claim; with none it is refused",
+  },
+  logoutIssuer: {
+    ...issuer,
+    default: "",
+    description:
+      "The value of iss that logout tokens must have, which an identity provider sends to /oidc/backchannel-logout; by default jwtIssuer",
+  },
+  logoutAudience: {
+    ...audience,
+    default: "",
+    description:
+      "Accepted values of aud of logout tokens: the client id of each application at the identity provider; by default jwtAudience",
+  },
+  logoutAlgorithms: {
+    ...algorithms,
+    default: "",
+    description: "The signature algorithms that are accepted for logout tokens; by default jwtAlgorithms",
+  },
+  logoutKeySetUrl: {
+    ...keySetUrl,
+    default: "",
+    description: "The URL of the public keys that verify logout tokens; by default jwtKeySetUrl",
   },
   proxySecret: {
     schema: trimmed.regex(/^(?:[\x21-\x7e]{32,512})?$/),

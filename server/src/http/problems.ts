@@ -25,12 +25,13 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   unavailable: "The service cannot do this right now",
 };
 
-/** Adds to problem details the members that a dialect's clients read. */
+/** Adds to problem details the members that the clients of a dialect or of a route read. */
 export type Restate = (problem: Problem) => RestatedProblem;
 
-/** Problem details; the newer dialects add `error`. */
+/** Problem details; the newer dialects add `error`, logout from the identity provider both members (RFC 6749). */
 export interface RestatedProblem extends Problem {
-  readonly error?: { readonly code: Problem["code"]; readonly message: string };
+  readonly error?: { readonly code: Problem["code"]; readonly message: string } | "invalid_request";
+  readonly error_description?: string;
 }
 
 /** Deviations from the usual problem details of a code. */

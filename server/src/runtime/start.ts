@@ -9,6 +9,7 @@ import { createApp } from "../http/app/app.ts";
 import { createKeyRing } from "../http/auth/api-key-auth.ts";
 import { createAuthenticator } from "../http/auth/authenticator.ts";
 import { KeySets } from "../http/auth/key-sets.ts";
+import { createLogoutTokenVerifier } from "../http/auth/logout-token.ts";
 import { listen } from "../http/listen.ts";
 import { listenError } from "../http/listen-error.ts";
 import { createMetrics } from "../http/metrics.ts";
@@ -101,9 +102,12 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const keySets = new KeySets(clock, log);
   opening.defer(() => keySets.close());
   const authenticate = createAuthenticator({ config, wallClock, log, keyRing, keySets });
+  const { logout } = config;
+  const verifyLogoutToken =
+    logout && createLogoutTokenVerifier({ config: logout, jwks: keySets.at(logout.keySetUrl), wallClock, log });
   const app = createApp({
     ...opened,
-    ...{ config, version, metrics, log, logHash, authenticate, limits },
+    ...{ config, version, metrics, log, logHash, authenticate, verifyLogoutToken, limits },
   });
   const jobs = startBackgroundJobs({
     ...{ store, clock, purgeTime, metrics },

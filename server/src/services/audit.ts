@@ -119,6 +119,11 @@ export function operator(user: string | null): Initiator {
   };
 }
 
+/** Returns the initiator of a sign-out at the identity provider. `from` is the address of the request. */
+export function identityProvider(from: string): Initiator {
+  return { who: { role: "service", credential: "identity provider", keyName: null, agentId: null }, from };
+}
+
 /** Formats a time (Unix ms) for the details of an entry. */
 export function auditTime(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();

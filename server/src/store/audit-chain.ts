@@ -12,8 +12,8 @@ import type { Role } from "../session/permissions.ts";
 export interface Actor {
   readonly role: Role;
   /**
-   * Name of the credential: the id of an API key, or for the command line the user of the operating system, such as
-   * `anna (uid 1000)`. `null` if no credential was required.
+   * Name of the credential: the id of an API key, for the command line the user of the operating system, such as
+   * `anna (uid 1000)`, or `identity provider` for a sign-out there. `null` if no credential was required.
    */
   readonly credential: string | null;
   /** Name of the API key (`auditedKeyName`); `null` if it has none, or if the credential is not an API key. */

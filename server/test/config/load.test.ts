@@ -49,6 +49,7 @@ test("without any settings the documented defaults apply", () => {
     socket: undefined,
     auth: "local",
     tokens: undefined,
+    logout: undefined,
     proxySecret: undefined,
     trustedProxies: [],
     corsOrigins: [],
@@ -195,6 +196,55 @@ test("auth jwt is refused without issuer, audience, algorithms and key set", () 
       "jwtKeySetUrl (default) (ANTECHAMBER_JWT_KEY_SET_URL)",
     ],
   );
+});
+
+const logout = {
+  logoutIssuer: "https://other.example/",
+  logoutAudience: ["shop", "portal"],
+  logoutAlgorithms: ["EdDSA"],
+  logoutKeySetUrl: "https://other.example/keys",
+};
+
+test("logout tokens are those of mode jwt, except for the settings of their own", () => {
+  const usual = {
+    issuer: "https://login.example/",
+    audiences: ["antechamber"],
+    algorithms: ["RS256", "ES256"],
+    keySetUrl: "https://login.example/keys",
+  };
+  assert.deepEqual(load({ flags: tokens }).config.logout, usual);
+  const { config } = load({ flags: { ...tokens, logoutAudience: ["shop"], logoutAlgorithms: ["PS256"] } });
+  assert.deepEqual(config.logout, { ...usual, audiences: ["shop"], algorithms: ["PS256"] });
+  const own = {
+    issuer: "https://other.example/",
+    audiences: ["shop", "portal"],
+    algorithms: ["EdDSA"],
+    keySetUrl: "https://other.example/keys",
+  };
+  for (const flags of [logout, { ...logout, ...tokens }, { ...logout, auth: "key" }]) {
+    assert.deepEqual(load({ flags }).config.logout, own);
+  }
+});
+
+test("logout tokens that are configured in part are refused", () => {
+  for (const name of Object.keys(logout) as (keyof typeof logout)[]) {
+    const { [name]: _, ...flags } = logout;
+    const [fault, ...others] = faultsOf({ flags });
+    assert.match(
+      String(fault),
+      new RegExp(`^${name} \\(default\\): logout\\w+, .* needs? it: .*ANTECHAMBER_LOGOUT_`),
+      name,
+    );
+    assert.deepEqual(others, [], name);
+  }
+  // The keys of one issuer must not verify the tokens of another.
+  const faults = faultsOf({ flags: { ...tokens, logoutIssuer: "https://other.example/" } });
+  assert.match(faults.join(), /^logoutKeySetUrl \(default\): logoutIssuer needs it: [^,]*, such as/);
+});
+
+test("logout settings are validated as those of mode jwt", () => {
+  const faults = faultsOf({ flags: { ...logout, logoutAlgorithms: ["HS256"], logoutKeySetUrl: "http://a.example/" } });
+  assert.match(faults.join("\n"), /^--logout-algorithms: .*\n--logout-key-set-url: /);
 });
 
 test("no algorithm that a public key could forge is accepted", () => {

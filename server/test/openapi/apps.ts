@@ -51,6 +51,7 @@ export async function openApp(
     log: pino({ level: "silent" }),
     logHash: (id) => id,
     limits: undefined,
+    verifyLogoutToken: async () => ({ customerId: "customer-4711", jti: "1" }),
     authenticate: () => ({ role: "administrator", customerId: null, agentId: null }),
   });
   return {

@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import type { Principal } from "../../src/session/permissions.ts";
 import { serve, type TestServer, type TestServerOptions } from "../support/in-process.ts";
+import { type Issuer, startIssuer } from "../support/issuer.ts";
 import { introduce } from "../support/people.ts";
 import { exchange, type RawResponse, requestText } from "../support/raw-http.ts";
 import { basePaths, type DocumentedOperation, type Mode } from "./description.ts";
@@ -35,12 +37,14 @@ export interface Host extends AsyncDisposable {
   session(): Promise<string>;
 }
 
-/** Starts a server that knows the credentials of `RequestParts.as`. */
+/** Starts a server that knows the credentials of `RequestParts.as`, and an identity provider. */
 export async function startHost(mode: Mode, options: TestServerOptions = {}): Promise<Host> {
   const known = await introduce(mode, principals);
   const { keys } = known;
+  const provider = await startIssuer();
   const config = {
     basePaths,
+    logout: provider.config,
     ...known.config,
     ...options.config,
   };
@@ -61,10 +65,13 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
   return {
     server,
     session,
-    async send(operation, parts = {}) {
+    async send(operation, given = {}) {
+      const isLogout = operation.id === "backchannelLogout" && given.body === undefined;
+      const parts = isLogout ? { ...given, ...(await logoutForm(provider)) } : given;
       const method = parts.method ?? operation.method;
       const path = await pathFor(operation, parts, session);
-      const headers = { ...bodyHeaders(parts), ...parts.headers };
+      const formHeaders = isLogout ? { "Content-Type": "application/x-www-form-urlencoded" } : bodyHeaders(parts);
+      const headers = { ...formHeaders, ...parts.headers };
       const query = parts.query === undefined ? "" : `?${parts.query}`;
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
       const text = requestText(
@@ -77,8 +84,16 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
       await known[Symbol.asyncDispose]();
+      await provider[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Returns the form that an identity provider sends. */
+async function logoutForm(provider: Issuer) {
+  const events = { "http://schemas.openid.net/event/backchannel-logout": {} };
+  const token = await provider.token({ sub: "customer-4711", jti: randomUUID(), events });
+  return { body: `logout_token=${token}` };
 }
 
 async function pathFor(

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { MAX_RECORD_BYTES, MAX_RECORDS, problemStatus } from "@antechamber/client/protocol";
+import { MAX_RECORD_BYTES, MAX_RECORDS, type Problem, problemStatus } from "@antechamber/client/protocol";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { parse } from "yaml";
 import { proxyHeaders } from "../../src/http/auth/trusted-proxy-auth.ts";
+import { logoutError } from "../../src/http/handlers/backchannel-logout.ts";
 import { docsFiles } from "../../src/http/handlers/docs-page.ts";
 import { MAX_BODY_BYTES } from "../../src/http/parse/identity.ts";
 import { MAX_RECORDS_BODY_BYTES } from "../../src/http/parse/record-body.ts";
@@ -130,7 +131,14 @@ test("the examples of refusals that differ from those of their code are the resp
       .map(([code, { value }]) => [`${name} ${code}`, value]),
   );
   const reasonOf = (code: string) => reasons.find((reason) => reason.code === code) as Reason;
+  const logoutFault = {
+    in: "body",
+    name: "logout_token",
+    detail: "Send the logout token as logout_token in the form.",
+  };
+  const logoutReason = { code: "invalid-request", errors: [logoutFault] } as Reason;
   assert.deepEqual(Object.fromEntries(own), {
+    "InvalidLogout invalid-request": logoutError(problemOf(logoutReason) as Problem),
     "RecordsTooLarge body-too-large": problemOf({
       code: "body-too-large",
       limit: MAX_RECORDS_BODY_BYTES,

@@ -15,7 +15,7 @@ export interface Hosts {
   readonly usual: Host;
   /** A server that refuses every change, because its limit of changes that wait for the disk is 0. */
   readonly overloaded: Host;
-  /** A server whose `/forward-auth` creates no sessions. */
+  /** A server whose `/forward-auth` creates no sessions, and that has no identity provider. */
   readonly demanding: Host;
   /** A server that allows every client one request per hour. */
   readonly limited: Host;
@@ -37,7 +37,7 @@ export async function startHosts(
     hosts.set(mode, {
       usual: await startHost(mode, { config: common }),
       overloaded: await startHost(mode, { config: { ...common, maxPendingWrites: 0 } }),
-      demanding: await startHost(mode, { config: { ...common, forwardAuth: "required" } }),
+      demanding: await startHost(mode, { config: { ...common, forwardAuth: "required", logout: undefined } }),
       limited: await startHost(mode, { config: { ...common, ...once } }),
     });
   }
@@ -50,6 +50,7 @@ type Provoke = (operation: DocumentedOperation, hosts: Hosts) => Promise<RawResp
 export const provocations: Readonly<Record<string, Provoke>> = {
   "invalid-request": (operation, { usual }) => {
     if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
+    if (operation.id === "backchannelLogout") return usual.send(operation, { body: "logout_token=x" });
     if (operation.id === "endSessions") return usual.send(operation, { body: "{}" });
     if (["listSessions", "readAudit"].includes(operation.id)) {
       return usual.send(operation, { query: "limit=0" });
@@ -75,7 +76,8 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       headers: { gkc_customerId: "customer-4711" },
       ...bodyOf(operation, 0),
     }),
-  "not-found": (operation, { usual }) => usual.send(operation, { inPath: "nothing.js" }),
+  "not-found": (operation, { usual, demanding }) =>
+    operation.id === "backchannelLogout" ? demanding.send(operation) : usual.send(operation, { inPath: "nothing.js" }),
   "body-too-large": (operation, { usual }) =>
     operation.id === "recordRequests"
       ? usual.send(operation, { headers: { "Content-Length": "9000000" } })

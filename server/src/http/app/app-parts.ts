@@ -7,6 +7,7 @@ import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
 import type { Authenticate } from "../auth/api-key-auth.ts";
+import type { VerifyLogoutToken } from "../auth/logout-token.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RateLimits } from "../rate-limits.ts";
 
@@ -25,6 +26,8 @@ export interface AppParts {
   /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;
   readonly authenticate: Authenticate;
+  /** `undefined` if no identity provider may end sessions. */
+  readonly verifyLogoutToken: VerifyLogoutToken | undefined;
   /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
 }

@@ -27,7 +27,8 @@ export function createRefuse({ config, log, metrics }: AppParts, router: Router)
     }
     const status = match?.route.refusalStatus?.(reason);
     const dialect = dialects.get(match?.base ?? router.baseOf(request.path)) ?? "8.5.0";
-    const response = problemResponse(reason, requestId, { status, restate: restate[dialect] });
+    const restated = match?.route.restate ?? restate[dialect];
+    const response = problemResponse(reason, requestId, { status, restate: restated });
     return reason.code === "too-many-requests" ? throttle(response) : response;
   };
 }

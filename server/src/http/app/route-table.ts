@@ -9,6 +9,7 @@ import {
 } from "../../session/permissions.ts";
 import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
+import { createBackchannelLogout, logoutError } from "../handlers/backchannel-logout.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
 import { createDocsHandlers } from "../handlers/docs.ts";
@@ -38,7 +39,7 @@ const monitoring = { ...open, roles: monitoringRoles } as const;
  * in the audit trail. `session` has the routes that depend on the dialect of the base path.
  */
 function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
-  const { admin, records, proxy, health, docs } = handlers;
+  const { admin, records, proxy, logout, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
     row("GET", "/sessions", finding, "list", admin.list, "sessions.list"),
@@ -52,6 +53,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
     { ...row("*", FORWARD_AUTH_PATH, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("*", `${FORWARD_AUTH_PATH}/*`, forwardAuth, "forward-auth", proxy), ...ofProxy },
+    { ...row("POST", "/oidc/backchannel-logout", open, "backchannel-logout", logout), restate: logoutError },
     row("GET", "/healthz", probing, "health", health.health),
     row("GET", "/readyz", probing, "readiness", health.ready),
     row("GET", "/metrics", monitoring, "metrics", health.metrics),
@@ -109,6 +111,7 @@ function createHandlers(parts: AppParts, initiatorOf: InitiatorOf, isStopping: (
     admin: createAdministrationHandlers({ ...parts, initiatorOf }),
     records: createRecordHandlers(service, clock, queryKeys),
     proxy: (call: Call) => subRequests.handle(call),
+    logout: createBackchannelLogout({ ...parts, initiatorOf }),
     health: createHealthHandlers(store, clock, metrics, isStopping),
     docs: createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth }),
   };

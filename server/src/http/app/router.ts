@@ -2,6 +2,7 @@ import type { Reason } from "../../session/errors.ts";
 import type { Role } from "../../session/permissions.ts";
 import type { Call, PathParameters, ResponseOrPromise } from "../call.ts";
 import { textOfTarget } from "../parse/header-text.ts";
+import type { Restate } from "../problems.ts";
 import type { Action } from "../rate-limits.ts";
 
 /** A row of the route table. */
@@ -25,6 +26,8 @@ export interface Route {
   readonly isSubRequest?: boolean;
   /** Returns the status of a refusal. Without this function, a refusal has the status of its code. */
   readonly refusalStatus?: (reason: Reason) => number;
+  /** Adds members to a refusal, instead of those of the dialect. */
+  readonly restate?: Restate;
 }
 
 /** A route that matches a path, with the parameters found in it. */

@@ -16,12 +16,37 @@ export async function readJsonBody(
   limit: number,
   mayBuffer?: MayBuffer,
 ): Promise<Uint8Array | undefined> {
-  const announced = Number(request.header("content-length"));
-  const body = announced > limit ? undefined : await bodyOf(request, limit, mayBuffer);
-  if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
+  const body = await readBody(request, limit, mayBuffer);
   if (body.length === 0) return undefined;
   const refused = mediaFault(request);
   if (refused !== undefined) throw new Refusal({ code: "unsupported-media-type", refused });
+  return body;
+}
+
+/**
+ * Reads the body of a request, which must be an HTML form (`application/x-www-form-urlencoded`). An empty body is an empty
+ * form. Refuses with the codes of `readJsonBody`, but with `invalid-request` for a body that is not such a form.
+ */
+export async function readForm(request: HttpRequest, limit: number): Promise<URLSearchParams> {
+  const body = await readBody(request, limit);
+  if (body.length === 0) return new URLSearchParams();
+  if (!FORM_TYPE.test(request.header("content-type") ?? "")) {
+    const detail = "Send the body as a form, with Content-Type: application/x-www-form-urlencoded.";
+    refuseFaults([{ in: "header", name: "content-type", detail }]);
+  }
+  if (!isPlain(request.header("content-encoding") ?? "")) {
+    const detail = "Send the body without Content-Encoding.";
+    refuseFaults([{ in: "header", name: "content-encoding", detail }]);
+  }
+  return new URLSearchParams(Buffer.from(body).toString("utf8"));
+}
+
+const FORM_TYPE = /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i;
+
+async function readBody(request: HttpRequest, limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array> {
+  const announced = Number(request.header("content-length"));
+  const body = announced > limit ? undefined : await bodyOf(request, limit, mayBuffer);
+  if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
   return body;
 }
 
