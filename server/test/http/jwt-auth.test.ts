@@ -310,7 +310,7 @@ test("the log says why a token was refused, and what is allowed", async () => {
       new RegExp(`iss is "${iss.slice(0, -1)}", and jwtIssuer is "${iss}"`),
     ],
     [await issuer.token(reporter, { audience: ["a", "b"] }), /aud is a list, .* "antechamber"/],
-    [await issuer.token({}), /claim role .*is missing.*jwtDefaultRole.*customer, agent, reporter/],
+    [await issuer.token({}), /claim role .*is missing.*jwtDefaultRole.*customer, agent, service, reporter/],
     [await issuer.token({ role: "boss-secret" }), /claim role .*is a text and names no role/],
     [await issuer.token({ role: ["agent", "reporter"] }), /claim role .*names several roles/],
     [await issuer.token({ role: { agent: true } }), /claim role .*is an object/],
