@@ -4,16 +4,18 @@ import { addExamples } from "./help.ts";
 import { type Output, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `secrets rotate`: changes the secret that signs session ids. */
+/** `secrets rotate`: changes the secret that signs session ids, and gives the keys of assertions. */
 export function secretsCommand(output: Output): Command {
   return new Command("secrets")
-    .description("change the secret that signs session ids")
+    .description("change the secret that signs session ids and gives the key of assertions")
     .addCommand(rotateCommand(output));
 }
 
 function rotateCommand(output: Output): Command {
   const command = new Command("rotate")
-    .description("sign new session ids with a new secret; ids issued before stay valid")
+    .description(
+      "sign new session ids with a new secret; ids issued before stay valid. Assertions are signed with its key 11 minutes later, when applications know that key",
+    )
     .option("--json", "print the time and the number of secrets in use as JSON")
     .action(async (options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);

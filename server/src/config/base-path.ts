@@ -19,6 +19,7 @@ const ownPaths = [
   "healthz",
   "readyz",
   "metrics",
+  ".well-known",
   "openapi.json",
   "docs",
 ];

@@ -24,7 +24,7 @@ export function faultsTogether(values: Partial<Values>, sources: Sources): Confi
     return textOf(name, value) !== settingOf(name).default;
   };
   const given = { values, isSet };
-  return [ofLifetimes, ofOtherModes, ofAddress, ofTokens, ofLogout, ofProxy, ofSentinels, ofCookie]
+  return [ofLifetimes, ofOtherModes, ofAddress, ofTokens, ofLogout, ofProxy, ofSentinels, ofCookie, ofAssertions]
     .flatMap((requirements) => [...requirements(given)])
     .map(([name, message]) => ({ from: `${name} (${sources[name].from})`, message }));
 }
@@ -144,6 +144,12 @@ function isTooWide(text: string): boolean {
 function* ofSentinels({ values, isSet }: Given): Found {
   if (!isSet("sentinelUsername") || values.sentinelPassword !== "") return;
   yield ["sentinelUsername", `it needs sentinelPassword, which is not set (${variableOf("sentinelPassword")})`];
+}
+
+/** Refuses an issuer of assertions if there are none. */
+function* ofAssertions({ values, isSet }: Given): Found {
+  if (!isSet("assertionIssuer") || values.assertionAudience !== "") return;
+  yield ["assertionIssuer", `it needs assertionAudience, which is not set (${variableOf("assertionAudience")})`];
 }
 
 /** Refuses cookies that browsers drop (RFC 6265bis, section 4.1.3), and cookies that outlive every session. */

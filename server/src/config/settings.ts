@@ -336,6 +336,22 @@ export const settings = {
     description:
       "Whether the cookie that /forward-auth sets is hidden from scripts; false lets the browser client use the same session",
   },
+  assertionAudience: {
+    schema: printable,
+    allowed: "text, usually the URL of the site or the name of the applications",
+    placeholder: "audience",
+    parse: orNull,
+    default: "",
+    description:
+      "The value of aud in the signed identity (JWT) that /forward-auth adds in the header gkc-assertion; without it there is no such header",
+  },
+  assertionIssuer: {
+    schema: text,
+    allowed: "text, usually a URL",
+    placeholder: "issuer",
+    default: "antechamber",
+    description: "The value of iss in the signed identity; it needs assertionAudience",
+  },
   recordQueryKeys: {
     schema: listOf(text),
     allowed: "names of query parameters, each once",

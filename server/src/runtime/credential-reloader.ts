@@ -6,7 +6,7 @@ import type { ApiKey, ApiKeyUse, CredentialStore } from "../store/ports/credenti
 export interface CredentialCopies {
   readonly store: Pick<CredentialStore, "listApiKeys" | "listSecrets" | "recordApiKeyUse">;
   readonly keyRing: { use(keys: readonly ApiKey[]): void; uses(): readonly ApiKeyUse[] };
-  readonly ids: { use(secrets: readonly SigningSecret[]): void };
+  readonly secretUsers: { use(secrets: readonly SigningSecret[]): void };
 }
 
 /**
@@ -40,10 +40,10 @@ export class CredentialReloader {
 
   /** Reloads the API keys and the secrets. Logs the first failure, and the first success after a failure. */
   async reloadAll(): Promise<void> {
-    const { store, ids } = this.#started();
+    const { store, secretUsers } = this.#started();
     try {
       await this.reloadKeys();
-      await this.#inTurn(async () => ids.use(await store.listSecrets()));
+      await this.#inTurn(async () => secretUsers.use(await store.listSecrets()));
     } catch (error) {
       // Logged only once per outage, because the store repeats its event until a read succeeds.
       if (!this.#isBehind) this.#log.error({ err: error }, "keys and secrets could not be read");

@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { type AssertionParts, Assertions } from "../services/assertions.ts";
 import { AuditTrail } from "../services/audit.ts";
 import { type ApiKeyEvents, CredentialAdmin } from "../services/credentials.ts";
 import { CustomerAdmin } from "../services/customers.ts";
@@ -7,7 +8,7 @@ import { SessionAdmin } from "../services/session-admin.ts";
 import { type ServiceEvents, SessionService } from "../services/sessions.ts";
 import { Refusal } from "../session/errors.ts";
 import { createBunHmac } from "../session/hmac-bun.ts";
-import { createIdIssuer, type IdIssuer } from "../session/id.ts";
+import { createIdIssuer, type IdIssuer, type SigningSecret } from "../session/id.ts";
 import { createLogHash } from "../session/log-hash.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { StoreEngine } from "../store/ports/engine.ts";
@@ -24,6 +25,10 @@ export interface Opened {
   /** The latest time (Unix ms) in the store when it was opened. */
   readonly lastSeen: number;
   readonly ids: IdIssuer;
+  /** `undefined` without the setting `assertionAudience`. */
+  readonly assertions: Assertions | undefined;
+  /** Everything that works with the secrets of the store; `use` replaces them (newest first). */
+  readonly secretUsers: { use(secrets: readonly SigningSecret[]): void };
   /** Returns the keyed hash that replaces an id in the log and in the audit trail. */
   readonly logHash: (id: string) => string;
   readonly service: SessionService;
@@ -66,13 +71,21 @@ export async function open(
     const ids = issuingUnless(() => isSuspended, createIdIssuer(secrets, createHmac));
     const logHash = createLogHash(secrets);
     const clock = createClock(time, lastSeen);
+    const wallClock = time.wall;
+    const assertions = assertionsOf(config, { secrets, clock, wallClock });
+    const secretUsers = {
+      use(next: readonly SigningSecret[]) {
+        ids.use(next);
+        assertions?.use(next);
+      },
+    };
     const { lifetimes } = config;
     const admission = admissionOf(store, config);
     const service = new SessionService({ store, admission, ids, clock, lifetimes, events });
     const trail = new AuditTrail(store, clock);
-    const parts = { store, clock, wallClock: time.wall, ids, logHash, trail, service, events };
+    const parts = { store, clock, wallClock, ids, secretUsers, logHash, trail, service, events };
     return {
-      ...{ store, clock, lastSeen, ids, logHash, service, trail },
+      ...{ store, clock, lastSeen, ids, assertions, secretUsers, logHash, service, trail },
       sessionAdmin: new SessionAdmin(parts),
       customers: new CustomerAdmin(parts),
       credentials: new CredentialAdmin(parts),
@@ -94,6 +107,13 @@ function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
     },
   };
+}
+
+function assertionsOf(
+  { assertionAudience: audience, assertionIssuer: issuer }: Config,
+  parts: Pick<AssertionParts, "secrets" | "clock" | "wallClock">,
+): Assertions | undefined {
+  return audience === null ? undefined : new Assertions({ ...parts, audience, issuer });
 }
 
 function admissionOf(store: StoreEngine, { maxSessionsPerCustomer, lifetimes }: Config): SessionAdmission {

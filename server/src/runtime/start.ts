@@ -87,7 +87,7 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const metrics = createMetrics();
   const credentials = new CredentialReloader(log);
   const opened = await open(config, time, createServerEvents(metrics, log, credentials), "serve");
-  const { store, clock, ids, logHash } = opened;
+  const { store, clock, secretUsers, logHash } = opened;
   opening.defer(() => store.close());
   metrics.watch(() => store.status());
   const purgeTime = await checkData(config, time, opened, log);
@@ -97,7 +97,7 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
 
   const wallClock = time.wall;
   const keyRing = createKeyRing(wallClock);
-  await credentials.start({ store, keyRing, ids });
+  await credentials.start({ store, keyRing, secretUsers });
 
   const keySets = new KeySets(clock, log);
   opening.defer(() => keySets.close());

@@ -1,7 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
 import type { Clock, WallClock } from "../runtime/clock.ts";
 import { faultOfId } from "../session/caller-ids.ts";
-import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
+import { SECRET_BYTES, type SigningSecret } from "../session/id.ts";
 import { type Role, roles } from "../session/permissions.ts";
 import { faultOfText } from "../session/text.ts";
 import type { Act } from "../store/audit-chain.ts";
@@ -55,7 +55,8 @@ export interface ApiKeyEvents {
 
 interface CredentialAdminParts {
   readonly store: CredentialStore;
-  readonly ids: Pick<IdIssuer, "use">;
+  /** Everything that works with the secrets; `use` replaces them (newest first). */
+  readonly secretUsers: { use(secrets: readonly SigningSecret[]): void };
   readonly trail: Pick<AuditTrail, "audited">;
   readonly logHash: (id: string) => string;
   readonly clock: Clock;
@@ -191,16 +192,16 @@ export class CredentialAdmin {
   }
 
   /**
-   * Adds a secret for new session ids; ids of older secrets stay valid. Returns the creation time (Unix ms) of the new
+   * Adds a secret for new session ids and, some minutes later, for assertions. Ids of older secrets stay valid. Returns the creation time (Unix ms) of the new
    * secret and the number of secrets.
    */
   async rotateSecret(by: Initiator): Promise<{ createdAt: number; secrets: number }> {
-    const { store, ids, trail, clock } = this.#parts;
+    const { store, secretUsers, trail, clock } = this.#parts;
     const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
     const event = { ...by, what: "secret.rotate", details: {} };
     await trail.audited(event, () => store.addSecret(secret));
     const secrets = await store.listSecrets();
-    ids.use(secrets);
+    secretUsers.use(secrets);
     return { createdAt: secret.createdAt, secrets: secrets.length };
   }
 }

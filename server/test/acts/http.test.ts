@@ -46,6 +46,7 @@ const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
   "* /forward-auth": "a caller's",
   "* /forward-auth/*": "a caller's",
   "POST /oidc/backchannel-logout": "an issuer's",
+  "GET /.well-known/jwks.json": "a caller's",
   "GET /healthz": "a caller's",
   "GET /readyz": "a caller's",
   "GET /metrics": "a caller's",

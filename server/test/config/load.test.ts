@@ -75,6 +75,8 @@ test("without any settings the documented defaults apply", () => {
     cookieSameSite: "lax",
     cookieHttpOnly: true,
     cookieMaxAge: null,
+    assertionAudience: null,
+    assertionIssuer: "antechamber",
     recordQueryKeys: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,
@@ -330,6 +332,15 @@ test("a recognized session must not have a shorter lifetime than an anonymous on
   assert.match(String(fault), /^recognizedLifetime \(ANTECHAMBER_RECOGNIZED_LIFETIME\): /);
   const both = { ANTECHAMBER_RECOGNIZED_LIFETIME: "1h", ANTECHAMBER_ANONYMOUS_LIFETIME: "1h" };
   assert.deepEqual(faultsOf({ env: both }), []);
+});
+
+test("an issuer of assertions needs an audience", () => {
+  const [fault] = faultsOf({ flags: { assertionIssuer: "https://sessions.example" } });
+  assert.match(String(fault), /^assertionIssuer .*ANTECHAMBER_ASSERTION_AUDIENCE/);
+  assert.match(String(faultsOf({ flags: { assertionIssuer: " " } })[0]), /assertion-issuer: .*allowed is text/);
+  const flags = { assertionIssuer: "https://sessions.example", assertionAudience: "https://shop.example" };
+  const { config } = load({ flags });
+  assert.deepEqual([config.assertionIssuer, config.assertionAudience], Object.values(flags));
 });
 
 test("a user name for sentinels needs a password", () => {

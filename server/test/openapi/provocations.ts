@@ -15,7 +15,7 @@ export interface Hosts {
   readonly usual: Host;
   /** A server that refuses every change, because its limit of changes that wait for the disk is 0. */
   readonly overloaded: Host;
-  /** A server whose `/forward-auth` creates no sessions, and that has no identity provider. */
+  /** A server whose `/forward-auth` creates no sessions, that signs no identities and has no identity provider. */
   readonly demanding: Host;
   /** A server that allows every client one request per hour. */
   readonly limited: Host;
@@ -35,7 +35,7 @@ export async function startHosts(
   const hosts = new Map<Mode, Hosts>();
   for (const mode of modes) {
     hosts.set(mode, {
-      usual: await startHost(mode, { config: common }),
+      usual: await startHost(mode, { config: { assertionAudience: "shop", ...common } }),
       overloaded: await startHost(mode, { config: { ...common, maxPendingWrites: 0 } }),
       demanding: await startHost(mode, { config: { ...common, forwardAuth: "required", logout: undefined } }),
       limited: await startHost(mode, { config: { ...common, ...once } }),
@@ -77,7 +77,9 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       ...bodyOf(operation, 0),
     }),
   "not-found": (operation, { usual, demanding }) =>
-    operation.id === "backchannelLogout" ? demanding.send(operation) : usual.send(operation, { inPath: "nothing.js" }),
+    ["assertionKeys", "backchannelLogout"].includes(operation.id)
+      ? demanding.send(operation)
+      : usual.send(operation, { inPath: "nothing.js" }),
   "body-too-large": (operation, { usual }) =>
     operation.id === "recordRequests"
       ? usual.send(operation, { headers: { "Content-Length": "9000000" } })

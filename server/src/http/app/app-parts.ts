@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { Assertions } from "../../services/assertions.ts";
 import type { AuditTrail } from "../../services/audit.ts";
 import type { CustomerAdmin } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
@@ -28,6 +29,8 @@ export interface AppParts {
   readonly authenticate: Authenticate;
   /** `undefined` if no identity provider may end sessions. */
   readonly verifyLogoutToken: VerifyLogoutToken | undefined;
+  /** `undefined` without the setting `assertionAudience`. */
+  readonly assertions: Assertions | undefined;
   /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
 }

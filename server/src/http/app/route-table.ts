@@ -9,6 +9,7 @@ import {
 } from "../../session/permissions.ts";
 import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
+import { createKeySetHandler } from "../handlers/assertion-keys.ts";
 import { createBackchannelLogout, logoutError } from "../handlers/backchannel-logout.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
@@ -39,7 +40,7 @@ const monitoring = { ...open, roles: monitoringRoles } as const;
  * in the audit trail. `session` has the routes that depend on the dialect of the base path.
  */
 function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
-  const { admin, records, proxy, logout, health, docs } = handlers;
+  const { admin, records, proxy, keySet, logout, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
     row("GET", "/sessions", finding, "list", admin.list, "sessions.list"),
@@ -54,6 +55,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     { ...row("*", FORWARD_AUTH_PATH, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("*", `${FORWARD_AUTH_PATH}/*`, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("POST", "/oidc/backchannel-logout", open, "backchannel-logout", logout), restate: logoutError },
+    row("GET", "/.well-known/jwks.json", open, "key-set", keySet),
     row("GET", "/healthz", probing, "health", health.health),
     row("GET", "/readyz", probing, "readiness", health.ready),
     row("GET", "/metrics", monitoring, "metrics", health.metrics),
@@ -104,14 +106,15 @@ export function createRouteTables(
 type Handlers = ReturnType<typeof createHandlers>;
 
 function createHandlers(parts: AppParts, initiatorOf: InitiatorOf, isStopping: () => boolean) {
-  const { config, service, store, clock, metrics, version, limits } = parts;
+  const { config, service, store, clock, metrics, version, limits, assertions } = parts;
   const queryKeys = new Set(config.recordQueryKeys);
-  const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits });
+  const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits, assertions });
   return {
     admin: createAdministrationHandlers({ ...parts, initiatorOf }),
     records: createRecordHandlers(service, clock, queryKeys),
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),
+    keySet: createKeySetHandler(assertions),
     health: createHealthHandlers(store, clock, metrics, isStopping),
     docs: createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth }),
   };

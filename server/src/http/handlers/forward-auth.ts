@@ -2,6 +2,7 @@ import { problemStatus } from "@antechamber/client/protocol";
 import { CachedResponse, type HeaderFields, type HttpRequest } from "@antechamber/http1";
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { Assertion, Assertions } from "../../services/assertions.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
@@ -40,6 +41,15 @@ export interface ForwardAuthParts {
   /** The names of the query parameters that may be recorded. */
   readonly queryKeys: ReadonlySet<string>;
   readonly limits: RateLimits | undefined;
+  /** `undefined` if responses have no assertion. */
+  readonly assertions: Assertions | undefined;
+}
+
+/** A response, and the session and the assertion that it shows. */
+interface Cached {
+  readonly session: Session;
+  readonly assertion: Assertion | undefined;
+  readonly response: ApiResponse;
 }
 
 /**
@@ -49,8 +59,13 @@ export interface ForwardAuthParts {
  */
 export class ForwardAuth {
   readonly #parts: ForwardAuthParts;
-  /** The cached response of each session. It never becomes stale: each change creates another `Session` object. */
-  readonly #cached = new WeakMap<Session, ApiResponse>();
+  /**
+   * The cached response of each session, and of each assertion: that one stays the same object for some time even if the
+   * store creates a `Session` object for each request, as Redis does.
+   */
+  readonly #cached = new WeakMap<Session | Assertion, Cached>();
+  /** The response that lets a preflight through, even if sessions are required. No session is created. */
+  readonly #preflight: ApiResponse;
   readonly #findIds: FindSessionIds;
   readonly #cookieOf: ReturnType<typeof createSessionCookies>;
 
@@ -58,6 +73,8 @@ export class ForwardAuth {
     this.#parts = parts;
     this.#findIds = createSessionIdFinder(parts.config.forwardAuthSources, parts.config.cookieName);
     this.#cookieOf = createSessionCookies(parts.config);
+    const fields = identityFields({ ...noIdentity, id: "" }, parts.assertions && "");
+    this.#preflight = new CachedResponse(() => ({ headers: fields, body: null }));
   }
 
   handle({ request, principal }: Call): ResponseOrPromise {
@@ -66,7 +83,7 @@ export class ForwardAuth {
       throw new Refusal({ code: "method-not-allowed", allow: METHODS });
     }
     const original = originalOf(request, principal);
-    if (isPreflight(original)) return preflightResponse;
+    if (isPreflight(original)) return this.#preflight;
     return this.#useFirst(this.#findIds(request, original.uri), changeScope(principal), original);
   }
 
@@ -97,18 +114,24 @@ export class ForwardAuth {
   }
 
   #respond(session: Session, original: Original, isNew: boolean): ApiResponse {
-    const { service, clock, queryKeys } = this.#parts;
+    const { service, clock, queryKeys, assertions } = this.#parts;
     service.recordBestEffort(session, forwardedRecord(decoded(original), clock(), queryKeys));
     if (isNew) {
       const cookie = this.#cookieOf(session.id, original.request.header("x-forwarded-proto"));
-      const headers = { ...identityFields(session), "set-cookie": cookie };
+      const headers = { ...identityFields(session, assertions?.of(session).text), "set-cookie": cookie };
       return { status: 200, headers, body: null };
     }
-    let response = this.#cached.get(session);
-    if (response === undefined) {
-      response = new CachedResponse(() => ({ headers: identityFields(session), body: null }));
-      this.#cached.set(session, response);
+    const own = this.#cached.get(session);
+    if (own !== undefined && (own.assertion === undefined || assertions?.isFresh(own.assertion) === true)) {
+      return own.response;
     }
+    const assertion = assertions?.of(session);
+    const other = assertion && this.#cached.get(assertion);
+    if (other !== undefined && isShownAs(session, other.session)) return other.response;
+    const response = new CachedResponse(() => ({ headers: identityFields(session, assertion?.text), body: null }));
+    const cached = { session, assertion, response };
+    this.#cached.set(session, cached);
+    if (assertion !== undefined) this.#cached.set(assertion, cached);
     return response;
   }
 }
@@ -186,28 +209,28 @@ function uriBelow({ path, query }: HttpRequest): string {
   return `${below.startsWith("/") ? below : "/"}${query === "" ? "" : `?${query}`}`;
 }
 
+/** Returns whether the identity headers of both states of a session are the same. */
+function isShownAs(session: Session, other: Session): boolean {
+  return session.id === other.id && idFields.every((field) => session[field] === other[field]);
+}
+
 /** The header that shows each id, in lower case as in every response. */
 const shownHeaders = idFields.map((field) => [field, `gkc-${field.toLowerCase()}`] as const);
 
 /**
  * Returns all identity headers. A header without a value is empty and not left out
  * (contract.md#forward-authentication), because a proxy may pass on the client's own header if the response does not
- * have it.
+ * have it. `assertion` is `undefined` if no response has one, "" if there is no session.
  */
-function identityFields(session: Identity & { readonly id: string }): HeaderFields {
+function identityFields(session: Identity & { readonly id: string }, assertion: string | undefined): HeaderFields {
   const headers: Record<string, string> = {
     "cache-control": "no-store",
     "gkc-sessionid": session.id,
   };
   for (const [field, name] of shownHeaders) headers[name] = headerValue(session[field]);
+  if (assertion !== undefined) headers["gkc-assertion"] = assertion;
   return headers;
 }
-
-/** The response that lets a preflight through, even if sessions are required. No session is created. */
-const preflightResponse = new CachedResponse(() => ({
-  headers: identityFields({ ...noIdentity, id: "" }),
-  body: null,
-}));
 
 /** Returns an id as a header value: one character for each UTF-8 byte (contract.md#header-bytes). */
 function headerValue(id: string | null): string {
