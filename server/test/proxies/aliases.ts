@@ -9,6 +9,7 @@ const words = [
   ["gkc", "agent", "Id"],
   ["gkc", "visit", "Id"],
   ["gkc", "global", "Visit", "Id"],
+  ["gkc", "assertion"],
 ] as const;
 
 /** The five headers as contract.md#forward-authentication spells them. */
@@ -20,6 +21,9 @@ export const identityHeaders = [
   "gkc-globalVisitId",
 ] as const;
 
+/** The header of the signed identity (contract.md#signed-identity). */
+export const assertionHeader = "gkc-assertion";
+
 /** Returns every name with every mixture of these separators between its words, in four cases. */
 export function aliases(separators: readonly string[] = ["", "-", "_", "."]): string[] {
   const names = words.flatMap((name) => spellings(name, separators));
@@ -29,7 +33,7 @@ export function aliases(separators: readonly string[] = ["", "-", "_", "."]): st
     name.toUpperCase(),
     name.replace(/^g|(?<=[-_.])\w/g, (letter) => letter.toUpperCase()),
   ]);
-  return [...new Set([...cased, ...identityHeaders])];
+  return [...new Set([...cased, ...identityHeaders, assertionHeader])];
 }
 
 /** Returns the headers in which a client may claim an address, in all spellings that CGI and the like confuse. */

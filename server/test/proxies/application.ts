@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { folded, identityHeaders } from "./aliases.ts";
+import { assertionHeader, folded, identityHeaders } from "./aliases.ts";
 
 /** A request as the application behind the proxy has received it. */
 export interface ReceivedRequest {
@@ -72,12 +72,23 @@ function pairs(raw: readonly string[]): (readonly [string, string])[] {
   return raw.flatMap((name, index) => (index % 2 === 0 ? [[name, raw[index + 1] as string] as const] : []));
 }
 
+/** Returns the ids of a request's session, by the names of their headers in lower case. See `identityFieldsOf`. */
+export function identityOf(arrival: ReceivedRequest): Record<string, string> {
+  const { [assertionHeader]: _assertion, ...ids } = identityFieldsOf(arrival);
+  return ids;
+}
+
+/** Returns a request's assertion; `undefined` if it has none. See `identityFieldsOf`. */
+export function assertionOf(arrival: ReceivedRequest): string | undefined {
+  return identityFieldsOf(arrival)[assertionHeader];
+}
+
 /**
  * Returns the identity in a request's headers, by their names in lower case, without absent and empty ones. Throws if a
  * header is there twice or in another spelling.
  */
-export function identityOf(arrival: ReceivedRequest): Record<string, string> {
-  const proper = new Map(identityHeaders.map((name) => [folded(name), name.toLowerCase()]));
+function identityFieldsOf(arrival: ReceivedRequest): Record<string, string> {
+  const proper = new Map([...identityHeaders, assertionHeader].map((name) => [folded(name), name.toLowerCase()]));
   const found: Record<string, string> = {};
   for (const [name, value] of arrival.headers) {
     const known = proper.get(folded(name));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { unlimited } from "../support/in-process.ts";
-import { addressAliases, aliases, identityHeaders } from "./aliases.ts";
+import { addressAliases, aliases, assertionHeader, identityHeaders } from "./aliases.ts";
 import { allValues, exampleDocument, onlyValue } from "./documents.ts";
 import { type KeyedServer, requestsOf, serveKeyed } from "./key-mode.ts";
 import { sessionCookie } from "./visitor.ts";
@@ -110,7 +110,7 @@ test("envoy: the example passes the whole identity on, and fails closed", () => 
   const names = (key: string) => allValues(onlyValue(document, key), "exact");
   assert.deepEqual(
     names("allowed_upstream_headers"),
-    identityHeaders.map((name) => name.toLowerCase()),
+    [...identityHeaders, assertionHeader].map((name) => name.toLowerCase()),
   );
   assert.deepEqual(names("allowed_client_headers_on_success"), ["set-cookie"]);
   assert.deepEqual(names("allowed_headers"), ["cookie", "gkc-sessionid", "x-forwarded-proto", "x-forwarded-for"]);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createRemoteJWKSet, jwtVerify } from "jose";
 import { openConnection } from "../support/raw-http.ts";
-import { aliases, identityHeaders } from "./aliases.ts";
-import { identityOf } from "./application.ts";
-import { cookieOf, identityHeadersOf, type ProxySetup, takeOnly, untilRecorded } from "./setup.ts";
+import { aliases, assertionHeader, FORGED, identityHeaders } from "./aliases.ts";
+import { startAntechamber } from "./antechamber.ts";
+import { assertionOf, identityOf } from "./application.ts";
+import { startProxy } from "./proxy-process.ts";
+import { cookieOf, identityHeadersOf, type ProxySetup, portsOf, takeOnly, untilRecorded } from "./setup.ts";
 import { smuggled } from "./smuggling.ts";
 import { sessionCookie, visit, visitText } from "./visitor.ts";
 
@@ -50,6 +53,31 @@ export function identityContract(proxyName: string, setup: () => ProxySetup): vo
     for (const headers of [[], [cookieOf(session)]]) {
       assert.deepEqual(await smuggled(setup(), aliases(), headers), []);
     }
+  });
+
+  test(`${proxyName}: the assertion of the session arrives, and no other`, async () => {
+    const { program, application } = setup();
+    await using antechamber = await startAntechamber({ ANTECHAMBER_ASSERTION_AUDIENCE: "shop" });
+    await using proxy = await startProxy(program, portsOf(antechamber, application));
+    const keySet = createRemoteJWKSet(new URL(`${antechamber.server.url}/.well-known/jwks.json`));
+    const claimsOf = async (headers: readonly string[], method = "GET") => {
+      const answer = await visit(proxy.port, "/", { method, headers });
+      assert.equal(answer.status, 200, proxy.log());
+      const assertion = assertionOf(takeOnly(application));
+      if (assertion === undefined) return undefined;
+      return (await jwtVerify(assertion, keySet, { issuer: "antechamber", audience: "shop" })).payload;
+    };
+    const session = await antechamber.createSession({ customerId: LONGEST, agentId: LONGEST });
+    const forged = [`${assertionHeader}: ${FORGED}`, `Connection: close, ${assertionHeader}`];
+    for (const more of [[], forged]) {
+      const claims = await claimsOf([cookieOf(session), ...more]);
+      assert.equal(claims?.sub, LONGEST);
+      assert.deepEqual(claims["act"], { sub: LONGEST });
+      assert.equal(claims["sid"], session.sessionId.slice(0, 24));
+      assert.equal((await claimsOf(more))?.["state"], "anonymous");
+      assert.equal(await claimsOf(more, "OPTIONS"), undefined);
+    }
+    assert.deepEqual(await smuggled({ proxy, application }, aliases(), [cookieOf(session)]), []);
   });
 
   test(`${proxyName}: a client cannot have the identity removed by naming it in Connection`, async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { addressAliases, aliases, identityHeaders } from "./aliases.ts";
+import { addressAliases, aliases, assertionHeader, identityHeaders } from "./aliases.ts";
 import { allValues, exampleDocument, onlyValue } from "./documents.ts";
 import { type KeyedServer, requestsOf, serveKeyed } from "./key-mode.ts";
 import { sessionCookie } from "./visitor.ts";
@@ -69,7 +69,7 @@ test("traefik: a wrong key gets no identity", async () => {
 
 test("traefik: the example copies the whole identity and clears every spelling of it", () => {
   const document = exampleDocument("traefik/dynamic.yml");
-  assert.deepEqual(onlyValue(document, "authResponseHeaders"), [...identityHeaders]);
+  assert.deepEqual(onlyValue(document, "authResponseHeaders"), [...identityHeaders, assertionHeader]);
   assert.deepEqual(onlyValue(document, "addAuthCookiesToResponse"), ["sessionId"]);
   assert.equal(onlyValue(document, "trustForwardHeader"), false);
   // Go has the flag for ignoring case inside the pattern; JavaScript has it outside.
