@@ -26,6 +26,9 @@ export const packages = {
   "lua-nginx-redis": () => existsSync("/usr/share/lua/5.1/nginx/redis.lua"),
   nginx: () => onPath("nginx"),
   openssl: () => onPath("openssl"),
+  "python3-cryptography": () => pythonModule("cryptography"),
+  "python3-flask": () => pythonModule("flask"),
+  "python3-jwt": () => pythonModule("jwt"),
   "redis-server": () => onPath("redis-server"),
   slowhttptest: () => onPath("slowhttptest"),
   strace: () => onPath("strace"),
@@ -54,6 +57,11 @@ function onPath(program) {
 /** @param {string} path below /usr/lib/<architecture>/ */
 function library(path) {
   return existsSync("/usr/lib") && readdirSync("/usr/lib").some((folder) => existsSync(join("/usr/lib", folder, path)));
+}
+
+/** @param {string} name */
+function pythonModule(name) {
+  return existsSync(join("/usr/lib/python3/dist-packages", name));
 }
 
 /** @param {string[]} args */
