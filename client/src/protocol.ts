@@ -102,7 +102,8 @@ export type TimelineEntry = RequestEntry | LifeEntry;
 
 /** A page of a session's timeline, in order. */
 export interface Timeline {
-  readonly sessionId: string;
+  /** The first 24 characters of the session's id. */
+  readonly handle: string;
   readonly records: readonly TimelineEntry[];
   /** Value of `after` that returns the next page; `null` on the last page. */
   readonly next: string | null;
@@ -112,8 +113,12 @@ export interface Timeline {
   readonly dropped: number;
 }
 
-/** A session in a list. It may be live, expired or ended. */
-export interface SessionSummary extends SessionInfo {
+/**
+ * A session in a list. It may be live, expired or ended. It has the first 24 characters of its id, its handle, which
+ * names the session and does not open it.
+ */
+export interface SessionSummary extends Omit<SessionInfo, "sessionId"> {
+  readonly handle: string;
   readonly status: "live" | "expired" | "ended";
 }
 
@@ -161,11 +166,11 @@ export interface EndReceipt {
 /** A line of a customer's export. The last line has the type `end`. */
 export type ExportLine =
   | ({ readonly type: "session" } & SessionSummary)
-  | { readonly type: "entry"; readonly sessionId: string; readonly entry: TimelineEntry }
+  | { readonly type: "entry"; readonly handle: string; readonly entry: TimelineEntry }
   /** The stored response to a request with an Idempotency-Key: its JSON text, and when it was stored. */
   | {
       readonly type: "answer";
-      readonly sessionId: string;
+      readonly handle: string;
       readonly at: string;
       readonly answer: string;
     }

@@ -104,7 +104,7 @@ async function firstSessions(admin: Admin, filter: SessionFilter, limit: number)
 
 function sessionTable(views: readonly SessionView[]): string {
   const rows = views.map(({ session, status }) => [
-    session.id,
+    session.handle,
     status,
     terminalSafe(session.customerId),
     terminalSafe(session.agentId),
@@ -112,7 +112,7 @@ function sessionTable(views: readonly SessionView[]): string {
     timeText(session.createdAt),
     timeText(session.expiresAt),
   ]);
-  return table([["ID", "STATUS", "CUSTOMER", "AGENT", "VISIT", "CREATED", "EXPIRES"], ...rows]);
+  return table([["HANDLE", "STATUS", "CUSTOMER", "AGENT", "VISIT", "CREATED", "EXPIRES"], ...rows]);
 }
 
 function totalText(total: number): string {
@@ -204,7 +204,7 @@ async function endMatching(
 /** Returns a session as JSON: the members of `SessionInfo`, and further members for operators. */
 function sessionJson({ session, status }: SessionView) {
   return {
-    sessionId: session.id,
+    handle: session.handle,
     status,
     state: isRecognized(session) ? "recognized" : "anonymous",
     ...identityOf((field) => session[field]),

@@ -25,8 +25,8 @@ const identity = fields(text.nullable(), ...idFields);
 
 const session = z.object({
   ...identity,
-  ...fields(number, "createdAt", "lastActiveAt", "expiresAt"),
-  id: text,
+  ...fields(number, "generation", "createdAt", "lastActiveAt", "expiresAt"),
+  handle: text,
   ended: z.boolean(),
 }) satisfies z.ZodType<Session>;
 

@@ -64,7 +64,7 @@ export function createTally(times: TallyTimes): Tally {
         case "records": {
           const until = purgeAfter(item.session, true, times);
           for (const [i, record] of item.records.entries()) {
-            count("records", [item.session.id, item.first + i, ...partsOf(record)], until);
+            count("records", [item.session.handle, item.first + i, ...partsOf(record)], until);
           }
           return;
         }
@@ -98,7 +98,7 @@ export function createTally(times: TallyTimes): Tally {
 }
 
 function factsOf(session: Session): unknown[] {
-  const { id, lastActiveAt, expiresAt, ended } = session;
+  const { handle: id, lastActiveAt, expiresAt, ended } = session;
   return [id, lastActiveAt, expiresAt, ended, ...idFields.map((field) => session[field])];
 }
 

@@ -6,7 +6,7 @@ import {
   type AssertionKeys,
   createAssertionKeys,
 } from "../session/assertion-keys.ts";
-import { type SigningSecret, sortKeyOf } from "../session/id.ts";
+import type { SigningSecret } from "../session/id.ts";
 import { isRecognized, type Session } from "../session/session.ts";
 
 /** How long (ms) a signed assertion is used again. So it is valid for at least 40 s when an application gets it. */
@@ -61,7 +61,7 @@ export class Assertions {
   /** Returns the assertion of a session, which is valid for 40 to 60 s: the same object while it is used again. */
   of(session: Session): Assertion {
     const { wallClock, clock } = this.#parts;
-    const handle = sortKeyOf(session.id);
+    const { handle } = session;
     const now = wallClock();
     const cached = this.#recent.get(handle) ?? this.#earlier.get(handle);
     if (cached !== undefined && isFresh(cached, now) && isSameIdentity(cached, session)) return cached;

@@ -1,6 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
 import { anySession } from "../session/filter.ts";
-import { sortKeyOf } from "../session/id.ts";
 import type { Session } from "../session/session.ts";
 import { type Cursor, type Entry, pageOf, timelineStart } from "../session/timeline.ts";
 import type { CredentialStore } from "../store/ports/credentials.ts";
@@ -16,8 +15,8 @@ import { type Batch, type SessionView, statusOf } from "./session-admin.ts";
 export type ExportEntry =
   | { readonly type: "key"; readonly key: ApiKeyInfo }
   | ({ readonly type: "session" } & SessionView)
-  | { readonly type: "entry"; readonly id: string; readonly entry: Entry }
-  | { readonly type: "answer"; readonly id: string; readonly answer: StoredResponseItem };
+  | { readonly type: "entry"; readonly handle: string; readonly entry: Entry }
+  | { readonly type: "answer"; readonly handle: string; readonly answer: StoredResponseItem };
 
 /** A page of the export of a customer. `sessions` is the number of sessions whose last entry is in this page. */
 export interface CustomerExportPage extends Batch {
@@ -105,9 +104,9 @@ async function eraseBatch({ store, clock }: CustomerAdminParts, customerId: stri
       ...{ filter, after, limit: MAX_ERASED, now: clock() },
       includePurgeable: true,
     });
-    const ids = page.sessions.map(({ id }) => id);
-    if (ids.length > 0) await store.eraseSessions(ids, clock());
-    sessions += ids.length;
+    const handles = page.sessions.map(({ handle }) => handle);
+    if (handles.length > 0) await store.eraseSessions(handles, clock());
+    sessions += handles.length;
     after = page.next;
     if (after !== null) continue;
     const keys = await store.eraseCustomerApiKeys(customerId, clock());
@@ -122,7 +121,7 @@ interface ExportPosition {
   readonly sessions: number;
   /** Cursor of the next session (`ListRequest.after`). */
   readonly after: string | null;
-  /** Sort key of a session whose timeline continues on the next page, at the position `from`. */
+  /** Handle of a session whose timeline continues on the next page, at the position `from`. */
   readonly session?: string;
   readonly from?: Cursor;
 }
@@ -146,12 +145,11 @@ async function readExportPage(
   while (entries.length < EXPORT_PAGE) {
     const page = await store.listSessions({ filter, after, limit: 1, now: clock() });
     for (const session of page.sessions) {
-      const key = sortKeyOf(session.id);
       // The session may be another one than before, if one was associated with the customer since the previous page.
-      const part = await exportSession(parts, session, start.session === key ? from : undefined);
+      const part = await exportSession(parts, session, start.session === session.handle ? from : undefined);
       entries.push(...part.entries);
       from = part.next;
-      if (from !== undefined) return pageUpTo({ after, session: key, from });
+      if (from !== undefined) return pageUpTo({ after, session: session.handle, from });
       sessions++;
     }
     if (page.next === null) return pageUpTo(null);
@@ -171,18 +169,18 @@ async function exportSession(
   session: Session,
   from: Cursor | undefined,
 ): Promise<{ readonly entries: ExportEntry[]; readonly next: Cursor | undefined }> {
-  const { id } = session;
+  const { handle } = session;
   const status = statusOf(session, clock());
   const entries: ExportEntry[] = from === undefined ? [{ type: "session", session, status }] : [];
   const start = from ?? timelineStart;
-  const request = { id, scope: "everyone", after: start.sequence, limit: EXPORT_PAGE } as const;
+  const request = { handle, scope: "everyone", after: start.sequence, limit: EXPORT_PAGE } as const;
   const records = await store.readRecordPage({ ...request, now: clock() });
   if (records !== undefined) {
     const page = pageOf(records, start, EXPORT_PAGE);
-    entries.push(...page.entries.map((entry) => ({ type: "entry", id, entry }) as const));
+    entries.push(...page.entries.map((entry) => ({ type: "entry", handle, entry }) as const));
     if (page.next !== undefined) return { entries, next: page.next };
   }
-  const responses = await store.listStoredResponses(id, clock());
-  entries.push(...responses.map((answer) => ({ type: "answer", id, answer }) as const));
+  const responses = await store.listStoredResponses(handle, clock());
+  entries.push(...responses.map((answer) => ({ type: "answer", handle, answer }) as const));
   return { entries, next: undefined };
 }

@@ -39,9 +39,9 @@ export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmiss
       return replay ?? admit(customerId, now, () => store.create(session, now, idempotent));
     },
     async associate(request) {
-      const { id, ids, now } = request;
+      const { handle, ids, now } = request;
       if (ids.customerId === null) return store.associate(request);
-      const known = await store.find(id);
+      const known = await store.find(handle);
       const isNew = known.customerId === null && isLive(known, now);
       if (!isNew) return store.associate(request);
       return admit(ids.customerId, now, () => store.associate(request));

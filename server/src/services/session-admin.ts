@@ -76,9 +76,10 @@ export class SessionAdmin {
   /** Returns a session; `undefined` if this service did not issue the id, or nothing certain is known about it. */
   async get(id: string): Promise<SessionView | undefined> {
     const { ids, store, clock } = this.#parts;
-    if (ids.verify(id) === undefined) return undefined;
+    const verified = ids.verify(id);
+    if (verified === undefined) return undefined;
     const now = clock();
-    const session = await store.find(id);
+    const session = await store.find(verified.handle);
     // If an expired session has no ids, it may have had some that were purged, so nothing certain is known about it.
     const isKnown = isLive(session, now) || session.ended || !hasNoIds(session);
     return isKnown ? { session, status: statusOf(session, now) } : undefined;
@@ -148,7 +149,9 @@ async function endBatch(
     const page = await store.listSessions(request);
     if (isDry) count += page.sessions.length;
     else {
-      const ended = await Promise.all(page.sessions.map(({ id }) => store.end(id, clock())));
+      const ended = await Promise.all(
+        page.sessions.map(({ handle }) => store.end({ handle, scope: "everyone", now: clock() })),
+      );
       for (const wasLive of ended) {
         if (!wasLive) continue;
         events.ended();

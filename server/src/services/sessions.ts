@@ -1,9 +1,8 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
-import type { IdIssuer } from "../session/id.ts";
+import type { IdIssuer, VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
-import type { Scope } from "../session/permissions.ts";
-import { isWithin } from "../session/permissions.ts";
+import { isReached, type Scope } from "../session/permissions.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { hasNoIds, type Identity, isLive, type Session } from "../session/session.ts";
 import type { RecordPage } from "../session/timeline.ts";
@@ -12,9 +11,14 @@ import type { RecordPageRequest, RecordStore } from "../store/ports/records.ts";
 import type { SessionStore } from "../store/ports/sessions.ts";
 import type { SessionAdmission } from "./quota.ts";
 
-/** Result of `retrieve`. */
-export interface Retrieval {
+/** A session with the id that opens it. */
+export interface OpenedSession {
+  readonly id: string;
   readonly session: Session;
+}
+
+/** Result of `retrieve`. */
+export interface Retrieval extends OpenedSession {
   /**
    * - `new`: there was no such session, so another one was created (contract.md#rule-3).
    * - `cache`: the session was in memory. It is in use, so its response is worth caching too.
@@ -93,11 +97,11 @@ export class SessionService {
    * Creates a session. A session without ids is not stored (contract.md#rule-8). A session with ids is durable when the
    * promise is fulfilled (contract.md#rule-7). Refuses with `already-exists` (contract.md#rule-2).
    */
-  create(ids: Identity): MaybePromise<Session> {
-    if (!hasNoIds(ids)) return this.#insert(ids).then(({ session }) => session);
-    const session = this.#newSession(ids, this.#clock());
+  create(ids: Identity): MaybePromise<OpenedSession> {
+    if (!hasNoIds(ids)) return this.#insert(ids).then(({ opened }) => opened);
+    const opened = this.#newSession(ids, this.#clock());
     this.#events.created();
-    return session;
+    return opened;
   }
 
   /**
@@ -105,7 +109,7 @@ export class SessionService {
    * response of the first request. Refuses as `create` does, and also with `request-under-way` and
    * `idempotency-key-reused`.
    */
-  createOnce(ids: Identity, request: Idempotent<Session>): Promise<string> {
+  createOnce(ids: Identity, request: Idempotent<OpenedSession>): Promise<string> {
     return this.#once(request.key, async () => (await this.#insert(ids, request)).response);
   }
 
@@ -115,13 +119,14 @@ export class SessionService {
    * Otherwise it refuses only as `create` does.
    */
   retrieve(id: string, ids: Identity, scope: Scope, beforeCreate?: () => void): MaybePromise<Retrieval> {
-    const cached = this.#store.getCached(id);
+    const verified = this.#ids.verify(id);
+    const cached = verified && this.#store.getCached(verified.handle);
     const origin = cached === undefined ? "store" : "cache";
-    return whenReady(cached ?? this.#find(id), (found) => {
-      const session = this.#renewIfLive(found, scope);
-      if (session !== undefined) return { session, origin };
+    return whenReady(cached ?? (verified && this.#store.find(verified.handle)), (found) => {
+      const session = this.#renewIfLive(found, verified, scope);
+      if (session !== undefined) return { id, session, origin };
       beforeCreate?.();
-      return whenReady(this.create(ids), (created) => ({ session: created, origin: "new" }));
+      return whenReady(this.create(ids), (created) => ({ ...created, origin: "new" }));
     });
   }
 
@@ -132,34 +137,36 @@ export class SessionService {
 
   /** Does the same as `use`, but returns `null` if this server did not issue the id. Such an id is not looked up. */
   useIfIssued(id: string, scope: Scope): MaybePromise<Session | undefined> | null {
-    const found = this.#load(id);
-    if (found === undefined) return null;
-    return whenReady(found, (session) => this.#renewIfLive(session, scope));
+    const verified = this.#ids.verify(id);
+    if (verified === undefined) return null;
+    return whenReady(this.#load(verified), (session) => this.#renewIfLive(session, verified, scope));
   }
 
   /**
    * Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). Refuses with
    * `nothing-to-associate`, `session-not-found` and `already-exists`.
    */
-  async associate(id: string, ids: Identity, scope: Scope): Promise<Session> {
+  async associate(id: string, ids: Identity, scope: Scope): Promise<OpenedSession> {
     if (hasNoIds(ids)) {
-      const session = await this.#load(id);
-      const isKnown = session !== undefined && isUsable(session, scope, this.#clock());
+      const verified = this.#ids.verify(id);
+      const session = verified && (await this.#load(verified));
+      const isKnown = isUsable(session, verified, scope, this.#clock());
       throw new Refusal({ code: isKnown ? "nothing-to-associate" : "session-not-found" });
     }
-    const session = await this.associateIfLive(id, ids, scope);
-    if (session === undefined) throw new Refusal({ code: "session-not-found" });
-    return session;
+    const opened = await this.associateIfLive(id, ids, scope);
+    if (opened === undefined) throw new Refusal({ code: "session-not-found" });
+    return opened;
   }
 
   /** Does the same as `associate` with at least one id, but returns `undefined` instead of `session-not-found`. */
-  async associateIfLive(id: string, ids: Identity, scope: Scope): Promise<Session | undefined> {
-    if (this.#ids.verify(id) === undefined) return undefined;
-    const result = await this.#admission.associate({ id, ids, scope, now: this.#clock() });
+  async associateIfLive(id: string, ids: Identity, scope: Scope): Promise<OpenedSession | undefined> {
+    const verified = this.#ids.verify(id);
+    if (verified === undefined) return undefined;
+    const result = await this.#admission.associate({ ...verified, ids, scope, now: this.#clock() });
     switch (result.outcome) {
       case "associated":
         this.#events.associated();
-        return result.session;
+        return { id, session: result.session };
       case "conflict":
         throw new Refusal({ code: "already-exists", field: result.field });
       case "absent":
@@ -177,8 +184,8 @@ export class SessionService {
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
       const now = this.#clock();
       const count = () => this.#events.recorded(records.length);
-      if (durable) return this.#store.storeRecords({ id: session.id, records, now }).then(count);
-      if (this.#store.enqueueRecords(session.id, records, now)) return count();
+      if (durable) return this.#store.storeRecords({ handle: session.handle, records, now }).then(count);
+      if (this.#store.enqueueRecords(session.handle, records, now)) return count();
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
     });
   }
@@ -202,7 +209,7 @@ export class SessionService {
         return responseOf(replay);
       }
       const idempotent = { key, fingerprint, response: response() };
-      const request = { id, records, now: this.#clock(), idempotent };
+      const request = { handle: session.handle, records, now: this.#clock(), idempotent };
       const result = await this.#store.storeRecords(request);
       if (result.outcome !== "recorded") return responseOf(result);
       this.#events.recorded(records.length);
@@ -215,7 +222,7 @@ export class SessionService {
    * store cannot accept the record, the record is lost and counted as lost.
    */
   recordBestEffort(session: Session, record: RequestRecord): void {
-    if (this.#store.enqueueRecords(session.id, [record], record.startedAt)) {
+    if (this.#store.enqueueRecords(session.handle, [record], record.startedAt)) {
       this.#events.recorded(1);
     } else this.#events.recordsLost(1);
   }
@@ -226,50 +233,49 @@ export class SessionService {
     scope: Scope,
     bounds: Pick<RecordPageRequest, "after" | "limit">,
   ): Promise<RecordPage> {
-    const page =
-      this.#ids.verify(id) === undefined
-        ? undefined
-        : await this.#store.readRecordPage({ id, scope, ...bounds, now: this.#clock() });
+    const verified = this.#ids.verify(id);
+    const page = verified && (await this.#store.readRecordPage({ ...verified, scope, ...bounds, now: this.#clock() }));
     if (page === undefined) throw new Refusal({ code: "session-not-found" });
     return page;
   }
 
   /** Ends a session. Returns false if there is no live session with this id within the scope. */
   async end(id: string, scope: Scope = "everyone"): Promise<boolean> {
-    if (this.#ids.verify(id) === undefined) return false;
-    const wasLive = await this.#store.end(id, this.#clock(), scope);
+    const verified = this.#ids.verify(id);
+    if (verified === undefined) return false;
+    const wasLive = await this.#store.end({ ...verified, scope, now: this.#clock() });
     if (wasLive) this.#events.ended();
     return wasLive;
   }
 
-  #newSession(ids: Identity, now: number): Session {
-    const issued = this.#ids.issue(now);
-    return newSession(issued.id, issued.createdAt, ids, this.#lifetimes);
+  #newSession(ids: Identity, now: number): OpenedSession {
+    const { id, handle, createdAt } = this.#ids.issue(now);
+    return { id, session: newSession(handle, createdAt, ids, this.#lifetimes) };
   }
 
   /** Stores a new session and, if `request` is given, its response. A replay returns the first response. */
   async #insert(
     ids: Identity,
-    request?: Idempotent<Session>,
-  ): Promise<{ readonly session: Session; readonly response: string }> {
+    request?: Idempotent<OpenedSession>,
+  ): Promise<{ readonly opened: OpenedSession; readonly response: string }> {
     for (let attempt = 1; attempt <= MAX_ID_ATTEMPTS; attempt++) {
       const now = this.#clock();
-      const session = this.#newSession(ids, now);
-      const response = request?.response(session) ?? "";
+      const opened = this.#newSession(ids, now);
+      const response = request?.response(opened) ?? "";
       const result = await this.#admission.create(
-        session,
+        opened.session,
         now,
         request && { key: request.key, fingerprint: request.fingerprint, response },
       );
       switch (result.outcome) {
         case "created":
           this.#events.created();
-          return { session, response };
+          return { opened, response };
         case "conflict":
           throw new Refusal({ code: "already-exists", field: result.field });
         case "repeated":
         case "key-reused":
-          return { session, response: responseOf(result) };
+          return { opened, response: responseOf(result) };
         case "id-taken":
       }
     }
@@ -288,26 +294,28 @@ export class SessionService {
     }
   }
 
-  /** Returns the session with this id without renewing it. The session need not be live, and may belong to anybody. */
-  #load(id: string): MaybePromise<Session> | undefined {
-    return this.#store.getCached(id) ?? this.#find(id);
+  /** Returns the session without renewing it. It need not be live, and may belong to anybody. */
+  #load({ handle }: VerifiedId): MaybePromise<Session> {
+    return this.#store.getCached(handle) ?? this.#store.find(handle);
   }
 
-  /** Does the same as `#load` for an id that is not cached. */
-  #find(id: string): MaybePromise<Session> | undefined {
-    return this.#ids.verify(id) === undefined ? undefined : this.#store.find(id);
-  }
-
-  /** Returns the session, renewed if due; `undefined` if it is not live or not within the scope. */
-  #renewIfLive(session: Session | undefined, scope: Scope): Session | undefined {
+  /** Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. */
+  #renewIfLive(session: Session | undefined, verified: VerifiedId | undefined, scope: Scope): Session | undefined {
     const now = this.#clock();
-    if (session === undefined || !isUsable(session, scope, now)) return undefined;
+    if (!isUsable(session, verified, scope, now)) return undefined;
     return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
   }
 }
 
-function isUsable(session: Session, scope: Scope, now: number): boolean {
-  return isLive(session, now) && isWithin(session.customerId, scope);
+/** Returns whether the session is live, within the scope, and opened by the id. */
+function isUsable(
+  session: Session | undefined,
+  verified: VerifiedId | undefined,
+  scope: Scope,
+  now: number,
+): session is Session {
+  if (session === undefined || verified === undefined) return false;
+  return isLive(session, now) && isReached(session, verified.generation, scope);
 }
 
 /** Returns the stored response of a replay. Refuses with `idempotency-key-reused`. */

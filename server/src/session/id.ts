@@ -1,5 +1,6 @@
 import { randomFillSync, timingSafeEqual } from "node:crypto";
 import { createNodeHmac, createTestedHmac, type Hmac, type HmacFactory } from "./hmac.ts";
+import { RecentMap } from "./recent-map.ts";
 
 /*
  * A session id is 40 characters, the base64url form of 30 bytes (contract.md#session-ids):
@@ -7,31 +8,42 @@ import { createNodeHmac, createTestedHmac, type Hmac, type HmacFactory } from ".
  *   bytes  0 to 5   creation time, milliseconds since 1970, big-endian
  *   bytes  6 and 7  a counter of the ids of that millisecond, big-endian
  *   bytes  8 to 17  random, from the CSPRNG
- *   bytes 18 to 29  the first 12 bytes of an HMAC-SHA-256 of bytes 0 to 17
+ *   byte  18        generation: 0 at the creation of the session, one more at each rotation
+ *   bytes 19 to 29  the first 11 bytes of an HMAC-SHA-256 of bytes 0 to 18
  *
- * The first 18 bytes are called the claim. 18 and 12 are multiples of 3, so the claim is exactly the first 24
- * characters of the id, and the HMAC is exactly the last 16.
+ * The first 18 bytes are exactly the first 24 characters. They are called the handle: they name the session and open
+ * nothing, because only the server can make the signature.
  */
-const CLAIM_BYTES = 18;
-const MAC_BYTES = 12;
-const ID_BYTES = CLAIM_BYTES + MAC_BYTES;
-const CLAIM_CHARACTERS = 24;
-const MAC_CHARACTERS = 16;
-/** The length of every session id. */
-export const SESSION_ID_CHARACTERS = CLAIM_CHARACTERS + MAC_CHARACTERS;
-const SORT_KEY = /^[A-Za-z0-9_-]{24}$/;
+const HANDLE_BYTES = 18;
+const SIGNED_BYTES = HANDLE_BYTES + 1;
+const MAC_BYTES = 11;
+const ID_BYTES = SIGNED_BYTES + MAC_BYTES;
+/** The length of every handle, and of every session id. */
+export const HANDLE_CHARACTERS = 24;
+export const SESSION_ID_CHARACTERS = 40;
+const HANDLE = /^[A-Za-z0-9_-]{24}$/;
 const RANDOM_OFFSET = 8;
-const RANDOM_BYTES = CLAIM_BYTES - RANDOM_OFFSET;
+const RANDOM_BYTES = HANDLE_BYTES - RANDOM_OFFSET;
 /** The counter uses only 12 bits, because the engines combine the time and these 12 bits in one integer key. */
 const MAX_COUNTER = 4095;
+/** The highest generation, because it is one byte. */
+export const MAX_GENERATION = 255;
 
 /** The minimum length of a secret in bytes, which is the length of the hash (RFC 2104, section 3). */
 export const SECRET_BYTES = 32;
 
-/** A new id, and its creation time in Unix ms. */
+/** A new id of generation 0, and what it contains. */
 export interface IssuedId {
   readonly id: string;
+  readonly handle: string;
+  /** Unix ms. */
   readonly createdAt: number;
+}
+
+/** What a verified id contains. */
+export interface VerifiedId {
+  readonly handle: string;
+  readonly generation: number;
 }
 
 /** A secret that signs ids. */
@@ -53,8 +65,10 @@ const ROTATION_DELAY = 3000;
 export interface IdIssuer {
   /** Returns a new id with the creation time `now` (Unix ms), or a later one if `now` already has too many ids. */
   issue(now: number): IssuedId;
-  /** Returns the creation time (Unix ms) of an id that one of the secrets signed, else `undefined`. */
-  verify(text: string): number | undefined;
+  /** Returns what an id contains that one of the secrets signed; `undefined` for any other text. */
+  verify(text: string): VerifiedId | undefined;
+  /** Signs the id of a session that was created before: `now` (Unix ms) chooses the secret. */
+  sign(handle: string, generation: number, now: number): string;
   /**
    * Replaces the secrets (newest first). The newest one will sign. The others only verify ids from the time when they
    * were in use.
@@ -62,16 +76,20 @@ export interface IdIssuer {
   use(secrets: readonly SigningSecret[]): void;
 }
 
+/** The number of ids whose verification is remembered, because the HMAC is most of the work for a cached session. */
+const REMEMBERED_IDS = 100_000;
+
 /** Creates an issuer with at least one secret, the newest first. Each has at least `SECRET_BYTES`. */
 export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: HmacFactory = createNodeHmac): IdIssuer {
   let signers = signersOf(secrets, createHmac);
   const issued = Buffer.alloc(ID_BYTES);
-  const issuedClaim = issued.subarray(0, CLAIM_BYTES);
+  const issuedPart = issued.subarray(0, SIGNED_BYTES);
   const received = Buffer.alloc(ID_BYTES);
-  const receivedClaim = received.subarray(0, CLAIM_BYTES);
-  const receivedMac = received.subarray(CLAIM_BYTES);
+  const receivedPart = received.subarray(0, SIGNED_BYTES);
+  const receivedMac = received.subarray(SIGNED_BYTES);
   const expectedMac = Buffer.alloc(MAC_BYTES);
   const random = createRandomPool();
+  const remembered = new RecentMap<VerifiedId>(REMEMBERED_IDS);
   let lastTime = 0;
   let counter = 0;
 
@@ -85,31 +103,49 @@ export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: Hm
     counter = 0;
   }
 
+  /** Signs the bytes in `issued`, and returns the id. */
+  function signed(now: number): string {
+    const mac = signerAt(signers, now).hmac(issuedPart);
+    for (let i = 0; i < MAC_BYTES; i++) issued[SIGNED_BYTES + i] = mac[i] as number;
+    return issued.toString("base64url");
+  }
+
   return {
     issue(now) {
       advance(now);
       issued.writeUIntBE(lastTime, 0, 6);
       issued.writeUInt16BE(counter, 6);
       random.copyTo(issued, RANDOM_OFFSET);
-      const mac = signerAt(signers, lastTime).hmac(issuedClaim);
-      for (let i = 0; i < MAC_BYTES; i++) issued[CLAIM_BYTES + i] = mac[i] as number;
-      return { id: issued.toString("base64url"), createdAt: lastTime };
+      issued[HANDLE_BYTES] = 0;
+      const id = signed(lastTime);
+      return { id, handle: handleOf(id), createdAt: lastTime };
+    },
+    sign(handle, generation, now) {
+      issued.write(handle, "base64url");
+      issued[HANDLE_BYTES] = generation;
+      return signed(now);
     },
     verify(text) {
+      const known = remembered.get(text);
+      if (known !== undefined) return known;
       if (!readId(text, received)) return undefined;
-      const { createdAt } = timeAndCount(text);
+      const generation = received[HANDLE_BYTES] as number;
       for (const { hmac, until } of signers) {
         // The bytes are copied one by one, because creating a subarray for each id takes longer than the comparison.
-        const mac = hmac(receivedClaim);
+        const mac = hmac(receivedPart);
         for (let i = 0; i < MAC_BYTES; i++) expectedMac[i] = mac[i] as number;
         if (timingSafeEqual(expectedMac, receivedMac)) {
-          return createdAt <= until ? createdAt : undefined;
+          if (timeAndCount(text).createdAt > until) return undefined;
+          const verified = { handle: handleOf(text), generation };
+          remembered.offer(text, verified);
+          return verified;
         }
       }
       return undefined;
     },
     use(next) {
       signers = signersOf(next, createHmac);
+      remembered.clear();
     },
   };
 }
@@ -146,24 +182,24 @@ function readId(text: string, bytes: Buffer): boolean {
 }
 
 /**
- * Returns the creation time (Unix ms) and the counter of a verified id; arbitrary numbers for other texts. Every read
+ * Returns the creation time (Unix ms) and the counter in a handle or id; arbitrary numbers for other texts. Every read
  * and write of a session calls this function, so it does not use `Buffer`, which would take ten times as long.
  */
-export function timeAndCount(id: string): { readonly createdAt: number; readonly count: number } {
-  const sextet = (i: number) => sextets[id.charCodeAt(i)] as number;
+export function timeAndCount(handle: string): { readonly createdAt: number; readonly count: number } {
+  const sextet = (i: number) => sextets[handle.charCodeAt(i)] as number;
   let createdAt = 0;
   for (let i = 0; i < 8; i++) createdAt = createdAt * 64 + sextet(i);
   return { createdAt, count: (sextet(8) << 10) | (sextet(9) << 4) | (sextet(10) >> 2) };
 }
 
-/** Returns the sort key of a session: its id without the MAC. Sort keys are in the order of creation. */
-export function sortKeyOf(id: string): string {
-  return id.slice(0, CLAIM_CHARACTERS);
+/** Returns the handle of a session: the part of its id before the generation. Handles are in the order of creation. */
+export function handleOf(id: string): string {
+  return id.slice(0, HANDLE_CHARACTERS);
 }
 
-/** Returns whether a text has the form of a sort key. */
-export function isSortKey(text: string): boolean {
-  return SORT_KEY.test(text);
+/** Returns whether a text has the form of a handle. */
+export function isHandle(text: string): boolean {
+  return HANDLE.test(text);
 }
 
 interface Signer {
@@ -183,7 +219,7 @@ function signersOf(secrets: readonly SigningSecret[], createHmac: HmacFactory): 
     const from = i + 1 === secrets.length ? Number.NEGATIVE_INFINITY : createdAt + ROTATION_DELAY;
     const successor = secrets[i - 1];
     const until = successor === undefined ? Number.POSITIVE_INFINITY : successor.createdAt + ROTATION_GRACE;
-    return { hmac: createTestedHmac(createHmac, bytes, CLAIM_BYTES), from, until };
+    return { hmac: createTestedHmac(createHmac, bytes, SIGNED_BYTES), from, until };
   });
 }
 

@@ -38,14 +38,14 @@ export function expiryOf(ids: Identity, createdAt: number, lastActiveAt: number,
 }
 
 /** Returns a session that begins at `createdAt` with `ids`. */
-export function newSession(id: string, createdAt: number, ids: Identity, lifetimes: Lifetimes): Session {
+export function newSession(handle: string, createdAt: number, ids: Identity, lifetimes: Lifetimes): Session {
   const expiresAt = expiryOf(ids, createdAt, createdAt, lifetimes);
-  return sessionOf({ id, createdAt, lastActiveAt: createdAt, expiresAt, ended: false }, ids);
+  return sessionOf({ handle, generation: 0, createdAt, lastActiveAt: createdAt, expiresAt, ended: false }, ids);
 }
 
 /** Returns the session that exists only in its id: anonymous, never used, not stored (contract.md#rule-8). */
-export function implicitSession(id: string, createdAt: number, lifetimes: Lifetimes): Session {
-  return newSession(id, createdAt, noIdentity, lifetimes);
+export function implicitSession(handle: string, createdAt: number, lifetimes: Lifetimes): Session {
+  return newSession(handle, createdAt, noIdentity, lifetimes);
 }
 
 /** Returns whether the renewal of a live session at `now` must be stored. */

@@ -1,5 +1,5 @@
 import type { IdField } from "./fields.ts";
-import type { Identity } from "./session.ts";
+import type { Identity, Session } from "./session.ts";
 
 /** The five roles (contract.md#roles). */
 export const roles = ["customer", "agent", "service", "reporter", "administrator"] as const;
@@ -44,6 +44,11 @@ export type Scope = "everyone" | { readonly customerId: string | null };
 /** Returns whether a session of the customer `owner` (`null`: without a customer) is within `scope`. */
 export function isWithin(owner: string | null, scope: Scope): boolean {
   return owner === null || scope === "everyone" || scope.customerId === owner;
+}
+
+/** Returns whether a session is within `scope` and, unless it is `undefined`, has this generation. */
+export function isReached(session: Session, generation: number | undefined, scope: Scope): boolean {
+  return (generation === undefined || session.generation === generation) && isWithin(session.customerId, scope);
 }
 
 /** Returns the sessions that `principal` may retrieve in a request that names the customer `named`. */

@@ -25,8 +25,10 @@ export const noIdentity = identityOf(() => null);
  * `expiresAt`, so a change of the configured lifetimes affects a session from its next renewal on.
  */
 export interface Session extends Identity {
-  /** The session id: 40 characters, issued by the server (`id.ts`). */
-  readonly id: string;
+  /** Names the session: the first 24 characters of its id (`id.ts`). Nobody can open the session with it. */
+  readonly handle: string;
+  /** The generation of the id that opens the session (contract.md#session-ids). */
+  readonly generation: number;
   readonly createdAt: number;
   /** The last stored renewal. The last use may be up to a tenth of the idle time later (contract.md#rule-6). */
   readonly lastActiveAt: number;
@@ -37,10 +39,21 @@ export interface Session extends Identity {
 
 /** Returns a session with these ids. */
 export function sessionOf(
-  { id, createdAt, lastActiveAt, expiresAt, ended }: Omit<Session, IdField>,
+  { handle, generation, createdAt, lastActiveAt, expiresAt, ended }: Omit<Session, IdField>,
   { agentId, customerId, visitId, globalVisitId }: Identity,
 ): Session {
-  return { id, createdAt, lastActiveAt, expiresAt, ended, agentId, customerId, visitId, globalVisitId };
+  return {
+    handle,
+    generation,
+    createdAt,
+    lastActiveAt,
+    expiresAt,
+    ended,
+    agentId,
+    customerId,
+    visitId,
+    globalVisitId,
+  };
 }
 
 /** Returns whether the customer or the agent is known (contract.md#sessioninfo). */

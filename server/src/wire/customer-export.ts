@@ -1,12 +1,19 @@
 import type { SessionSummary } from "@antechamber/client/protocol";
 import type { ExportEntry } from "../services/customers.ts";
-import type { Session } from "../session/session.ts";
-import { sessionInfo } from "./session-info.ts";
+import { identityOf, isRecognized, type Session } from "../session/session.ts";
 import { entryInfo } from "./timeline-info.ts";
 
-/** Returns a session as it appears in lists and exports: its `SessionInfo` and its status. */
+/** Returns a session as it appears in lists and exports. It has the handle instead of the id, which opens the session. */
 export function sessionSummary(session: Session, status: SessionSummary["status"]): SessionSummary {
-  return { ...(JSON.parse(sessionInfo(session)) as SessionSummary), status };
+  return {
+    handle: session.handle,
+    state: isRecognized(session) ? "recognized" : "anonymous",
+    ...identityOf((field) => session[field]),
+    createdAt: new Date(session.createdAt).toISOString(),
+    lastActiveAt: new Date(session.lastActiveAt).toISOString(),
+    expiresAt: new Date(session.expiresAt).toISOString(),
+    status,
+  };
 }
 
 /** Formats an item of an export as a line of JSON, without the line break. */
@@ -17,13 +24,13 @@ export function exportLine(item: ExportEntry): string {
     case "session":
       return JSON.stringify({ type: "session", ...sessionSummary(item.session, item.status) });
     case "entry":
-      return JSON.stringify({ type: "entry", sessionId: item.id, entry: entryInfo(item.entry) });
+      return JSON.stringify({ type: "entry", handle: item.handle, entry: entryInfo(item.entry) });
     case "answer": {
       const { idempotent, storedAt } = item.answer;
       const at = new Date(storedAt).toISOString();
       return JSON.stringify({
         type: "answer",
-        sessionId: item.id,
+        handle: item.handle,
         at,
         answer: idempotent.response,
       });

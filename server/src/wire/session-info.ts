@@ -1,22 +1,23 @@
+import type { OpenedSession } from "../services/sessions.ts";
 import { idFields } from "../session/fields.ts";
 import { isRecognized, type Session } from "../session/session.ts";
 
 /** Returns the `SessionInfo` of a session as JSON text (contract.md#sessioninfo). */
-export function sessionInfo(session: Session): string {
-  const bytes = Buffer.allocUnsafe(maxLengthOf(session));
-  return bytes.toString("utf8", 0, writeSessionInfo(session, bytes, 0));
+export function sessionInfo(opened: OpenedSession): string {
+  const bytes = Buffer.allocUnsafe(maxLengthOf(opened));
+  return bytes.toString("utf8", 0, writeSessionInfo(opened, bytes, 0));
 }
 
 /**
  * Writes the same text as `sessionInfo`, in UTF-8, into `bytes` at `start`. Returns the position after the text. There
- * must be room for `maxLengthOf(session)` bytes.
+ * must be room for `maxLengthOf(opened)` bytes.
  *
  * Writing this text is most of the work of a response. So it is written byte by byte: a string would first be allocated
  * in memory that is in no processor cache, then be copied twice, and at last be garbage-collected.
  */
-export function writeSessionInfo(session: Session, bytes: Buffer, start: number): number {
+export function writeSessionInfo({ id: sessionId, session }: OpenedSession, bytes: Buffer, start: number): number {
   let at = writePart(OPENING, bytes, start);
-  at = writeAscii(session.id, bytes, at);
+  at = writeAscii(sessionId, bytes, at);
   at = writePart(isRecognized(session) ? RECOGNIZED : ANONYMOUS, bytes, at);
   for (let i = 0; i < ids.length; i++) {
     const { field, name, none } = ids[i] as IdMember;
@@ -34,8 +35,8 @@ export function writeSessionInfo(session: Session, bytes: Buffer, start: number)
 }
 
 /** Returns an upper bound of the length of a `SessionInfo` in bytes. */
-export function maxLengthOf(session: Session): number {
-  return MAX_REST + session.id.length + MAX_ESCAPED * lengthOfIds(session);
+export function maxLengthOf({ id, session }: OpenedSession): number {
+  return MAX_REST + id.length + MAX_ESCAPED * lengthOfIds(session);
 }
 
 const part = (text: string) => Buffer.from(text);

@@ -3,9 +3,9 @@ import { isRecognized } from "../session/session.ts";
 import { type Entry, formatCursor, type Page, type RecordPage } from "../session/timeline.ts";
 
 /** Formats a page of a timeline for the API. */
-export function timelineInfo(sessionId: string, records: RecordPage, page: Page): Timeline {
+export function timelineInfo(records: RecordPage, page: Page): Timeline {
   return {
-    sessionId,
+    handle: records.life.session.handle,
     records: page.entries.map(entryInfo),
     next: page.next === undefined ? null : formatCursor(page.next),
     total: records.total,

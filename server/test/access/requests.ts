@@ -1,4 +1,5 @@
 import type { AuditPage, EndReceipt, ErasureReceipt, SessionList, Timeline } from "@antechamber/client/protocol";
+import { handleOf } from "../../src/session/id.ts";
 import { type Answer, type Api, sessionOf } from "../support/api.ts";
 import { assertions, type Case } from "./table.ts";
 
@@ -79,7 +80,7 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
     case "record":
       return status === 202 ? "done" : String(status);
     case "timeline":
-      return (JSON.parse(text) as Timeline).sessionId === id ? "shown" : "another timeline";
+      return (JSON.parse(text) as Timeline).handle === handleOf(id) ? "shown" : "another timeline";
     case "forward-auth":
       return headers.get("gkc-sessionid") === id ? "same" : "new";
     case "end":
@@ -93,9 +94,9 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
 function outcomeForMany(operation: string, text: string, { id, customerId }: Target): string {
   switch (operation) {
     case "list": {
-      const ids = (JSON.parse(text) as SessionList).sessions.map(({ sessionId }) => sessionId);
-      if (ids.length === 0) return "empty";
-      return ids.join() === id ? "shown" : "other sessions";
+      const handles = (JSON.parse(text) as SessionList).sessions.map(({ handle }) => handle);
+      if (handles.length === 0) return "empty";
+      return handles.join() === handleOf(id) ? "shown" : "other sessions";
     }
     case "end-many": {
       const { sessions } = JSON.parse(text) as EndReceipt;
@@ -127,5 +128,5 @@ function exported(text: string, id: string, customerId: string): string {
   const sessions = lines.filter(({ type }) => type === "session");
   if (sessions.some((session) => session["customerId"] !== customerId)) return "other sessions";
   if (sessions.length === 0) return lines.at(-1)?.["sessions"] === 0 ? "empty" : "no sessions";
-  return sessions.some((session) => session["sessionId"] === id) ? "shown" : "other sessions";
+  return sessions.some((session) => session["handle"] === handleOf(id)) ? "shown" : "other sessions";
 }

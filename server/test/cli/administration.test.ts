@@ -5,6 +5,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { handleOf } from "../../src/session/id.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
@@ -27,18 +28,19 @@ test("sessions are found and ended, with and without a running server", async ()
     const headers = { gkc_customerId: i === 3 ? "berta" : "anna" };
     ids.unshift(sessionOf(await api.create({ headers, json: { visitId: `v${i}` } })).sessionId);
   }
+  const handles = ids.map(handleOf);
   const list = async (...options: string[]) =>
     linesIn(await succeed(["sessions", "list", ...options, "--json", ...data]));
   assert.deepEqual(
-    (await list()).map(({ sessionId }) => sessionId),
-    ids,
+    (await list()).map(({ handle }) => handle),
+    handles,
   );
   assert.deepEqual(
-    (await list("--customer", "anna", "--live")).map(({ sessionId }) => sessionId),
-    ids.slice(1),
+    (await list("--customer", "anna", "--live")).map(({ handle }) => handle),
+    handles.slice(1),
   );
   const table = await run(["sessions", "list", "--customer", "anna", "--limit", "2", ...data]);
-  assert.match(table.stdout, /^ID +STATUS +CUSTOMER/);
+  assert.match(table.stdout, /^HANDLE +STATUS +CUSTOMER/);
   assert.equal(table.stdout.trimEnd().split("\n").length, 3);
   assert.match(table.stderr, /There are more, 3 in all/);
   assert.match(await succeed(["sessions", "list", "--agent", "x", ...data]), /no such sessions/);
@@ -50,8 +52,8 @@ test("sessions are found and ended, with and without a running server", async ()
   assert.equal((await api.call("HEAD", `/sessions/${ids[0]}`)).status, 200);
   await server.kill();
   assert.deepEqual(
-    (await list("--live")).map(({ sessionId }) => sessionId),
-    [ids[0]],
+    (await list("--live")).map(({ handle }) => handle),
+    [handles[0]],
   );
   assert.deepEqual(await succeedJson(["sessions", "end", "--all", ...data]), {
     sessions: 1,

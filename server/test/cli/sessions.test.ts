@@ -2,13 +2,19 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { handleOf } from "../../src/session/id.ts";
 import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
+/** A session as the commands show it. */
+interface Shown extends Omit<Info, "sessionId"> {
+  readonly handle: string;
+  readonly status: string;
+}
+
 interface Info {
   readonly sessionId: string;
-  readonly status?: string;
   readonly state: string;
   readonly customerId: string | null;
   readonly visitId: string | null;
@@ -32,12 +38,16 @@ async function call(
   return { status: response.status, info: (await response.json()) as Info };
 }
 
+function shownAs({ sessionId, ...rest }: Info, status: string): Shown {
+  return { ...rest, handle: handleOf(sessionId), status };
+}
+
 test("the commands show a session like the server, and end it at once", async () => {
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new", { customer: "bob", visit: "v1" });
-  const seen = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
-  assert.deepEqual(seen, { ...info, status: "live" });
+  const seen = await succeedJson<Shown>(["sessions", "get", info.sessionId, ...data]);
+  assert.deepEqual(seen, shownAs(info, "live"));
   const text = await succeed(["sessions", "get", info.sessionId, ...data]);
   assert.match(text, /\ncustomerId +bob\n/);
 
@@ -47,7 +57,7 @@ test("the commands show a session like the server, and end it at once", async ()
   assert.equal((await call(server, "POST", info.sessionId, { customer: "bob" })).status, 404);
   // The ended session's visit is free again (contract.md#rule-2).
   assert.equal((await call(server, "PUT", "new", { visit: "v1" })).status, 200);
-  const ended = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
+  const ended = await succeedJson<Shown>(["sessions", "get", info.sessionId, ...data]);
   assert.equal(ended.status, "ended");
   const again = await run(["sessions", "end", info.sessionId, ...data]);
   assert.equal(again.code, 3);
@@ -58,8 +68,8 @@ test("an anonymous session that is not stored can be shown and ended", async () 
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new");
-  const seen = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
-  assert.deepEqual(seen, { ...info, status: "live" });
+  const seen = await succeedJson<Shown>(["sessions", "get", info.sessionId, ...data]);
+  assert.deepEqual(seen, shownAs(info, "live"));
   await succeed(["sessions", "end", info.sessionId, ...data]);
   assert.notEqual((await call(server, "GET", info.sessionId)).info.sessionId, info.sessionId);
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditPage, EndReceipt, ErasureReceipt, SessionList, SessionSummary } from "@antechamber/client/protocol";
+import { handleOf } from "../../src/session/id.ts";
 import { type Answer, type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor, type TestServer } from "../support/in-process.ts";
@@ -38,7 +39,7 @@ onEachEngine(({ test, serve, empty }) => {
     bodyOf(await api(person).call("POST", "/sessions/end", { json })) as EndReceipt;
   const audit = async (query = ""): Promise<AuditPage> =>
     bodyOf(await api("administrator").call("GET", `/audit${query}`)) as AuditPage;
-  const idsOf = ({ sessions }: SessionList) => sessions.map(({ sessionId }) => sessionId);
+  const handlesOf = ({ sessions }: SessionList) => sessions.map(({ handle }) => handle);
 
   /** Creates `count` sessions of a customer and returns their ids, newest first. */
   async function create(customerId: string, count: number): Promise<string[]> {
@@ -61,30 +62,31 @@ onEachEngine(({ test, serve, empty }) => {
   }
 
   test("sessions are listed by filter, page by page, live or not", async () => {
-    const made = await create("listed é", 7);
-    await api("agent").call("DELETE", `/sessions/${made[2]}`);
+    const ids = await create("listed é", 7);
+    await api("agent").call("DELETE", `/sessions/${ids[2]}`);
+    const made = ids.map(handleOf);
     const query = `?customerId=${encodeURIComponent("listed é")}`;
     for (const person of ["agent", "reporter", "administrator"] as const) {
-      assert.deepEqual(idsOf(await list(query, person)), made);
+      assert.deepEqual(handlesOf(await list(query, person)), made);
     }
     const found: string[] = [];
     for (let cursor: string | null = ""; cursor !== null; ) {
       const page: SessionList = await list(`${query}&limit=3&cursor=${cursor}`);
       assert.equal(page.total, cursor === "" ? 7 : null);
-      found.push(...idsOf(page));
+      found.push(...handlesOf(page));
       cursor = page.next;
     }
     assert.deepEqual(found, made);
-    assert.deepEqual(idsOf(await list(`${query}&live=true`)), made.toSpliced(2, 1));
+    assert.deepEqual(handlesOf(await list(`${query}&live=true`)), made.toSpliced(2, 1));
     const [over] = (await list(`${query}&live=false`)).sessions as [SessionSummary];
-    assert.deepEqual([over.sessionId, over.status, over.state], [made[2], "ended", "recognized"]);
+    assert.deepEqual([over.handle, over.status, over.state], [made[2], "ended", "recognized"]);
     const { sessions } = await list(query);
     const since = encodeURIComponent((sessions[3] as SessionSummary).createdAt);
-    assert.ok(idsOf(await list(`${query}&since=${since}`)).length >= 4);
-    assert.ok(!idsOf(await list(`${query}&until=${since}`)).includes(made[3] as string));
-    assert.deepEqual(idsOf(await list(`${query}&state=anonymous`)), []);
+    assert.ok(handlesOf(await list(`${query}&since=${since}`)).length >= 4);
+    assert.ok(!handlesOf(await list(`${query}&until=${since}`)).includes(made[3] as string));
+    assert.deepEqual(handlesOf(await list(`${query}&state=anonymous`)), []);
     const based = await api("agent").call("GET", `/v1/sessions/${query}`);
-    assert.deepEqual(idsOf(bodyOf(based) as SessionList), made);
+    assert.deepEqual(handlesOf(bodyOf(based) as SessionList), made);
   });
 
   test("the refusal of an invalid query names every faulty parameter", async () => {
@@ -192,8 +194,8 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal((await list("?customerId=everywhere&live=true&limit=1")).sessions.length, 1);
     assert.deepEqual(await end(filter), { sessions: 30, next: null });
     assert.deepEqual(await end(filter), { sessions: 0, next: null });
-    assert.deepEqual(idsOf(await list("?customerId=everywhere&live=false")), made);
-    assert.deepEqual(idsOf(await list("?customerId=elsewhere&live=true")), others);
+    assert.deepEqual(handlesOf(await list("?customerId=everywhere&live=false")), made.map(handleOf));
+    assert.deepEqual(handlesOf(await list("?customerId=elsewhere&live=true")), others.map(handleOf));
   });
 
   test("a request to end sessions without a filter ends nothing, unless it has `all`", async () => {
@@ -219,7 +221,7 @@ onEachEngine(({ test, serve, empty }) => {
     const refused = await api("agent").call("POST", "/sessions/end", { json: { all: true } });
     problemOf(refused, 403, "role-not-permitted");
     problemOf(await api("agent").call("POST", "/sessions/end"), 400, "invalid-request");
-    assert.deepEqual(idsOf(await list("?customerId=spared&live=true")), [id]);
+    assert.deepEqual(handlesOf(await list("?customerId=spared&live=true")), [handleOf(id)]);
     await using other = await serve();
     const alone = createApi(other.url);
     for (let i = 0; i < 3; i++) await alone.create(of("somebody"));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ErasureReceipt, Problem, SessionInfo, SessionList } from "@antechamber/client/protocol";
+import { handleOf } from "../../src/session/id.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { exchange, type RawResponse, requestText, utf8 } from "../support/raw-http.ts";
 
@@ -169,8 +170,8 @@ test("an id in a path or a query is read like one in a header, percent-encoded o
     const list = await exchange(server.port, requestText(`GET /sessions?customerId=${written}`));
     const { sessions } = JSON.parse(list.body) as SessionList;
     assert.deepEqual(
-      sessions.map((found) => found.sessionId),
-      [sessionId],
+      sessions.map((found) => found.handle),
+      [handleOf(sessionId)],
       written,
     );
     const erasure = await exchange(server.port, requestText(`DELETE /customers/${written}`));

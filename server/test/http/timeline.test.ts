@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { LifeEntry, TimelineEntry } from "@antechamber/client/protocol";
+import { handleOf } from "../../src/session/id.ts";
 import { noIdentity } from "../../src/session/session.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
@@ -62,7 +63,7 @@ test("a timeline begins with the creation, and each request has the session's id
     assert.deepEqual(told(await wholeTimeline(api, id, limit)), expected, `in pages of ${limit}`);
   }
   const page = await pageOf(api, id);
-  assert.equal(page.sessionId, id);
+  assert.equal(page.handle, handleOf(id));
   assert.deepEqual([page.total, page.dropped, page.next], [3, 0, null]);
   const [created] = page.records as readonly LifeEntry[];
   assert.deepEqual(created, {

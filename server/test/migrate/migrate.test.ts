@@ -75,10 +75,10 @@ function openStore(dataDir: string): StoreEngine {
 /** Stores `count` sessions, each with a record. */
 async function fill({ source, issuer }: Stores, count: number): Promise<void> {
   const create = async (i: number) => {
-    const { id, createdAt } = issuer.issue(START);
-    const session = newSession(id, createdAt, ids({ visitId: `v${i}` }), lifetimes);
+    const { handle, createdAt } = issuer.issue(START);
+    const session = newSession(handle, createdAt, ids({ visitId: `v${i}` }), lifetimes);
     assert.deepEqual(await source.create(session, now), { outcome: "created" });
-    assert.ok(source.enqueueRecords(id, [record(i)], now));
+    assert.ok(source.enqueueRecords(handle, [record(i)], now));
   };
   await Promise.all(Array.from({ length: count }, (_, i) => create(i)));
 }
@@ -134,12 +134,12 @@ test("the run after a copy made in advance also copies the changes since then", 
   const ahead = await stores.run({ isAhead: true });
   assert.equal(ahead.comparison, null);
   assert.notEqual(await stores.target.importCursor(), null);
-  const { id, createdAt } = stores.issuer.issue(START);
-  await stores.source.create(newSession(id, createdAt, ids({ customerId: "late" }), lifetimes), now);
+  const { handle, createdAt } = stores.issuer.issue(START);
+  await stores.source.create(newSession(handle, createdAt, ids({ customerId: "late" }), lifetimes), now);
   const result = await stores.run();
   assert.equal(result.comparison?.isEqual, true);
   assert.equal(countsOf(result)["sessions"], 301);
-  assert.equal((await stores.target.find(id)).customerId, "late");
+  assert.equal((await stores.target.find(handle)).customerId, "late");
 });
 
 test("changes to data that an interrupted run has already copied are found and copied", async () => {
@@ -152,19 +152,19 @@ test("changes to data that an interrupted run has already copied are found and c
     if (sessions >= 1000) stopped.abort(new Error("enough"));
   };
   await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
-  const { id } = (first as { session: { id: string } }).session;
-  assert.ok(await stores.source.end(id, now));
+  const { handle } = (first as { session: { handle: string } }).session;
+  assert.ok(await stores.source.end({ handle, scope: "everyone", now }));
   const result = await stores.run();
   assert.equal(result.comparison?.isEqual, true);
-  assert.equal((await stores.target.find(id)).ended, true);
+  assert.equal((await stores.target.find(handle)).ended, true);
 });
 
 test("a lasting difference is reported, and the migration is not complete", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
   await stores.run({ isAhead: true });
-  const { id, createdAt } = createIdIssuer(await stores.source.listSecrets()).issue(START + 1);
-  const stray = newSession(id, createdAt, ids({ customerId: "stray" }), lifetimes);
+  const { handle, createdAt } = createIdIssuer(await stores.source.listSecrets()).issue(START + 1);
+  const stray = newSession(handle, createdAt, ids({ customerId: "stray" }), lifetimes);
   await stores.target.create(stray, now);
   const { comparison } = await stores.run();
   assert.equal(comparison?.isEqual, false);
@@ -181,7 +181,7 @@ test("different content is found even if the counts are equal", async () => {
   await stores.run({ isAhead: true });
   const { items } = await stores.target.exportPage("sessions 0 0", now);
   const [item] = items.filter((one) => one.kind === "session");
-  assert.ok(item !== undefined && (await stores.target.end(item.session.id, now)));
+  assert.ok(item !== undefined && (await stores.target.end({ handle: item.session.handle, scope: "everyone", now })));
   const { comparison } = await stores.run();
   const sessions = comparison?.kinds.find(({ kind }) => kind === "sessions");
   assert.deepEqual([sessions?.source.count, sessions?.target.count], [10, 10]);
@@ -191,8 +191,8 @@ test("different content is found even if the counts are equal", async () => {
 test("a target that is not empty, or that another migration has begun to fill, is refused", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
-  const { id, createdAt } = stores.issuer.issue(START);
-  const stray = newSession(id, createdAt, ids({ customerId: "stray" }), lifetimes);
+  const { handle, createdAt } = stores.issuer.issue(START);
+  const stray = newSession(handle, createdAt, ids({ customerId: "stray" }), lifetimes);
   await stores.target.create(stray, now);
   await assert.rejects(stores.run(), TargetTaken);
   await using others = await openStores();

@@ -89,7 +89,8 @@ async function replyOf(api: Api, request: Request): Promise<Reply> {
     const { code, field } = JSON.parse(answer.text) as Problem;
     return { kind: "refused", code, ...(field === undefined ? {} : { field }) };
   }
-  return { kind: "session", session: seen(JSON.parse(answer.text) as SessionInfo) };
+  const info = JSON.parse(answer.text) as SessionInfo;
+  return { kind: "session", session: { ...seen(info), id: info.sessionId } };
 }
 
 /** Returns all pages of a list as one reply. */
@@ -158,12 +159,16 @@ function bodyOf({ visitId, globalVisitId }: Identity) {
   return { visitId, globalVisitId };
 }
 
-function seen({ sessionId, createdAt, lastActiveAt, expiresAt, ...rest }: SessionInfo) {
+function seen<Shown extends Pick<SessionInfo, "createdAt" | "lastActiveAt" | "expiresAt">>({
+  createdAt,
+  lastActiveAt,
+  expiresAt,
+  ...rest
+}: Shown) {
   const times = [createdAt, lastActiveAt, expiresAt].map((time) => Date.parse(time));
   const [created = 0, lastActive = 0, expires = 0] = times;
   return {
     ...rest,
-    id: sessionId,
     createdAt: created,
     lastActiveAt: lastActive,
     expiresAt: expires,

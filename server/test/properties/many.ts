@@ -1,5 +1,6 @@
 import { idFields } from "../../src/session/fields.ts";
 import type { SessionFilter } from "../../src/session/filter.ts";
+import { handleOf } from "../../src/session/id.ts";
 import { expiry, type Known, lifeOf, type Model, type World } from "./known.ts";
 import type { Seen } from "./model.ts";
 
@@ -16,8 +17,11 @@ export type ManyRequest =
 
 /** The result of a request about many sessions: all pages together, or the number of sessions. */
 export type ManyReply =
-  | { readonly kind: "list"; readonly sessions: readonly Seen[]; readonly total: number | null }
+  | { readonly kind: "list"; readonly sessions: readonly Listed[]; readonly total: number | null }
   | { readonly kind: "count"; readonly sessions: number };
+
+/** A session as a list shows it. */
+export type Listed = Omit<Seen, "id"> & { readonly handle: string };
 
 type ListRequest = Extract<ManyRequest, { kind: "list" }>;
 type ListReply = Extract<ManyReply, { kind: "list" }>;
@@ -70,11 +74,12 @@ function expectedIn(world: World, filter: SessionFilter) {
 /** Checks a list: it has each matching session once, newest first, with its known state. */
 export function explainList(world: World, { filter }: ListRequest, { sessions, total }: ListReply): Model | undefined {
   const { must, may } = expectedIn(world, filter);
-  const ids = sessions.map(({ id }) => id);
+  const idsByHandle = new Map([...world.model.keys()].map((id) => [handleOf(id), id]));
+  const ids = sessions.map(({ handle }) => idsByHandle.get(handle) ?? handle);
   if (must.some((id) => !ids.includes(id)) || ids.some((id) => !may.has(id))) return undefined;
   const bytes = ids.map((id) => Buffer.from(id, "base64url"));
   if (bytes.some((one, i) => i > 0 && one.compare(bytes[i - 1] as Buffer) >= 0)) return undefined;
-  if (!sessions.every((seen) => isAllowed(world, seen))) return undefined;
+  if (!sessions.every((listed, i) => isAllowed(world, ids[i] ?? "", listed))) return undefined;
   if (!isTotal(world, filter, total)) return undefined;
   // The list shows which sessions have ended or expired.
   const next = new Map(world.model);
@@ -84,12 +89,12 @@ export function explainList(world: World, { filter }: ListRequest, { sessions, t
   return next;
 }
 
-function isAllowed({ model, lifetimes }: World, seen: Seen): boolean {
-  const known = model.get(seen.id);
-  if (known === undefined || seen.createdAt !== known.createdAt) return false;
-  if (idFields.some((field) => seen[field] !== known.ids[field])) return false;
+function isAllowed({ model, lifetimes }: World, id: string, listed: Listed): boolean {
+  const known = model.get(id);
+  if (known === undefined || listed.createdAt !== known.createdAt) return false;
+  if (idFields.some((field) => listed[field] !== known.ids[field])) return false;
   const { earliest, latest } = expiry(known, lifetimes);
-  return known.over || (seen.expiresAt >= earliest && seen.expiresAt <= latest);
+  return known.over || (listed.expiresAt >= earliest && listed.expiresAt <= latest);
 }
 
 /** Checks the total, which is given only for a filter of one id. Sessions that are about to be purged may count. */

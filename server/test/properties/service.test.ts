@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { type AuditTrail, operator } from "../../src/services/audit.ts";
 import { CustomerAdmin } from "../../src/services/customers.ts";
 import { type Batch, SessionAdmin } from "../../src/services/session-admin.ts";
-import { SessionService } from "../../src/services/sessions.ts";
+import { type OpenedSession, SessionService } from "../../src/services/sessions.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
@@ -179,7 +179,7 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
     case "create":
       return shown(await service.create(request.ids));
     case "retrieve":
-      return shown((await service.retrieve(request.id, request.ids, request.scope)).session);
+      return shown(await service.retrieve(request.id, request.ids, request.scope));
     case "head": {
       const found = await service.use(request.id, request.scope);
       if (found === undefined) return { kind: "refused", code: "session-not-found" };
@@ -198,8 +198,8 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
   }
 }
 
-function shown(session: Session): Reply {
-  return { kind: "session", session };
+function shown({ id, session }: OpenedSession): Reply {
+  return { kind: "session", session: { ...session, id } };
 }
 
 /** Returns all pages of a list as one reply. */

@@ -2,54 +2,62 @@ import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { createIdIssuer, timeAndCount } from "../../src/session/id.ts";
+import { createIdIssuer, handleOf, isHandle, timeAndCount } from "../../src/session/id.ts";
 import { START } from "../support/sessions.ts";
 
 const secret = Uint8Array.from({ length: 32 }, (_, i) => i);
+const HANDLE = "AaIH2SF7AQLw8fLz9PX29_j5";
 const issuer = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
 
-// Computed with another implementation of HMAC-SHA-256: time START + 123, count 258, random f0 to f9.
-const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw";
-// The same time, count and random bytes, with a secret of 100 bytes in which byte i is 7i modulo 256.
-const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5jFb2DVrUfsscR7Dr";
+// Computed with another implementation of HMAC-SHA-256: time START + 123, count 258, random f0 to f9, generation 7.
+const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5B8gUp2cjWnQpKqdD";
+// The same handle in generation 0, with a secret of 100 bytes in which byte i is 7i modulo 256.
+const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5ABhFgRWoiQ66yKe-";
 
 /** Returns the id that consists of the bytes `claim` and their MAC, as contract.md#session-ids says. */
 function sign(claim: Buffer, key: Uint8Array): string {
-  const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 12);
+  const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 11);
   return Buffer.concat([claim, mac]).toString("base64url");
 }
 
-test("an id of the documented layout is verified, with its time and counter", () => {
-  assert.equal(issuer.verify(KNOWN), START + 123);
+test("an id of the documented layout is verified, with its handle, generation, time and counter", () => {
+  assert.deepEqual(issuer.verify(KNOWN), { handle: HANDLE, generation: 7 });
+  assert.equal(handleOf(KNOWN), HANDLE);
+  assert.ok(isHandle(HANDLE) && !isHandle(KNOWN));
   assert.deepEqual(timeAndCount(KNOWN), { createdAt: START + 123, count: 258 });
 });
 
 test("a secret longer than the hash's block is hashed first, as RFC 2104 says", () => {
   const long = Uint8Array.from({ length: 100 }, (_, i) => (7 * i) % 256);
-  assert.equal(createIdIssuer([{ bytes: long, createdAt: 0 }]).verify(KNOWN_LONG), START + 123);
+  assert.deepEqual(createIdIssuer([{ bytes: long, createdAt: 0 }]).verify(KNOWN_LONG), {
+    handle: HANDLE,
+    generation: 0,
+  });
   assert.equal(issuer.verify(KNOWN_LONG), undefined);
 });
 
-test("an issued id has 40 URL-safe characters: time, counter, random bytes and their MAC", () => {
-  const id = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START).id;
+test("an issued id has 40 URL-safe characters: time, counter, random bytes, generation and their MAC", () => {
+  const { id, handle, createdAt } = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START);
   assert.match(id, /^[A-Za-z0-9_-]{40}$/);
   const bytes = Buffer.from(id, "base64url");
   assert.equal(bytes.readUIntBE(0, 6), START);
   assert.equal(bytes.readUInt16BE(6), 0);
-  assert.equal(id, sign(bytes.subarray(0, 18), secret));
+  assert.equal(bytes[18], 0);
+  assert.equal(id, sign(bytes.subarray(0, 19), secret));
+  assert.deepEqual([handle, createdAt], [id.slice(0, 24), START]);
 });
 
 test("another issuer with the same secret verifies an id", () => {
-  const id = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START).id;
-  assert.equal(issuer.verify(id), START);
+  const { id, handle } = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START);
+  assert.deepEqual(issuer.verify(id), { handle, generation: 0 });
 });
 
 test("2,000 ids under random secrets are verified only with their own secret", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 32, maxLength: 100 }), fc.integer({ min: 0, max: 2 ** 47 }), (key, now) => {
       const own = createIdIssuer([{ bytes: key, createdAt: 0 }]);
-      const id = own.issue(now).id;
-      assert.equal(own.verify(id), now);
+      const { id, handle } = own.issue(now);
+      assert.deepEqual(own.verify(id), { handle, generation: 0 });
       assert.equal(issuer.verify(id), undefined);
     }),
     { numRuns: 2000 },
@@ -70,7 +78,7 @@ const strange: Record<string, string> = {
   "an id cut by one character": KNOWN.slice(0, 39),
   "an id and one character more": `${KNOWN}A`,
   "the other base64 alphabet": KNOWN.replace("_", "/"),
-  "a hyphen as plus": sign(Buffer.alloc(18, 0xfb), secret).replaceAll("-", "+"),
+  "a hyphen as plus": sign(Buffer.alloc(19, 0xfb), secret).replaceAll("-", "+"),
   padding: `${KNOWN}==`,
   "space around": ` ${KNOWN}`,
   "a line feed behind": `${KNOWN}\n`,
@@ -105,7 +113,7 @@ test("none of 10,000 random ids of the right form is valid", () => {
   }
 });
 
-test("verify returns a time or undefined for every text", () => {
+test("verify returns undefined for every text that is no id", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
       assert.equal(issuer.verify(text), undefined);
@@ -157,25 +165,53 @@ test("the random parts of ids of the same time differ in about half of their bit
   assert.ok(Math.abs(different - 20_000) < 2000, `${different} of 40,000 bits differ`);
 });
 
+test("the id of each generation is the signed handle and generation, and has the creation time of the handle", () => {
+  const { id, handle } = issuer.issue(START);
+  for (const generation of [0, 1, 255]) {
+    const next = issuer.sign(handle, generation, START);
+    assert.equal(next, sign(Buffer.concat([Buffer.from(handle, "base64url"), Buffer.from([generation])]), secret));
+    assert.deepEqual(issuer.verify(next), { handle, generation });
+    assert.equal(timeAndCount(next).createdAt, START);
+  }
+  assert.equal(issuer.sign(handle, 0, START), id);
+});
+
+test("an id is signed with the secret of the time at which it is signed, however old its session is", () => {
+  const old = { bytes: secret, createdAt: 0 };
+  const own = createIdIssuer([{ bytes: randomBytes(32), createdAt: START + 1 }, old]);
+  const { handle } = own.issue(START);
+  const next = own.sign(handle, 1, START + 60_000);
+  assert.deepEqual(own.verify(next), { handle, generation: 1 });
+  assert.equal(issuer.verify(next), undefined);
+});
+
+test("an id that was verified often is still refused once its secret is withdrawn", () => {
+  const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  const { id } = own.issue(START);
+  for (let i = 0; i < 5; i++) assert.ok(own.verify(id));
+  own.use([{ bytes: randomBytes(32), createdAt: START }]);
+  assert.equal(own.verify(id), undefined);
+});
+
 test("after a rotation the new secret signs and the old one still verifies", () => {
   const fresh = randomBytes(32);
   /** When the new secret begins to sign: before that, servers that have not read it yet would refuse its ids. */
   const heard = START + 1 + 3000;
   const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
-  const before = own.issue(START).id;
+  const before = own.issue(START);
   own.use([
     { bytes: fresh, createdAt: START + 1 },
     { bytes: secret, createdAt: 0 },
   ]);
-  const meanwhile = own.issue(heard - 1).id;
-  const after = own.issue(heard).id;
-  assert.equal(own.verify(before), START);
-  assert.equal(own.verify(after), heard);
-  assert.equal(own.verify(meanwhile), heard - 1);
-  assert.equal(issuer.verify(meanwhile), heard - 1, "signed under the old secret yet");
-  assert.equal(issuer.verify(after), undefined, "signed under the new secret alone");
+  const meanwhile = own.issue(heard - 1);
+  const after = own.issue(heard);
+  for (const { id, handle } of [before, meanwhile, after]) {
+    assert.deepEqual(own.verify(id), { handle, generation: 0 });
+  }
+  assert.ok(issuer.verify(meanwhile.id), "signed under the old secret yet");
+  assert.equal(issuer.verify(after.id), undefined, "signed under the new secret alone");
   own.use([{ bytes: fresh, createdAt: START + 1 }]);
-  assert.equal(own.verify(before), undefined, "a withdrawn secret verifies nothing");
+  assert.equal(own.verify(before.id), undefined, "a withdrawn secret verifies nothing");
 });
 
 test("new ids that are signed with a replaced secret are invalid", () => {
@@ -183,7 +219,7 @@ test("new ids that are signed with a replaced secret are invalid", () => {
   const thief = createIdIssuer([old]);
   const own = createIdIssuer([{ bytes: randomBytes(32), createdAt: START }, old]);
   const minute = 60_000;
-  assert.equal(own.verify(thief.issue(START + minute).id), START + minute, "servers may lag");
+  assert.ok(own.verify(thief.issue(START + minute).id), "servers may lag");
   assert.equal(own.verify(thief.issue(START + minute + 1).id), undefined);
 });
 

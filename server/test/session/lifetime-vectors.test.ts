@@ -13,7 +13,8 @@ for (const vector of lifetimeVectors) {
     const now = START + vector.now;
     const session: Session = {
       ...ids(vector.ids),
-      id: "A".repeat(40),
+      handle: "A".repeat(24),
+      generation: 0,
       createdAt: START,
       lastActiveAt: START + vector.lastActiveAt,
       expiresAt: START + vector.expiresAt,

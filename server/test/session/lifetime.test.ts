@@ -5,23 +5,24 @@ import { expiryOf, implicitSession, isRenewalDue, newSession, renewed } from "..
 import { hasNoIds, isLive, isRecognized, noIdentity, type Session } from "../../src/session/session.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
-const ID = "A".repeat(40);
+const HANDLE = "A".repeat(24);
 
 test("an anonymous session has the anonymous lifetime, also with a visit", () => {
   for (const given of [ids({}), ids({ visitId: "v", globalVisitId: "g" })]) {
-    assert.equal(newSession(ID, START, given, lifetimes).expiresAt, START + 30 * MINUTE);
+    assert.equal(newSession(HANDLE, START, given, lifetimes).expiresAt, START + 30 * MINUTE);
   }
 });
 
 test("a session with a customer or an agent has the recognized lifetime", () => {
   for (const given of [ids({ customerId: "c" }), ids({ agentId: "a" })]) {
-    assert.equal(newSession(ID, START, given, lifetimes).expiresAt, START + 60 * MINUTE);
+    assert.equal(newSession(HANDLE, START, given, lifetimes).expiresAt, START + 60 * MINUTE);
   }
 });
 
-test("the times of a session that was never stored follow from its id", () => {
-  assert.deepEqual(implicitSession(ID, START, lifetimes), {
-    id: ID,
+test("the times of a session that was never stored follow from its handle", () => {
+  assert.deepEqual(implicitSession(HANDLE, START, lifetimes), {
+    handle: HANDLE,
+    generation: 0,
     createdAt: START,
     lastActiveAt: START,
     expiresAt: START + 30 * MINUTE,
@@ -31,7 +32,7 @@ test("the times of a session that was never stored follow from its id", () => {
 });
 
 test("a session is live until the millisecond of its expiry, unless it was ended", () => {
-  const session = newSession(ID, START, ids({}), lifetimes);
+  const session = newSession(HANDLE, START, ids({}), lifetimes);
   assert.equal(isLive(session, START), true);
   assert.equal(isLive(session, session.expiresAt - 1), true);
   assert.equal(isLive(session, session.expiresAt), false);
@@ -45,7 +46,7 @@ test("the total lifetime limits the idle time", () => {
 });
 
 test("a renewal is due from a tenth of the idle time on", () => {
-  const session = newSession(ID, START, ids({}), lifetimes);
+  const session = newSession(HANDLE, START, ids({}), lifetimes);
   assert.equal(isRenewalDue(session, START, lifetimes), false);
   assert.equal(isRenewalDue(session, START + 3 * MINUTE - 1, lifetimes), false);
   assert.equal(isRenewalDue(session, START + 3 * MINUTE, lifetimes), true);
@@ -54,7 +55,7 @@ test("a renewal is due from a tenth of the idle time on", () => {
 
 test("no renewal is due if it would not change the expiry", () => {
   const session: Session = {
-    ...newSession(ID, START, ids({}), lifetimes),
+    ...newSession(HANDLE, START, ids({}), lifetimes),
     lastActiveAt: START + 24 * HOUR - 20 * MINUTE,
     expiresAt: START + 24 * HOUR,
   };
@@ -62,7 +63,7 @@ test("no renewal is due if it would not change the expiry", () => {
 });
 
 test("time never runs backwards in a session", () => {
-  const session = newSession(ID, START, ids({}), lifetimes);
+  const session = newSession(HANDLE, START, ids({}), lifetimes);
   const same = renewed(session, START - HOUR, lifetimes);
   assert.equal(same.lastActiveAt, START);
   assert.equal(same.expiresAt, session.expiresAt);
@@ -72,7 +73,7 @@ test("if uses renew it, a session expires up to a tenth of the idle time early, 
   const gap = fc.integer({ min: 0, max: 40 * MINUTE });
   fc.assert(
     fc.property(fc.array(gap, { minLength: 1, maxLength: 80 }), (gaps) => {
-      let session = implicitSession(ID, START, lifetimes);
+      let session = implicitSession(HANDLE, START, lifetimes);
       let now = START;
       let used = START;
       for (const step of gaps) {

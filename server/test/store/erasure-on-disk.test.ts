@@ -56,20 +56,20 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
   const everybody: string[] = [];
   for (let i = 0; i < 400; i++) {
     const isTheirs = i % 10 === 0;
-    const { id, createdAt } = issuer.issue(at.now);
+    const { handle, createdAt } = issuer.issue(at.now);
     const customerId = isTheirs ? CUSTOMER : `customer-who-stays-${i}`;
     const given = ids({ customerId, visitId: `visit ${i}` });
-    const session = newSession(id, createdAt, given, lifetimes);
+    const session = newSession(handle, createdAt, given, lifetimes);
     const once = { key: `k${i}`, fingerprint: "r", response: JSON.stringify(given) };
     await store.create(session, at.now, once);
-    everybody.push(id);
-    if (isTheirs) theirs.push(id);
+    everybody.push(handle);
+    if (isTheirs) theirs.push(handle);
   }
   for (let round = 0; round < 6; round++) {
-    for (const id of everybody) {
-      const path = theirs.includes(id) ? `${SECRET}/${round}` : `/${round}`;
+    for (const handle of everybody) {
+      const path = theirs.includes(handle) ? `${SECRET}/${round}` : `/${round}`;
       const attributes = { text: "x".repeat(round * 700) };
-      assert.ok(store.enqueueRecords(id, [record(path.slice(1), { attributes })], at.now));
+      assert.ok(store.enqueueRecords(handle, [record(path.slice(1), { attributes })], at.now));
     }
     await store.advanceClock(at.now);
     if (round === 5) break;

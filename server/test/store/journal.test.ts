@@ -15,7 +15,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record, records } from "./contract/timeline.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
-const newId = () => issuer.issue(START).id;
+const newHandle = () => issuer.issue(START).handle;
 
 /** A journal on a connection of the test, so that the test controls the transactions. */
 interface Bench extends Disposable {
@@ -26,7 +26,7 @@ interface Bench extends Disposable {
   /** Does `slices` slices of merging. Returns false if there is nothing more to do. */
   merge(slices: number, now: number): boolean;
   /** Returns the paths of all records of a session, in order. */
-  paths(id: string): string[];
+  paths(handle: string): string[];
   rows(): number;
 }
 
@@ -59,8 +59,8 @@ function open(dataDir: string): Bench {
       }
       return more;
     },
-    paths(id) {
-      const lines = [...segments.read(id, 1, 10_000, 1e9), ...journal.unmerged(id)];
+    paths(handle) {
+      const lines = [...segments.read(handle, 1, 10_000, 1e9), ...journal.unmerged(handle)];
       return lines.map((line) => recordOf(line).path);
     },
     rows: () => Number(database.prepare("SELECT count(*) AS n FROM journal").get()?.["n"]),
@@ -68,96 +68,96 @@ function open(dataDir: string): Bench {
   };
 }
 
-const lines = (id: string, from: number, to: number) =>
+const lines = (handle: string, from: number, to: number) =>
   records(from, to)
-    .map((one) => journalLine(id, one))
+    .map((one) => journalLine(handle, one))
     .join("");
 const paths = (from: number, to: number) => records(from, to).map(({ path }) => path);
 
 test("the journal: a rollback removes its records, and does not affect later ones", async () => {
   await using directory = temporaryDirectory();
-  const [id, other] = [newId(), newId()];
+  const [handle, other] = [newHandle(), newHandle()];
   {
     using bench = open(directory.path);
-    bench.commit((journal) => journal.append(lines(id, 1, 2), START));
+    bench.commit((journal) => journal.append(lines(handle, 1, 2), START));
     bench.rollBack((journal) => {
-      journal.append(lines(id, 3, 9), START);
+      journal.append(lines(handle, 3, 9), START);
       journal.append(lines(other, 1, 1), START);
     });
-    assert.deepEqual(bench.paths(id), paths(1, 2));
+    assert.deepEqual(bench.paths(handle), paths(1, 2));
     assert.deepEqual(bench.paths(other), []);
     // Merging begins before the number of the rolled back row is reused.
     bench.merge(2, START + 6 * SECOND);
-    bench.commit((journal) => journal.append(lines(id, 3, 4), START + 6 * SECOND));
-    assert.deepEqual(bench.paths(id), paths(1, 4));
+    bench.commit((journal) => journal.append(lines(handle, 3, 4), START + 6 * SECOND));
+    assert.deepEqual(bench.paths(handle), paths(1, 4));
     bench.merge(5, START + 6 * SECOND);
-    assert.deepEqual(bench.paths(id), paths(1, 4));
+    assert.deepEqual(bench.paths(handle), paths(1, 4));
   }
   using bench = open(directory.path);
-  assert.deepEqual(bench.paths(id), paths(1, 4));
+  assert.deepEqual(bench.paths(handle), paths(1, 4));
 });
 
 test("the journal: a crash after any slice of merging neither loses nor repeats records", async () => {
-  const made = Array.from({ length: 300 }, newId);
+  const made = Array.from({ length: 300 }, newHandle);
   for (let slices = 0; slices < 14; slices++) {
     await using directory = temporaryDirectory();
     {
       using bench = open(directory.path);
       for (let from = 1; from <= 9; from += 3) {
-        for (const id of made) {
-          bench.commit((journal) => journal.append(lines(id, from, from + 2), START));
+        for (const handle of made) {
+          bench.commit((journal) => journal.append(lines(handle, from, from + 2), START));
         }
       }
       bench.merge(slices, START + 6 * SECOND);
       // These records arrive during the merge.
-      for (const id of made) {
-        bench.commit((journal) => journal.append(lines(id, 10, 11), START + 7 * SECOND));
+      for (const handle of made) {
+        bench.commit((journal) => journal.append(lines(handle, 10, 11), START + 7 * SECOND));
       }
       bench.merge(slices % 3, START + 7 * SECOND);
     }
     for (let crash = 0; crash < 3; crash++) {
       using bench = open(directory.path);
-      for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11), `${slices} slices`);
+      for (const handle of made) assert.deepEqual(bench.paths(handle), paths(1, 11), `${slices} slices`);
       bench.merge(1 + crash, START);
-      for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11), `${slices} slices`);
+      for (const handle of made) assert.deepEqual(bench.paths(handle), paths(1, 11), `${slices} slices`);
     }
     using bench = open(directory.path);
-    bench.commit((journal) => journal.append(lines(newId(), 1, 1), START));
+    bench.commit((journal) => journal.append(lines(newHandle(), 1, 1), START));
     bench.merge(1000, START + 6 * SECOND);
-    for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11));
+    for (const handle of made) assert.deepEqual(bench.paths(handle), paths(1, 11));
     assert.equal(bench.rows(), 0, "merged rows are deleted");
-    for (const id of made) assert.equal(bench.segments.counts(id).records, 11);
+    for (const handle of made) assert.equal(bench.segments.counts(handle).records, 11);
   }
 });
 
 test("the journal: a slice of merging that is rolled back is repeated", async () => {
   await using directory = temporaryDirectory();
-  const made = Array.from({ length: 300 }, newId);
+  const made = Array.from({ length: 300 }, newHandle);
   using bench = open(directory.path);
-  for (const id of made) bench.commit((journal) => journal.append(lines(id, 1, 3), START));
+  for (const handle of made) bench.commit((journal) => journal.append(lines(handle, 1, 3), START));
   bench.merge(1, START + 6 * SECOND);
   for (let i = 0; i < 40; i++) {
     bench.rollBack((journal) => void journal.merge(START + 6 * SECOND));
-    for (const id of made.slice(0, 10)) assert.deepEqual(bench.paths(id), paths(1, 3));
+    for (const handle of made.slice(0, 10)) assert.deepEqual(bench.paths(handle), paths(1, 3));
     bench.merge(1, START + 6 * SECOND);
   }
-  for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 3));
+  for (const handle of made) assert.deepEqual(bench.paths(handle), paths(1, 3));
 });
 
 test("the journal: merging many small rows takes few slices", async () => {
   await using directory = temporaryDirectory();
-  const id = newId();
+  const handle = newHandle();
   using bench = open(directory.path);
   // Thousands of simultaneous durable requests are committed together, each as a row of its own.
   bench.commit((journal) => {
-    for (let i = 1; i <= 20_000; i++) journal.append(lines(id, i, i), START);
+    for (let i = 1; i <= 20_000; i++) journal.append(lines(handle, i, i), START);
   });
   bench.merge(1, START + 6 * SECOND);
   let slices = 1;
   while (bench.merge(1, START + 6 * SECOND)) slices++;
   assert.equal(bench.rows(), 0);
   assert.ok(slices < 300, `it took ${slices} slices`);
-  assert.equal(bench.segments.counts(id).records, 20_000);
+  assert.equal(bench.segments.counts(handle).records, 20_000);
 });
 
 function openStore(dataDir: string, maxRecords: number): StoreEngine {
@@ -183,16 +183,16 @@ function openStore(dataDir: string, maxRecords: number): StoreEngine {
 
 test("when the maximum number of records is raised, dropped records do not shift the others", async () => {
   await using directory = temporaryDirectory();
-  const id = newId();
+  const handle = newHandle();
   let total = 0;
   for (const maxRecords of [20, 1000, 5, 50, 10_000, 1]) {
     const store = openStore(directory.path, maxRecords);
     for (const count of [30, 1]) {
-      store.enqueueRecords(id, records(total + 1, total + count), START);
+      store.enqueueRecords(handle, records(total + 1, total + count), START);
       total += count;
       await store.advanceClock(START);
       for (let i = 0; i < 10; i++) await store.purgeExpired(START + 6 * SECOND);
-      const request = { id, scope: "everyone", limit: 1000, now: START } as const;
+      const request = { handle, scope: "everyone", limit: 1000, now: START } as const;
       const found = await store.readRecordPage({ ...request, after: 0 });
       assert.ok(found !== undefined);
       assert.equal(found.total, total);
@@ -209,15 +209,15 @@ test("when the maximum number of records is raised, dropped records do not shift
 test("records are refused while the buffer is full, and accepted ones are stored", async () => {
   await using directory = temporaryDirectory();
   const store = openStore(directory.path, 100_000);
-  const id = newId();
+  const handle = newHandle();
   const long = Array.from({ length: 500 }, (_, i) => record(i, { service: "x".repeat(8000) }));
   let accepted = 0;
-  while (store.enqueueRecords(id, long, START)) accepted += long.length;
+  while (store.enqueueRecords(handle, long, START)) accepted += long.length;
   assert.ok(accepted > 0 && accepted < 20_000, `${accepted} were accepted`);
   await store.advanceClock(START);
-  assert.equal(store.enqueueRecords(id, [record("later")], START), true);
+  assert.equal(store.enqueueRecords(handle, [record("later")], START), true);
   const found = await store.readRecordPage({
-    id,
+    handle,
     scope: "everyone",
     after: accepted,
     limit: 5,

@@ -21,9 +21,9 @@ import { record } from "./contract/timeline.ts";
  * vector, uses it at the vector's time, and purges it.
  */
 
-/** Returns a new id created at `now`. Each id has its own issuer, because time never runs backwards in an issuer. */
-function newId(now: number): string {
-  return createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]).issue(now).id;
+/** Returns a new handle created at `now`. Each handle has its own issuer, because time never runs backwards in an issuer. */
+function newHandle(now: number): string {
+  return createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]).issue(now).handle;
 }
 
 /** Imports the session of a vector while it is live, and ends it if it has ended. */
@@ -31,7 +31,8 @@ async function importSession(store: StoreEngine, vector: LifetimeVector): Promis
   const { lastActiveAt, expiresAt, isEnded = false, hasRecords = false } = vector;
   const session: Session = {
     ...ids(vector.ids),
-    id: newId(START),
+    handle: newHandle(START),
+    generation: 0,
     createdAt: START,
     lastActiveAt: START + lastActiveAt,
     expiresAt: START + expiresAt + (isEnded ? MINUTE : 0),
@@ -43,7 +44,8 @@ async function importSession(store: StoreEngine, vector: LifetimeVector): Promis
   const items = hasRecords ? [first, second] : [first];
   const now = START + Math.min(lastActiveAt, vector.now);
   await store.importItems({ items, cursor: null, now });
-  if (isEnded) assert.equal(await store.end(session.id, START + expiresAt), true);
+  if (isEnded)
+    assert.equal(await store.end({ handle: session.handle, scope: "everyone", now: START + expiresAt }), true);
   return session;
 }
 
@@ -51,7 +53,7 @@ async function importSession(store: StoreEngine, vector: LifetimeVector): Promis
 async function assertUse(store: StoreEngine, session: Session, vector: LifetimeVector) {
   const { expected } = vector;
   const now = START + vector.now;
-  const request = { id: session.id, ids: session, scope: "everyone", now } as const;
+  const request = { handle: session.handle, generation: 0, ids: session, scope: "everyone", now } as const;
   const result = await store.associate(request);
   assert.equal(result.outcome, expected.isLive ? "associated" : "absent");
   if (result.outcome !== "associated") return;
@@ -60,7 +62,7 @@ async function assertUse(store: StoreEngine, session: Session, vector: LifetimeV
   store.renew(result.session, now);
   // A renewal returns before it is stored. It is stored before this later change.
   await store.advanceClock(now);
-  const renewed = await store.find(session.id);
+  const renewed = await store.find(session.handle);
   assert.equal(renewed.expiresAt - START, expected.expiresAt, "expiry after a renewal");
 }
 
@@ -75,11 +77,11 @@ after(async () => {
 /** Makes a Redis script calculate when an expired session is purged: sends a record, or a rival for its visit. */
 async function touchExpired(store: StoreEngine, session: Session, vector: LifetimeVector) {
   const now = START + vector.now;
-  const { id, visitId } = session;
+  const { handle: id, visitId } = session;
   if (vector.hasRecords === true) {
-    assert.equal((await store.storeRecords({ id, records: [record(2)], now })).outcome, "recorded");
+    assert.equal((await store.storeRecords({ handle: id, records: [record(2)], now })).outcome, "recorded");
   } else if (visitId !== null) {
-    const rival = newSession(newId(now), now, ids({ visitId }), vector.policy.lifetimes);
+    const rival = newSession(newHandle(now), now, ids({ visitId }), vector.policy.lifetimes);
     assert.equal((await store.create(rival, now)).outcome, "created");
   }
 }
@@ -93,8 +95,8 @@ for (const [i, vector] of lifetimeVectors.entries()) {
       await assertUse(store, session, vector);
       if (!vector.expected.isLive) await touchExpired(store, session, vector);
       const keys = createKeyNames(prefix);
-      const isStored = (await redis.node.command("EXISTS", keys.session(session.id))) === 1;
-      const name = isStored ? keys.session(session.id) : keys.records(session.id);
+      const isStored = (await redis.node.command("EXISTS", keys.session(session.handle))) === 1;
+      const name = isStored ? keys.session(session.handle) : keys.records(session.handle);
       const left = Number(await redis.node.command("PTTL", name));
       const lastWrite = vector.isEnded === true ? vector.expiresAt : vector.now;
       const expected = vector.expected.purgeAt - lastWrite;

@@ -32,6 +32,10 @@ function create(store: StoreEngine, given: Partial<Identity>) {
 }
 
 /** Returns the reason for which a call is refused. Fails if the call is not refused. */
+function endSession(store: StoreEngine, handle: string): Promise<boolean> {
+  return store.end({ handle, scope: "everyone", now: Date.now() });
+}
+
 async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
   const error = await call.then(
     () => undefined,
@@ -64,7 +68,7 @@ async function claimAndDie(visitId: string, session: Session, age: number): Prom
   const nonce = "deadbeef";
   const [seconds, microseconds] = ((await redis.node.command("TIME")) as string[]).map(Number);
   const since = (seconds ?? 0) * 1000 + Math.floor((microseconds ?? 0) / 1000) - age;
-  const claim = `${session.id} ${nonce} ${since}`;
+  const claim = `${session.handle} ${nonce} ${since}`;
   await redis.node.command("SET", keys.visit(visitId), claim);
   return nonce;
 }
@@ -90,16 +94,16 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
   await redis.node.kill();
   const start = performance.now();
   assert.deepEqual(await refusalOf(create(store, { visitId: "away" })), unavailable);
-  assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.id))), unavailable);
+  assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.handle))), unavailable);
   // Two requests were made, one after the other. Each may take up to three timeouts.
   assert.ok(performance.now() - start < 2 * 3 * timeout);
   assert.equal(store.status().writable, false);
-  assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
+  assert.equal(store.enqueueRecords(session.handle, [record("away")], Date.now()), true);
   await redis.node.restart();
   await eventually(async () => assert.equal(store.status().writable, true), 10_000);
   assert.deepEqual(await create(store, { visitId: "away" }), created, "the refused creation is not stored late");
   const request = {
-    id: session.id,
+    handle: session.handle,
     scope: "everyone",
     after: 0,
     limit: 9,
@@ -122,19 +126,19 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
   } finally {
     await redis.node.restart();
   }
-  await eventually(async () => assert.deepEqual(await store.find(session.id), session), 10_000);
+  await eventually(async () => assert.deepEqual(await store.find(session.handle), session), 10_000);
 });
 
 test("a change without a reply has an unknown outcome, and is made at most once", async () => {
   const store = await open(redis.url, { timeout: 400 });
   const session = draft({});
   // Loads the script. Otherwise Redis would reply to the change below that it lacks the script.
-  await store.end(draft({}).id, Date.now());
+  await endSession(store, draft({}).handle);
   redis.node.pause();
-  const reason = await refusalOf(store.end(session.id, Date.now())).finally(() => redis.node.resume());
+  const reason = await refusalOf(endSession(store, session.handle)).finally(() => redis.node.resume());
   assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
   await eventually(async () => assert.equal(store.status().writable, true), 10_000);
-  assert.equal((await store.find(session.id)).ended, true);
+  assert.equal((await store.find(session.handle)).ended, true);
 });
 
 test("a change that too few replicas have has an unknown outcome", async () => {
@@ -156,7 +160,7 @@ test("a contender takes over the visit of a process that died while claiming it,
     assert.deepEqual(await create(store, { visitId }), conflict);
 
     // If the claiming process was not dead but only delayed, it writes now.
-    const names = [keys.session(dead.id), keys.fence(dead.id, nonce)];
+    const names = [keys.session(dead.handle), keys.fence(dead.handle, nonce)];
     const words = [encode(dead), 60_000, 60_000];
     const late = await redis.node.command("EVAL", scripts.createSession.source, 2, ...names, ...words);
     assert.equal(late, "fenced");
@@ -169,9 +173,9 @@ test("a late copy of a refused command does nothing, even if the visit is free",
   const store = await open(redis.url);
   const holder = draft({ visitId: "late" });
   assert.deepEqual(await store.create(holder, Date.now()), created);
-  const { id } = draft({});
+  const { handle } = draft({});
   const ask = ids({ visitId: "late" });
-  const request = { id, ids: ask, scope: "everyone", now: Date.now() } as const;
+  const request = { handle, generation: 0, ids: ask, scope: "everyone", now: Date.now() } as const;
   const associating = await sentBy(async () => {
     assert.deepEqual(await store.associate(request), conflict);
   });
@@ -179,11 +183,11 @@ test("a late copy of a refused command does nothing, even if the visit is free",
   const creating = await sentBy(async () => {
     assert.deepEqual(await store.create(other, Date.now()), conflict);
   });
-  await store.end(holder.id, Date.now());
+  await endSession(store, holder.handle);
   for (const [name = "", ...words] of [associating, creating]) {
     await redis.node.command(name, ...words);
   }
-  for (const one of [id, other.id]) {
+  for (const one of [handle, other.handle]) {
     assert.equal((await store.find(one)).visitId, null);
     assert.equal(await redis.node.command("EXISTS", keys.session(one)), 0);
   }
@@ -194,13 +198,13 @@ test("a late copy of a refused command does nothing, even if the visit is free",
 test("the next request with an idempotency key completes a pending request whose process died", async () => {
   const store = await open(redis.url);
   const first = draft({ customerId: "first" });
-  const need = `${first.id}\n${encode(first)}`;
-  const fields = ["r", "request", "a", "answer", "t", Date.now(), "c", first.id, "n", need, "o", "x"];
+  const need = `${first.handle}\n${encode(first)}`;
+  const fields = ["r", "request", "a", "answer", "t", Date.now(), "c", first.handle, "n", need, "o", "x"];
   await redis.node.command("HSET", keys.response("key"), ...fields);
   const once = { key: "key", fingerprint: "request", response: "second answer" };
   const result = await store.create(draft({ customerId: "second" }), Date.now(), once);
   assert.deepEqual(result, { outcome: "repeated", response: "answer" });
-  assert.deepEqual(await store.find(first.id), first);
+  assert.deepEqual(await store.find(first.handle), first);
 });
 
 test("replays and reused idempotency keys store nothing", async () => {
@@ -217,20 +221,20 @@ test("replays and reused idempotency keys store nothing", async () => {
     });
   const recording = (id: string, request: string) =>
     store.storeRecords({
-      id,
+      handle: id,
       records: [record(1)],
       now,
       idempotent: { key: "recorded", fingerprint: request, response: "a" },
     });
   await store.create(session, now);
   assert.equal((await createOnce("r")).outcome, "created");
-  assert.equal((await recording(session.id, "r")).outcome, "recorded");
+  assert.equal((await recording(session.handle, "r")).outcome, "recorded");
   const namesBefore = await names();
   const times = Array.from({ length: 50 });
   for (const { outcome } of await Promise.all(times.map(() => createOnce("r")))) assert.equal(outcome, "repeated");
   for (const { outcome } of await Promise.all(times.map(() => createOnce("other"))))
     assert.equal(outcome, "key-reused");
-  for (const { outcome } of await Promise.all(times.map(() => recording(draft({}).id, "other"))))
+  for (const { outcome } of await Promise.all(times.map(() => recording(draft({}).handle, "other"))))
     assert.equal(outcome, "key-reused");
   assert.equal(await names(), namesBefore);
 });
@@ -248,13 +252,13 @@ test("all keys expire except the state and the secrets", async () => {
   const session = draft({ customerId: "c", visitId: "goes" });
   const once = { key: "goes", fingerprint: "r", response: "a" };
   await store.create(session, Date.now(), once);
-  await store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() });
+  await store.storeRecords({ handle: session.handle, records: [record(1)], now: Date.now() });
   await store.storeRecords({
-    id: issuer.issue(Date.now()).id,
+    handle: issuer.issue(Date.now()).id,
     records: [record(1)],
     now: Date.now(),
   });
-  await store.end(session.id, Date.now());
+  await endSession(store, session.handle);
   await store.close();
   const names = (await redis.node.command("KEYS", "ac:*")) as string[];
   const permanent: string[] = [];
@@ -291,29 +295,29 @@ test("an operation takes as few commands as documented", async () => {
   const prefix = `${randomUUID().slice(0, 8)}:`;
   const store = await open(redis.url, { prefix });
   const session = draft({ customerId: "c", visitId: "v" });
-  const given = { id: session.id, scope: "everyone", now: Date.now() } as const;
+  const given = { handle: session.handle, generation: 0, scope: "everyone", now: Date.now() } as const;
   const operations: [string, () => Promise<unknown>, number][] = [
     ["create", () => store.create(session, Date.now()), 1],
-    ["retrieve", async () => store.find(session.id), 1],
+    ["retrieve", async () => store.find(session.handle), 1],
     ["repeat an association", () => store.associate({ ...given, ids: ids({ visitId: "v" }) }), 1],
     ["add an id", () => store.associate({ ...given, ids: ids({ agentId: "a" }) }), 1],
     [
       "associate a visit with a new session",
-      () => store.associate({ ...given, id: draft({}).id, ids: ids({ visitId: "w2" }) }),
+      () => store.associate({ ...given, handle: draft({}).handle, ids: ids({ visitId: "w2" }) }),
       1,
     ],
-    ["record", () => store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() }), 1],
+    ["record", () => store.storeRecords({ handle: session.handle, records: [record(1)], now: Date.now() }), 1],
     ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
     // The second command releases the claim on the ended session's visit.
-    ["end", () => store.end(session.id, Date.now()), 2],
+    ["end", () => endSession(store, session.handle), 2],
   ];
   // Loads the scripts, so that no operation below sends a further command for that.
   const warm = draft({ customerId: "w", visitId: "w" });
   await store.create(warm, Date.now());
-  await store.associate({ ...given, id: warm.id, ids: ids({ agentId: "a" }) });
-  await store.storeRecords({ id: warm.id, records: [record(1)], now: Date.now() });
-  await store.readRecordPage({ ...given, id: warm.id, after: 0, limit: 9 });
-  await store.end(warm.id, Date.now());
+  await store.associate({ ...given, handle: warm.handle, ids: ids({ agentId: "a" }) });
+  await store.storeRecords({ handle: warm.handle, records: [record(1)], now: Date.now() });
+  await store.readRecordPage({ ...given, handle: warm.handle, after: 0, limit: 9 });
+  await endSession(store, warm.handle);
   for (const [name, run, expected] of operations) {
     const sent = await allSentBy(async () => void (await run()));
     // Commands of scripts, heartbeats and other stores do not count.

@@ -118,7 +118,7 @@ test("nothing is sent to a Redis without the database after a restart, and the e
     assert.equal(await smaller.command("DBSIZE"), 0);
     await smaller.kill();
     node = await start(16);
-    await eventually(async () => assert.deepEqual(await store.find(kept.id), kept), 5000);
+    await eventually(async () => assert.deepEqual(await store.find(kept.handle), kept), 5000);
   } finally {
     await store.close();
     await node.kill();

@@ -125,7 +125,7 @@ test("Redis Cluster: sessions created together share the command for the index o
     now,
   });
   assert.equal(total, 100);
-  const found = sessions.map(({ id }) => Buffer.from(id, "base64url").toString("hex"));
+  const found = sessions.map(({ handle: id }) => Buffer.from(id, "base64url").toString("hex"));
   assert.deepEqual(found, found.toSorted().toReversed(), "newest first");
   assert.equal(new Set(found).size, 100);
   await store.close();

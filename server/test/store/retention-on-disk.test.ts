@@ -46,7 +46,7 @@ async function fill(store: StoreEngine, now: number, name: string): Promise<Gues
   const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
   const guesses: Guess[] = [];
   const create = async (i: number) => {
-    const { id, createdAt } = issuer.issue(now + i);
+    const { handle, createdAt } = issuer.issue(now + i);
     const given = {
       customerId: `customer-${name}-${i % 40}`,
       agentId: `agent-${name}-${i % 7}`,
@@ -56,9 +56,9 @@ async function fill(store: StoreEngine, now: number, name: string): Promise<Gues
     for (const [field, value] of Object.entries(given)) {
       guesses.push({ field: field as Guess["field"], id: value });
     }
-    const session = newSession(id, createdAt, ids(given), lifetimes);
+    const session = newSession(handle, createdAt, ids(given), lifetimes);
     assert.deepEqual(await store.create(session, now + i), { outcome: "created" });
-    if (i % 3 === 0) await store.end(id, now + i);
+    if (i % 3 === 0) await store.end({ handle, scope: "everyone", now: now + i });
   };
   await Promise.all(Array.from({ length: SESSIONS }, (_, i) => create(i)));
   return guesses;

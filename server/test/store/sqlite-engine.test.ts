@@ -142,7 +142,7 @@ test("SQLite: changes above the maximum of pending ones are refused, and later o
   const stored = results.filter(({ status }) => status === "fulfilled").length;
   assert.ok(stored >= 10 && stored < 100, `${stored} were stored`);
   for (const [i, result] of results.entries()) {
-    const shown = await store.find(sessions[i]?.id ?? "");
+    const shown = await store.find(sessions[i]?.handle ?? "");
     assert.equal(shown.visitId, result.status === "fulfilled" ? `v${i}` : null);
     if (result.status === "fulfilled") continue;
     const error: unknown = result.reason;

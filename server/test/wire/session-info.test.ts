@@ -1,21 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { OpenedSession } from "../../src/services/sessions.ts";
 import { idFields } from "../../src/session/fields.ts";
 import { identityOf, noIdentity, type Session } from "../../src/session/session.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../src/wire/session-info.ts";
 
 const session: Session = {
   ...noIdentity,
-  id: "AZxK9ZQAAAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+  handle: "AZxK9ZQAAAECAwQFBgcICQoL",
+  generation: 0,
   createdAt: Date.UTC(2026, 1, 28, 23, 59, 59, 9),
   lastActiveAt: Date.UTC(2026, 2, 1, 0, 0, 0, 70),
   expiresAt: Date.UTC(2026, 11, 31, 12, 34, 56, 789),
   ended: false,
 };
 
+/** Returns a session with its id. */
+function opened(session: Session): OpenedSession {
+  return { id: `${session.handle}DA0ODxAREhMUFRYX`, session };
+}
+
 /** Returns the expected JSON, made with `JSON.stringify`. */
-function expected({ id, createdAt, lastActiveAt, expiresAt, ...rest }: Session) {
+function expected({ id, session: { createdAt, lastActiveAt, expiresAt, ...rest } }: OpenedSession) {
   return JSON.stringify({
     sessionId: id,
     state: rest.customerId === null && rest.agentId === null ? "anonymous" : "recognized",
@@ -27,9 +34,9 @@ function expected({ id, createdAt, lastActiveAt, expiresAt, ...rest }: Session) 
 }
 
 test("the JSON of a session has its ids and its times", () => {
-  assert.equal(sessionInfo(session), expected(session));
+  assert.equal(sessionInfo(opened(session)), expected(opened(session)));
   for (const field of idFields) {
-    const other = { ...session, [field]: "c-7" };
+    const other = opened({ ...session, [field]: "c-7" });
     assert.equal(sessionInfo(other), expected(other));
   }
 });
@@ -42,7 +49,7 @@ test("a session with any ids and times is written as JSON at the given offset", 
   const any = fc.record({ agentId: ids, customerId: ids, visitId: ids, globalVisitId: ids });
   fc.assert(
     fc.property(any, time, time, time, (given, createdAt, lastActiveAt, expiresAt) => {
-      const shown = { ...session, ...given, createdAt, lastActiveAt, expiresAt };
+      const shown = opened({ ...session, ...given, createdAt, lastActiveAt, expiresAt });
       const room = maxLengthOf(shown);
       const bytes = Buffer.alloc(room + 20, "#");
       const end = writeSessionInfo(shown, bytes, 10);
@@ -57,14 +64,14 @@ test("a session with any ids and times is written as JSON at the given offset", 
 test("the JSON of a session with the longest ids fits into the maximum length", () => {
   for (const character of ["\u0001", '"', "\\", "\ud800", "€", "😀"]) {
     const long = character.repeat(500);
-    const shown = { ...session, agentId: long, customerId: long, visitId: long };
+    const shown = opened({ ...session, agentId: long, customerId: long, visitId: long });
     assert.equal(sessionInfo(shown), expected(shown));
   }
 });
 
 test("dates are right even for more days than are cached", () => {
   for (let day = 0; day < 200; day++) {
-    const shown = { ...session, expiresAt: session.expiresAt + day * 86_400_000 };
+    const shown = opened({ ...session, expiresAt: session.expiresAt + day * 86_400_000 });
     assert.equal(sessionInfo(shown), expected(shown));
   }
 });

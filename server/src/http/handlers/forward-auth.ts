@@ -3,7 +3,7 @@ import { CachedResponse, type HeaderFields, type HttpRequest } from "@antechambe
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Assertion, Assertions } from "../../services/assertions.ts";
-import type { SessionService } from "../../services/sessions.ts";
+import type { OpenedSession, SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
 import { changeScope, type Principal, type Scope } from "../../session/permissions.ts";
@@ -61,7 +61,7 @@ export class ForwardAuth {
   readonly #parts: ForwardAuthParts;
   /**
    * The cached response of each session, and of each assertion: that one stays the same object for some time even if the
-   * store creates a `Session` object for each request, as Redis does.
+   * store creates a `Session` object for each request, as Redis does. Handle and generation determine the id.
    */
   readonly #cached = new WeakMap<Session | Assertion, Cached>();
   /** The response that lets a preflight through, even if sessions are required. No session is created. */
@@ -73,7 +73,7 @@ export class ForwardAuth {
     this.#parts = parts;
     this.#findIds = createSessionIdFinder(parts.config.forwardAuthSources, parts.config.cookieName);
     this.#cookieOf = createSessionCookies(parts.config);
-    const fields = identityFields({ ...noIdentity, id: "" }, parts.assertions && "");
+    const fields = identityFields("", noIdentity, parts.assertions && "");
     this.#preflight = new CachedResponse(() => ({ headers: fields, body: null }));
   }
 
@@ -95,10 +95,12 @@ export class ForwardAuth {
       ids.countLookup(id);
       if (found instanceof Promise) {
         return found.then((session) =>
-          session === undefined ? this.#useFirst(ids, scope, original) : this.#respond(session, original, false),
+          session === undefined
+            ? this.#useFirst(ids, scope, original)
+            : this.#respond({ id, session }, original, false),
         );
       }
-      if (found !== undefined) return this.#respond(found, original, false);
+      if (found !== undefined) return this.#respond({ id, session: found }, original, false);
     }
     return this.#respondWithoutSession(original);
   }
@@ -109,16 +111,17 @@ export class ForwardAuth {
     limits?.miss(original.request, original.principal);
     const created = service.create(noIdentity);
     return created instanceof Promise
-      ? created.then((session) => this.#respond(session, original, true))
+      ? created.then((opened) => this.#respond(opened, original, true))
       : this.#respond(created, original, true);
   }
 
-  #respond(session: Session, original: Original, isNew: boolean): ApiResponse {
+  #respond(opened: OpenedSession, original: Original, isNew: boolean): ApiResponse {
+    const { id, session } = opened;
     const { service, clock, queryKeys, assertions } = this.#parts;
     service.recordBestEffort(session, forwardedRecord(decoded(original), clock(), queryKeys));
     if (isNew) {
-      const cookie = this.#cookieOf(session.id, original.request.header("x-forwarded-proto"));
-      const headers = { ...identityFields(session, assertions?.of(session).text), "set-cookie": cookie };
+      const cookie = this.#cookieOf(id, original.request.header("x-forwarded-proto"));
+      const headers = { ...identityFields(id, session, assertions?.of(session).text), "set-cookie": cookie };
       return { status: 200, headers, body: null };
     }
     const own = this.#cached.get(session);
@@ -128,7 +131,7 @@ export class ForwardAuth {
     const assertion = assertions?.of(session);
     const other = assertion && this.#cached.get(assertion);
     if (other !== undefined && isShownAs(session, other.session)) return other.response;
-    const response = new CachedResponse(() => ({ headers: identityFields(session, assertion?.text), body: null }));
+    const response = new CachedResponse(() => ({ headers: identityFields(id, session, assertion?.text), body: null }));
     const cached = { session, assertion, response };
     this.#cached.set(session, cached);
     if (assertion !== undefined) this.#cached.set(assertion, cached);
@@ -211,7 +214,8 @@ function uriBelow({ path, query }: HttpRequest): string {
 
 /** Returns whether the identity headers of both states of a session are the same. */
 function isShownAs(session: Session, other: Session): boolean {
-  return session.id === other.id && idFields.every((field) => session[field] === other[field]);
+  const isSameId = session.handle === other.handle && session.generation === other.generation;
+  return isSameId && idFields.every((field) => session[field] === other[field]);
 }
 
 /** The header that shows each id, in lower case as in every response. */
@@ -222,12 +226,12 @@ const shownHeaders = idFields.map((field) => [field, `gkc-${field.toLowerCase()}
  * (contract.md#forward-authentication), because a proxy may pass on the client's own header if the response does not
  * have it. `assertion` is `undefined` if no response has one, "" if there is no session.
  */
-function identityFields(session: Identity & { readonly id: string }, assertion: string | undefined): HeaderFields {
+function identityFields(id: string, identity: Identity, assertion: string | undefined): HeaderFields {
   const headers: Record<string, string> = {
     "cache-control": "no-store",
-    "gkc-sessionid": session.id,
+    "gkc-sessionid": id,
   };
-  for (const [field, name] of shownHeaders) headers[name] = headerValue(session[field]);
+  for (const [field, name] of shownHeaders) headers[name] = headerValue(identity[field]);
   if (assertion !== undefined) headers["gkc-assertion"] = assertion;
   return headers;
 }

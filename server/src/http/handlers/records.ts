@@ -63,7 +63,7 @@ export function createRecordHandlers(service: SessionService, clock: Clock, quer
       const scope = readScope(principal, customerId);
       const bounds = { after: after.sequence, limit };
       const recordPage = await service.readRecordPage(sessionId, scope, bounds);
-      return json(timelineInfo(sessionId, recordPage, pageOf(recordPage, after, limit)));
+      return json(timelineInfo(recordPage, pageOf(recordPage, after, limit)));
     },
   };
 }

@@ -6,7 +6,7 @@ import {
   type HeaderFields,
   type HttpRequest,
 } from "@antechamber/http1";
-import type { Retrieval, SessionService } from "../../services/sessions.ts";
+import type { OpenedSession, Retrieval, SessionService } from "../../services/sessions.ts";
 import { Refusal } from "../../session/errors.ts";
 import { changeScope, forbiddenAssertion, type Principal, readScope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
@@ -26,7 +26,7 @@ export type SessionHandlers = Readonly<
 export interface SessionForm {
   /** Returns the header fields of a response that shows the session with this id. */
   fields(sessionId: string): HeaderFields;
-  body(session: Session): BodyWriter;
+  body(opened: OpenedSession): BodyWriter;
   /** Returns the body for a session from the text of its `SessionInfo`. */
   ofInfo(info: string): string;
 }
@@ -34,7 +34,7 @@ export interface SessionForm {
 /** The form of dialect 8.5.0: `SessionInfo` without additions. */
 const bare: SessionForm = {
   fields: () => apiFields,
-  body: (session) => new SessionText(session),
+  body: (opened) => new SessionText(opened),
   ofInfo: (info) => info,
 };
 
@@ -55,27 +55,31 @@ export interface SessionHandlerParts {
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
   const { service, limits, base, form = bare } = parts;
-  /** The cached response of each session. It never becomes stale: each change creates another `Session` object. */
+  /**
+   * The cached response of each session. It never becomes stale: each change creates another `Session` object, and
+   * handle and generation determine the id.
+   */
   const cached = new WeakMap<Session, CachedResponse>();
 
-  const show = (session: Session) => showSession(session, form);
+  const show = (opened: OpenedSession) => showSession(opened, form);
 
-  function showRetrieved({ session, origin }: Retrieval): ApiResponse {
+  function showRetrieved(retrieval: Retrieval): ApiResponse {
     // A session that was not cached is unlikely to be retrieved again soon, so its response is not cached.
-    if (origin !== "cache") return showLocated(session);
+    if (retrieval.origin !== "cache") return showLocated(retrieval);
+    const { session } = retrieval;
     let response = cached.get(session);
     if (response === undefined) {
-      response = new CachedResponse(() => showLocated(session));
+      response = new CachedResponse(() => showLocated(retrieval));
       cached.set(session, response);
     }
     return response;
   }
 
   /** Responds to a retrieval: `Content-Location` names the session in the body (contract.md#rule-3). */
-  function showLocated(session: Session): ApiResponse & CachedParts {
-    const contentLocation = `${base}/sessions/${session.id}`;
-    const headers = form.fields(session.id);
-    return { status: 200, headers, contentLocation, body: form.body(session) };
+  function showLocated(opened: OpenedSession): ApiResponse & CachedParts {
+    const contentLocation = `${base}/sessions/${opened.id}`;
+    const headers = form.fields(opened.id);
+    return { status: 200, headers, contentLocation, body: form.body(opened) };
   }
 
   async function createOnce(
@@ -93,11 +97,11 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     create({ request, principal }) {
       const ids = identityOfRequest(request);
       if (request.header("idempotency-key") !== null) return createOnce(request, principal, ids);
-      const session =
+      const opened =
         ids instanceof Promise
           ? ids.then((read) => service.create(permitted(principal, read)))
           : service.create(permitted(principal, ids));
-      return session instanceof Promise ? session.then(show) : show(session);
+      return opened instanceof Promise ? opened.then(show) : show(opened);
     },
 
     retrieve({ request, principal, sessionId }) {
@@ -112,7 +116,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       const ids = permitted(principal, identityOfHeaders(request));
       const session = await service.use(sessionId, readScope(principal, ids.customerId));
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
-      return showLocated(session);
+      return showLocated({ id: sessionId, session });
     },
 
     async associate({ request, principal, sessionId }) {
@@ -125,8 +129,8 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
 }
 
 /** Responds to a request that has created or changed the session. */
-export function showSession(session: Session, form: SessionForm): ApiResponse {
-  return { status: 200, headers: form.fields(session.id), body: form.body(session) };
+export function showSession(opened: OpenedSession, form: SessionForm): ApiResponse {
+  return { status: 200, headers: form.fields(opened.id), body: form.body(opened) };
 }
 
 /** Responds to a request with an idempotency key. `info` is the stored response, the text of a `SessionInfo`. */
@@ -137,18 +141,18 @@ export function showStored(info: string, form: SessionForm): ApiResponse {
 
 /** A body that writes a session into the buffer of the response. */
 class SessionText implements BodyWriter {
-  readonly #session: Session;
+  readonly #opened: OpenedSession;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(opened: OpenedSession) {
+    this.#opened = opened;
   }
 
   get maxLength(): number {
-    return maxLengthOf(this.#session);
+    return maxLengthOf(this.#opened);
   }
 
   write(bytes: Buffer, start: number): number {
-    return writeSessionInfo(this.#session, bytes, start);
+    return writeSessionInfo(this.#opened, bytes, start);
   }
 }
 

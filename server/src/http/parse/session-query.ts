@@ -2,7 +2,7 @@ import { faultOfStoredId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
 import { anySession, type SessionFilter } from "../../session/filter.ts";
-import { isSortKey } from "../../session/id.ts";
+import { isHandle } from "../../session/id.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
 import { DEFAULT_LIMIT, limitFault, parseLimit } from "./paging.ts";
@@ -29,19 +29,19 @@ const bodyNames: readonly string[] = [...filterNames, "all", "dryRun", "cursor"]
  * invented cursor is refused. Without the hash, the page would begin at some arbitrary session.
  */
 export interface Cursors {
-  write(sortKey: string): string;
-  /** Returns the sort key in a cursor; `undefined` if `write` has not made this text. */
+  write(handle: string): string;
+  /** Returns the handle in a cursor; `undefined` if `write` has not made this text. */
   read(text: string): string | undefined;
 }
 
 /** Creates cursors with the keyed hash `hash`, which must be the same in all processes of a service. */
 export function createCursors(hash: (text: string) => string): Cursors {
-  const write = (sortKey: string) => `${sortKey}.${hash(`cursor ${sortKey}`)}`;
+  const write = (handle: string) => `${handle}.${hash(`cursor ${handle}`)}`;
   return {
     write,
     read(text) {
-      const sortKey = text.slice(0, text.indexOf("."));
-      return isSortKey(sortKey) && write(sortKey) === text ? sortKey : undefined;
+      const handle = text.slice(0, text.indexOf("."));
+      return isHandle(handle) && write(handle) === text ? handle : undefined;
     },
   };
 }

@@ -8,7 +8,7 @@ export interface ErasureStore {
    * When the promise is fulfilled, the engine's files and memory contain none of the erased data. Copies that others
    * made, and a backup that is being made at that time, may still contain them. Idempotent: call again after a failure.
    */
-  eraseSessions(ids: readonly string[], now: number): Promise<void>;
+  eraseSessions(handles: readonly string[], now: number): Promise<void>;
 
   /**
    * Completes the erasure of a customer whose sessions have been erased. Removes the customer's API keys, including

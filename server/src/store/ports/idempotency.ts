@@ -4,7 +4,7 @@ export interface IdempotencyStore {
   findReplay(idempotent: Omit<IdempotentRequest, "response">, now: number): Promise<Replay | undefined>;
 
   /** Returns the stored responses of the requests that created this session or stored records in it. */
-  listStoredResponses(id: string, now: number): Promise<readonly StoredResponseItem[]>;
+  listStoredResponses(handle: string, now: number): Promise<readonly StoredResponseItem[]>;
 }
 
 /**
@@ -34,7 +34,7 @@ export interface StoredResponseItem {
   readonly kind: "answer";
   readonly idempotent: IdempotentRequest;
   /** Id of the session in which the request stored records; `null` if the request created a session. */
-  readonly id: string | null;
+  readonly handle: string | null;
   /** Id of the session that the request created; `null` if the request stored records. */
   readonly created: string | null;
   readonly storedAt: number;

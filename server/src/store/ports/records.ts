@@ -10,7 +10,7 @@ export interface RecordStore {
    * cannot write at that time. Returns false if the queue is full; then none of the records was accepted. Records of a
    * session are stored in the order in which they were queued. An association that follows is stored after them.
    */
-  enqueueRecords(id: string, records: readonly RequestRecord[], now: number): boolean;
+  enqueueRecords(handle: string, records: readonly RequestRecord[], now: number): boolean;
 
   /** Stores records durably, in order after all records that are already queued. */
   storeRecords(request: StoreRecordsRequest): Promise<{ readonly outcome: "recorded" } | Replay>;
@@ -25,7 +25,7 @@ export interface RecordStore {
 
 /** A request to store records durably. */
 export interface StoreRecordsRequest {
-  readonly id: string;
+  readonly handle: string;
   readonly records: readonly RequestRecord[];
   /** Unix ms. */
   readonly now: number;
@@ -34,7 +34,9 @@ export interface StoreRecordsRequest {
 
 /** A request for a page of a session's records. */
 export interface RecordPageRequest {
-  readonly id: string;
+  readonly handle: string;
+  /** The generation of the caller's id; the session must have it. Without it any generation is read. */
+  readonly generation?: number;
   readonly scope: Scope;
   /** The page begins with the record after this sequence; 0 for the first page. */
   readonly after: number;

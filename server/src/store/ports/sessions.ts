@@ -5,17 +5,14 @@ import type { IdempotentRequest, Replay } from "./idempotency.ts";
 
 /** Port: the life of sessions. */
 export interface SessionStore {
-  /**
-   * Returns the session with this id if it is cached in memory, without asking the store. The only method that accepts
-   * unverified ids: only verified ids are cached, so it returns `undefined` for any other text.
-   */
-  getCached(text: string): Session | undefined;
+  /** Returns the session with this handle if it is cached in memory, without asking the store. */
+  getCached(handle: string): Session | undefined;
 
   /**
-   * Returns the stored session with this id, even if it has ended or expired. If nothing is stored, returns the
-   * implicit session of the id. This is the most frequent operation, so it returns a promise only if it has to wait.
+   * Returns the stored session with this handle, even if it has ended or expired. If nothing is stored, returns the
+   * implicit session of the handle. This is the most frequent operation, so it returns a promise only if it has to wait.
    */
-  find(id: string): Session | Promise<Session>;
+  find(handle: string): Session | Promise<Session>;
 
   /**
    * Stores a new session that has ids. With `idempotent`, also stores the response. A session without ids is accepted
@@ -32,8 +29,8 @@ export interface SessionStore {
    */
   renew(session: Session, now: number): Session;
 
-  /** Ends a session and frees its visit. Returns false if none is live within the scope (default: `everyone`). */
-  end(id: string, now: number, scope?: Scope): Promise<boolean>;
+  /** Ends a session and frees its visit. Returns false if none is live within the scope. */
+  end(request: EndRequest): Promise<boolean>;
 }
 
 /** Result of storing a new session. */
@@ -41,12 +38,24 @@ export type CreateResult =
   | { readonly outcome: "created" }
   /** Another live session holds the visit (contract.md#rule-2). Nothing was stored. */
   | { readonly outcome: "conflict"; readonly field: IdField }
-  /** Another session is stored under this id. Nothing was stored: retry with another id. */
+  /** Another session is stored under this handle. Nothing was stored: retry with another id. */
   | { readonly outcome: "id-taken" };
+
+/** A request to end a session. */
+export interface EndRequest {
+  readonly handle: string;
+  /** The generation of the caller's id; the session must have it. Without it the session is ended in any generation. */
+  readonly generation?: number;
+  readonly scope: Scope;
+  /** Unix ms. */
+  readonly now: number;
+}
 
 /** A request to associate ids with a session. */
 export interface AssociationRequest {
-  readonly id: string;
+  readonly handle: string;
+  /** The generation of the caller's id. If the session has another one, the result is `absent`. */
+  readonly generation: number;
   /** Ids to associate; `null` for an id that is not given. */
   readonly ids: Identity;
   /** Checked in the same atomic step as the change, so that a race never exposes the session of another customer. */
@@ -60,5 +69,5 @@ export type AssociationResult =
   | { readonly outcome: "associated"; readonly session: Session }
   /** The session has another value for one of the ids, or another live session holds the visit. Nothing was changed. */
   | { readonly outcome: "conflict"; readonly field: IdField }
-  /** There is no live session with this id within the scope. */
+  /** There is no live session of this handle and generation within the scope. */
   | { readonly outcome: "absent" };

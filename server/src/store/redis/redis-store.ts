@@ -89,14 +89,14 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
       }),
     associate: (request) =>
       engine.change(request.now, async (operation) => {
-        await records.flush(operation, request.id);
+        await records.flush(operation, request.handle);
         return associateIds(operation, request);
       }),
     renew(session, now) {
       sessions.renew(engine, session, now);
       return renewed(session, now, engine.policy.lifetimes);
     },
-    end: (id, now, scope = "everyone") => engine.change(now, (operation) => sessions.end(operation, id, scope)),
+    end: ({ handle, scope, now }) => engine.change(now, (operation) => sessions.end(operation, handle, scope)),
     async listSessions(request) {
       const operation = engine.begin(request.now);
       await records.flushAll(operation);
@@ -125,7 +125,7 @@ function recordPort({ engine, records }: OpenStore): RecordStore {
       engine.advance(now);
       return records.enqueue(id, accepted, now);
     },
-    storeRecords: ({ id, records: given, now, idempotent }) =>
+    storeRecords: ({ handle: id, records: given, now, idempotent }) =>
       engine.change(now, async (operation) => {
         if (idempotent === undefined) {
           await records.store(operation, id, given);
@@ -145,7 +145,7 @@ function recordPort({ engine, records }: OpenStore): RecordStore {
       }),
     async readRecordPage(request) {
       const operation = engine.begin(request.now);
-      await records.flush(operation, request.id);
+      await records.flush(operation, request.handle);
       return readRecordPage(operation, request);
     },
   };
@@ -155,7 +155,7 @@ function responsePort({ engine, records }: OpenStore): IdempotencyStore {
   /** Returns whether the change of a pending request has been made. `id` and `need` are those of its reservation. */
   async function isDone(operation: Operation, id: string | null, need: string): Promise<boolean> {
     if (id !== null) return records.isStored(operation, id, Number(need));
-    const name = operation.keys.session(decodeNeed(need).id);
+    const name = operation.keys.session(decodeNeed(need).handle);
     return (await operation.command("exists", name)) === 1;
   }
 
@@ -172,9 +172,9 @@ function createOnce(operation: Operation, session: Session, idempotent: Idempote
   return responses.carryOutOnce<CreateResult>(operation, {
     idempotent,
     id: null,
-    created: session.id,
+    created: session.handle,
     // A session without ids is not stored, only the response is (contract.md#rule-8).
-    need: hasNoIds(session) ? null : `${session.id}\n${encode(session)}`,
+    need: hasNoIds(session) ? null : `${session.handle}\n${encode(session)}`,
     success: { outcome: "created" },
     perform: (need) => sessions.create(operation, decodeNeed(need)),
   });

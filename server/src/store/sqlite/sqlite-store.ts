@@ -1,6 +1,6 @@
 import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
-import { isWithin } from "../../session/permissions.ts";
+import { isReached } from "../../session/permissions.ts";
 import { isLive, type Session } from "../../session/session.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
 import type { StoreEngine } from "../ports/engine.ts";
@@ -59,7 +59,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     listSessions: (request) => writer.submit("listSessions", request),
     findReplay: async ({ key, fingerprint }, now) =>
       (await writer.submit("findReplay", { key, fingerprint, now })) ?? undefined,
-    listStoredResponses: (id, now) => writer.submit("listStoredResponses", { id, now }),
+    listStoredResponses: (handle, now) => writer.submit("listStoredResponses", { handle, now }),
 
     appendAuditEntry: (entry) => writer.submit("appendAuditEntry", { entry, now: entry.at }),
     lastAuditEntry: async () => reader.read(readLastAuditEntry),
@@ -109,27 +109,27 @@ function openFiles(dataDir: string, now: number) {
 
 function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore {
   return {
-    getCached: (text) => cache.get(text),
-    find(id) {
-      const cached = cache.get(id);
+    getCached: (handle) => cache.get(handle),
+    find(handle) {
+      const cached = cache.get(handle);
       if (cached !== undefined) return cached;
-      const session = reader.findSession(id, writer) ?? implicitSessionOf(id, lifetimes);
-      cache.offer(id, session);
+      const session = reader.findSession(handle, writer) ?? implicitSessionOf(handle, lifetimes);
+      cache.offer(handle, session);
       return session;
     },
     create: (session, now, idempotent) => writer.submit("create", { session, now, ...(idempotent && { idempotent }) }),
     associate: async (request) =>
-      associateCached(cache.get(request.id), request, lifetimes) ?? (await writer.submit("associate", request)),
+      associateCached(cache.get(request.handle), request, lifetimes) ?? (await writer.submit("associate", request)),
     renew(session, now) {
       const next = renewed(session, now, lifetimes);
-      cache.set(next.id, next);
-      writer.submit("renew", { id: session.id, now }).catch(() => {
+      cache.set(next.handle, next);
+      writer.submit("renew", { handle: session.handle, now }).catch(() => {
         // The renewal was not stored, so the old session returns to the cache. The next use renews it again.
-        if (cache.get(session.id) === next) cache.set(session.id, session);
+        if (cache.get(session.handle) === next) cache.set(session.handle, session);
       });
       return next;
     },
-    end: async (id, now, scope = "everyone") => (await writer.submit("end", { id, now, scope })) !== null,
+    end: async (request) => (await writer.submit("end", request)) !== null,
   };
 }
 
@@ -139,13 +139,13 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
  */
 function associateCached(
   session: Session | undefined,
-  { ids, scope, now }: AssociationRequest,
+  { generation, ids, scope, now }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult | undefined {
   // The writer decides about an expired session, because it also stores the current time. So the session stays
   // expired even if the clock is set back before the next start.
   if (session === undefined || !isLive(session, now)) return undefined;
-  if (!isWithin(session.customerId, scope)) return { outcome: "absent" };
+  if (!isReached(session, generation, scope)) return { outcome: "absent" };
   const result = associate(session, ids, now, lifetimes);
   if (result.outcome === "conflict") return result;
   return result.outcome === "unchanged" ? { outcome: "associated", session } : undefined;
@@ -153,14 +153,14 @@ function associateCached(
 
 function recordStore({ writer, buffer }: Parts): RecordStore {
   return {
-    enqueueRecords(id, records, now) {
-      const isAccepted = buffer.add(id, records, now);
+    enqueueRecords(handle, records, now) {
+      const isAccepted = buffer.add(handle, records, now);
       writer.wake();
       return isAccepted;
     },
-    storeRecords({ id, records, now, idempotent }) {
-      const lines = records.map((record) => journalLine(id, record)).join("");
-      return writer.submit("storeRecords", { lines, now, ...(idempotent && { idempotent, id }) });
+    storeRecords({ handle, records, now, idempotent }) {
+      const lines = records.map((record) => journalLine(handle, record)).join("");
+      return writer.submit("storeRecords", { lines, now, ...(idempotent && { idempotent, handle }) });
     },
     async readRecordPage(request) {
       const page = await writer.submit("readRecordPage", request);
@@ -186,13 +186,13 @@ function erasureStore({ writer }: Parts): ErasureStore {
   }
 
   return {
-    async eraseSessions(ids, now) {
+    async eraseSessions(handles, now) {
       await purgeIndex(0, now);
       // A group stores the queued records before its commands. So the groups of these commands store all records
       // that were queued before, and the erasure finds them in the journal.
       const scope = "everyone";
-      await Promise.all(ids.map((id) => writer.submit("end", { id, now, scope })));
-      await writer.submit("eraseSessions", { ids, now });
+      await Promise.all(handles.map((handle) => writer.submit("end", { handle, now, scope })));
+      await writer.submit("eraseSessions", { handles, now });
     },
     async eraseCustomerApiKeys(customerId, now) {
       await purgeIndex(null, now);

@@ -19,21 +19,21 @@ const idempotent = (name: string): IdempotentRequest => ({
 async function fill(world: World, customerId: string): Promise<string> {
   const session = world.newSession({ customerId, visitId: `visit of ${customerId}` });
   await world.store.create(session, world.now, idempotent(`create ${customerId}`));
-  enqueue(world, session.id, records(1, 5));
+  enqueue(world, session.handle, records(1, 5));
   await compact(world);
-  await world.associate(session.id, { agentId: "agent", globalVisitId: "global" });
-  const { id } = session;
+  await world.associate(session.handle, { agentId: "agent", globalVisitId: "global" });
+  const { handle } = session;
   const kept = idempotent(`record ${customerId}`);
-  await world.store.storeRecords({ id, records: records(6, 7), now: world.now, idempotent: kept });
-  enqueue(world, id, records(8, 9));
-  return id;
+  await world.store.storeRecords({ handle, records: records(6, 7), now: world.now, idempotent: kept });
+  enqueue(world, handle, records(8, 9));
+  return handle;
 }
 
-async function assertGone(world: World, id: string, customerId: string): Promise<void> {
+async function assertGone(world: World, handle: string, customerId: string): Promise<void> {
   const { store } = world;
-  const found = await store.find(id);
-  assert.ok(hasNoIds(found) && !(await world.isLive(id)));
-  assert.deepEqual(await store.listStoredResponses(id, world.now), []);
+  const found = await store.find(handle);
+  assert.ok(hasNoIds(found) && !(await world.isLive(handle)));
+  assert.deepEqual(await store.listStoredResponses(handle, world.now), []);
   for (const name of [`create ${customerId}`, `record ${customerId}`]) {
     assert.equal(await store.findReplay({ key: name, fingerprint: "r" }, world.now), undefined);
   }
@@ -43,7 +43,7 @@ async function assertGone(world: World, id: string, customerId: string): Promise
     limit: 100,
     now: world.now,
   });
-  assert.ok(all.sessions.every((session) => session.id !== id));
+  assert.ok(all.sessions.every((session) => session.handle !== handle));
   for (const ids of [{ customerId }, { visitId: `visit of ${customerId}` }]) {
     const filter = { ...anySession, ...ids };
     const { sessions, total } = await store.listSessions({
@@ -54,8 +54,8 @@ async function assertGone(world: World, id: string, customerId: string): Promise
     });
     assert.deepEqual([sessions, total], [[], 0]);
   }
-  assert.equal(await readPage(world, id), undefined);
-  assert.deepEqual(await world.associate(id, { customerId }), { outcome: "absent" });
+  assert.equal(await readPage(world, handle), undefined);
+  assert.deepEqual(await world.associate(handle, { customerId }), { outcome: "absent" });
 }
 
 /** Tests the port `erasure`. */
@@ -68,7 +68,7 @@ export function erasureContract(name: string, make: DataFactory): void {
     const session = await world.store.find(kept);
     const answers = await world.store.listStoredResponses(kept, world.now);
     assert.deepEqual(
-      answers.map(({ idempotent: { response: answer }, id, created }) => [answer, id, created]),
+      answers.map(({ idempotent: { response: answer }, handle, created }) => [answer, handle, created]),
       [
         ["response to create berta", null, kept],
         ["response to record berta", kept, null],
@@ -88,29 +88,29 @@ export function erasureContract(name: string, make: DataFactory): void {
 
   test(`${name}: the visit of an erased session is free, and its id never becomes an implicit session again`, async () => {
     await using world = await openWorld(make);
-    const { id } = await world.create({ visitId: "v", customerId: "anna" });
-    const blank = world.newId();
-    await world.store.eraseSessions([id, blank], world.now);
+    const { handle } = await world.create({ visitId: "v", customerId: "anna" });
+    const blank = world.newHandle();
+    await world.store.eraseSessions([handle, blank], world.now);
     for (const late of [0, 5 * MINUTE, HOUR, 72 * HOUR]) {
       world.now += late;
       await purgeAll(world);
-      for (const one of [id, blank]) assert.equal(await world.isLive(one), false, `${late}`);
+      for (const one of [handle, blank]) assert.equal(await world.isLive(one), false, `${late}`);
     }
     await world.create({ visitId: "v" });
-    await world.store.eraseSessions([id, blank], world.now);
+    await world.store.eraseSessions([handle, blank], world.now);
   });
 
   test(`${name}: an ended or expired session can be erased, and later records do not bring it back`, async () => {
     await using world = await openWorld(make);
     const ended = await world.create({ customerId: "anna" });
-    await world.store.end(ended.id, world.now);
+    await world.end(ended.handle);
     const expired = await world.create({ customerId: "anna" });
-    enqueue(world, expired.id, records(1, 2));
+    enqueue(world, expired.handle, records(1, 2));
     world.now = expired.expiresAt;
-    await world.store.eraseSessions([ended.id, expired.id], world.now);
+    await world.store.eraseSessions([ended.handle, expired.handle], world.now);
     await compact(world);
     await world.reopen();
-    for (const { id } of [ended, expired]) assert.equal(await readPage(world, id), undefined);
+    for (const { handle } of [ended, expired]) assert.equal(await readPage(world, handle), undefined);
     const { total } = await world.store.listSessions({
       filter: { ...anySession, customerId: "anna" },
       after: null,
@@ -124,9 +124,9 @@ export function erasureContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const made = [];
     for (let i = 0; i < MAX_ERASED; i++) made.push(await world.create({ customerId: "anna" }));
-    for (const { id } of made) enqueue(world, id, records(1, 3));
+    for (const { handle } of made) enqueue(world, handle, records(1, 3));
     await world.store.eraseSessions(
-      made.map(({ id }) => id),
+      made.map(({ handle }) => handle),
       world.now,
     );
     const filter = { ...anySession, customerId: "anna" };
@@ -137,7 +137,7 @@ export function erasureContract(name: string, make: DataFactory): void {
       now: world.now,
     });
     assert.equal(total, 0);
-    for (const { id } of made) assert.equal((await readPage(world, id))?.total ?? 0, 0);
+    for (const { handle } of made) assert.equal((await readPage(world, handle))?.total ?? 0, 0);
   });
 
   test(`${name}: the API keys of a customer are removed, and no others`, async () => {

@@ -15,8 +15,8 @@ const repeated = { outcome: "repeated", response: "first" } as const;
 const reused = { outcome: "key-reused" } as const;
 
 /** Stores one record in a session, under an idempotency key. */
-function recordOnce(world: World, id: string, path: string | number, key: IdempotentRequest) {
-  return world.store.storeRecords({ id, records: [record(path)], now: world.now, idempotent: key });
+function recordOnce(world: World, handle: string, path: string | number, key: IdempotentRequest) {
+  return world.store.storeRecords({ handle, records: [record(path)], now: world.now, idempotent: key });
 }
 
 function createOnce(world: World, session: Session, key: IdempotentRequest) {
@@ -27,18 +27,18 @@ function createOnce(world: World, session: Session, key: IdempotentRequest) {
 export function idempotencyContract(name: string, make: DataFactory): void {
   test(`${name}: repeating a recording returns the first response and records nothing`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
-    assert.deepEqual(await recordOnce(world, id, "a", idempotent("k")), recorded);
+    const handle = world.newHandle();
+    assert.deepEqual(await recordOnce(world, handle, "a", idempotent("k")), recorded);
     const second = idempotent("k", "r", "second");
     for (const when of ["at once", "after a restart"]) {
-      assert.deepEqual(await recordOnce(world, id, "a", second), repeated, when);
-      assert.deepEqual(await recordOnce(world, id, "b", idempotent("k", "other")), reused, when);
+      assert.deepEqual(await recordOnce(world, handle, "a", second), repeated, when);
+      assert.deepEqual(await recordOnce(world, handle, "b", idempotent("k", "other")), reused, when);
       await world.reopen();
     }
     await compact(world);
-    assert.deepEqual(await recordOnce(world, id, "a", second), repeated);
-    assert.deepEqual(await recordOnce(world, id, "c", idempotent("another")), recorded);
-    assert.deepEqual(await pathsOf(world, id), ["/a", "/c"]);
+    assert.deepEqual(await recordOnce(world, handle, "a", second), repeated);
+    assert.deepEqual(await recordOnce(world, handle, "c", idempotent("another")), recorded);
+    assert.deepEqual(await pathsOf(world, handle), ["/a", "/c"]);
   });
 
   test(`${name}: repeating a create returns the first response and stores nothing`, async () => {
@@ -50,8 +50,8 @@ export function idempotencyContract(name: string, make: DataFactory): void {
       assert.deepEqual(await createOnce(world, second, idempotent("k", "r", "second")), repeated, when);
       assert.deepEqual(await createOnce(world, second, idempotent("k", "other")), reused, when);
       await world.reopen();
-      assert.deepEqual(await world.store.find(second.id), world.implicit(second.id), when);
-      assert.deepEqual(await world.store.find(first.id), first, when);
+      assert.deepEqual(await world.store.find(second.handle), world.implicit(second.handle), when);
+      assert.deepEqual(await world.store.find(first.handle), first, when);
     }
   });
 
@@ -61,9 +61,9 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     assert.deepEqual(await createOnce(world, session, idempotent("k")), { outcome: "created" });
     await world.reopen();
     assert.deepEqual(await createOnce(world, world.newSession({}), idempotent("k")), repeated);
-    assert.deepEqual(await world.store.find(session.id), world.implicit(session.id));
+    assert.deepEqual(await world.store.find(session.handle), world.implicit(session.handle));
     world.now = session.expiresAt;
-    assert.equal(await readPage(world, session.id), undefined);
+    assert.equal(await readPage(world, session.handle), undefined);
   });
 
   test(`${name}: a refused create stores no response`, async () => {
@@ -73,29 +73,29 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     const conflict = { outcome: "conflict", field: "visitId" } as const;
     assert.deepEqual(await createOnce(world, session, idempotent("k")), conflict);
     assert.equal(await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now), undefined);
-    await world.store.end(holder.id, world.now);
+    await world.end(holder.handle);
     assert.deepEqual(await createOnce(world, session, idempotent("k")), { outcome: "created" });
   });
 
   test(`${name}: many requests at once under one key are carried out once`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
+    const handle = world.newHandle();
     const some = Array.from({ length: 100 }, (_, i) => i);
-    const recordings = await Promise.all(some.map(() => recordOnce(world, id, "x", idempotent("k"))));
+    const recordings = await Promise.all(some.map(() => recordOnce(world, handle, "x", idempotent("k"))));
     assert.equal(recordings.filter(({ outcome }) => outcome === "recorded").length, 1);
     assert.equal(recordings.filter(({ outcome }) => outcome === "repeated").length, 99);
     const creations = await Promise.all(
       some.map((i) => createOnce(world, world.newSession({ globalVisitId: `${i}` }), idempotent("c"))),
     );
     assert.equal(creations.filter(({ outcome }) => outcome === "created").length, 1);
-    assert.equal((await readPage(world, id))?.total, 1);
+    assert.equal((await readPage(world, handle))?.total, 1);
   });
 
   test(`${name}: the stored response of a key can be looked up`, async () => {
     await using world = await openWorld(make);
     const ask = (key: string, request: string) => world.store.findReplay({ key, fingerprint: request }, world.now);
     assert.equal(await ask("k", "r"), undefined);
-    await recordOnce(world, world.newId(), "a", idempotent("k"));
+    await recordOnce(world, world.newHandle(), "a", idempotent("k"));
     for (const when of ["at once", "after a restart"]) {
       assert.deepEqual(await ask("k", "r"), repeated, when);
       assert.deepEqual(await ask("k", "other"), reused, when);
@@ -106,20 +106,20 @@ export function idempotencyContract(name: string, make: DataFactory): void {
 
   test(`${name}: a key is free again when its stored response expires, purged or not`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
-    await recordOnce(world, id, "a", idempotent("purged"));
-    await recordOnce(world, id, "b", idempotent("not purged"));
+    const handle = world.newHandle();
+    await recordOnce(world, handle, "a", idempotent("purged"));
+    await recordOnce(world, handle, "b", idempotent("not purged"));
     const start = world.now;
     world.now = start + STORED_RESPONSE_LIFE_MS - 1;
     await purgeAll(world);
-    assert.deepEqual(await recordOnce(world, id, "c", idempotent("purged")), repeated);
-    assert.deepEqual(await recordOnce(world, id, "c", idempotent("not purged", "other")), reused);
+    assert.deepEqual(await recordOnce(world, handle, "c", idempotent("purged")), repeated);
+    assert.deepEqual(await recordOnce(world, handle, "c", idempotent("not purged", "other")), reused);
     world.now = start + STORED_RESPONSE_LIFE_MS;
     const again = idempotent("not purged", "other", "again");
-    assert.deepEqual(await recordOnce(world, world.newId(), "d", again), recorded);
+    assert.deepEqual(await recordOnce(world, world.newHandle(), "d", again), recorded);
     await purgeAll(world);
-    assert.deepEqual(await recordOnce(world, world.newId(), "e", idempotent("purged")), recorded);
-    assert.deepEqual(await recordOnce(world, world.newId(), "f", again), {
+    assert.deepEqual(await recordOnce(world, world.newHandle(), "e", idempotent("purged")), recorded);
+    assert.deepEqual(await recordOnce(world, world.newHandle(), "f", again), {
       outcome: "repeated",
       response: "again",
     });
@@ -127,11 +127,11 @@ export function idempotencyContract(name: string, make: DataFactory): void {
 
   test(`${name}: expired stored responses are purged, and no others`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
+    const handle = world.newHandle();
     const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
-    await Promise.all(keys.map((key) => recordOnce(world, id, key, idempotent(key))));
+    await Promise.all(keys.map((key) => recordOnce(world, handle, key, idempotent(key))));
     world.now += STORED_RESPONSE_LIFE_MS / 2;
-    await recordOnce(world, world.newId(), "young", idempotent("young"));
+    await recordOnce(world, world.newHandle(), "young", idempotent("young"));
     world.now += STORED_RESPONSE_LIFE_MS / 2;
     await purgeAll(world);
     const ask = (key: string) => world.store.findReplay({ key, fingerprint: "r" }, world.now);
@@ -141,12 +141,12 @@ export function idempotencyContract(name: string, make: DataFactory): void {
 
   test(`${name}: erasing a session keeps stored responses of other sessions with the same idempotency key`, async () => {
     await using world = await openWorld(make);
-    const [first, second] = [world.newId(), world.newId()];
+    const [first, second] = [world.newHandle(), world.newHandle()];
     assert.deepEqual(await recordOnce(world, first, "a", idempotent("k")), recorded);
     assert.deepEqual(await recordOnce(world, second, "b", idempotent("k", "other")), reused);
     const own = await world.create({ customerId: "c" });
     assert.deepEqual(await createOnce(world, own, idempotent("k", "third")), reused);
-    await world.store.eraseSessions([second, own.id], world.now);
+    await world.store.eraseSessions([second, own.handle], world.now);
     assert.deepEqual(await recordOnce(world, first, "a", idempotent("k")), repeated);
     assert.equal((await readPage(world, first))?.total, 1);
     await world.store.eraseSessions([first], world.now);
@@ -155,11 +155,11 @@ export function idempotencyContract(name: string, make: DataFactory): void {
 
   test(`${name}: records with and without a key keep one order`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
+    const handle = world.newHandle();
     for (let i = 1; i <= 20; i++) {
-      if (i % 2 === 0) await recordOnce(world, id, i, idempotent(`k${i}`));
-      else await world.store.storeRecords({ id, records: [record(i)], now: world.now });
+      if (i % 2 === 0) await recordOnce(world, handle, i, idempotent(`k${i}`));
+      else await world.store.storeRecords({ handle, records: [record(i)], now: world.now });
     }
-    assert.deepEqual((await readPage(world, id))?.records, records(1, 20));
+    assert.deepEqual((await readPage(world, handle))?.records, records(1, 20));
   });
 }

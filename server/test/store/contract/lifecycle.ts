@@ -20,11 +20,11 @@ export function lifecycleContract(name: string, make: DataFactory): void {
   test(`${name}: every stored change advances the clock's high-water mark`, async () => {
     await using world = await openWorld(make);
     const session = world.newSession({ visitId: "v" });
-    const anonymous = world.newId();
+    const anonymous = world.newHandle();
     const changes = [
       () => world.store.create(session, world.now),
-      () => world.associate(session.id, { customerId: "c" }),
-      () => world.store.end(anonymous, world.now),
+      () => world.associate(session.handle, { customerId: "c" }),
+      () => world.end(anonymous),
     ];
     for (const change of changes) {
       world.now += MINUTE;
@@ -59,19 +59,19 @@ export function lifecycleContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const before = await world.create({ customerId: "c" });
     const session = world.newSession({ visitId: "v" });
-    const anonymous = world.newId();
+    const anonymous = world.newHandle();
     world.now += 30 * MINUTE;
     const renewed = world.store.renew(before, world.now);
     const taken = [
       world.store.create(session, world.now - 30 * MINUTE),
       world.associate(anonymous, { visitId: "w" }),
-      world.store.end(anonymous, world.now),
+      world.end(anonymous),
     ];
     const reopened = world.reopen();
     await Promise.all(taken);
     await reopened;
-    assert.deepEqual(await world.store.find(before.id), renewed);
-    assert.deepEqual(await world.store.find(session.id), session);
+    assert.deepEqual(await world.store.find(before.handle), renewed);
+    assert.deepEqual(await world.store.find(session.handle), session);
   });
 
   test(`${name}: a closed store refuses changes as unavailable`, async () => {
@@ -84,6 +84,6 @@ export function lifecycleContract(name: string, make: DataFactory): void {
       assert.equal(error.reason.code, "unavailable");
       return true;
     });
-    assert.deepEqual(await world.store.find(session.id), world.implicit(session.id));
+    assert.deepEqual(await world.store.find(session.handle), world.implicit(session.handle));
   });
 }

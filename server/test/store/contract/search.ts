@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { anySession, isMatch, type SessionFilter } from "../../../src/session/filter.ts";
-import { isSortKey } from "../../../src/session/id.ts";
+import { isHandle } from "../../../src/session/id.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { ListRequest, SessionPage } from "../../../src/store/ports/search.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
@@ -23,7 +23,7 @@ async function listAll(world: World, given: Partial<SessionFilter>, limit = 100)
   for (let after: string | null | undefined; after !== null; ) {
     const { sessions, next } = await listPage(world, given, { after: after ?? null, limit });
     assert.ok(sessions.length <= limit);
-    assert.ok(next === null || isSortKey(next), "a place is no id");
+    assert.ok(next === null || isHandle(next), "a cursor is no id");
     found.push(...sessions);
     after = next;
   }
@@ -38,13 +38,13 @@ async function fill(world: World): Promise<Session[]> {
     world.now += 1000;
     const customerId = customers[i % 3] ?? null;
     const agentId = i % 5 === 0 ? "agent" : null;
-    const { id } = await world.create({ customerId, agentId, visitId: `visit ${i}` });
-    if (i % 4 === 0) await world.associate(id, { globalVisitId: `global ${i % 8}` });
-    made.push(id);
+    const { handle } = await world.create({ customerId, agentId, visitId: `visit ${i}` });
+    if (i % 4 === 0) await world.associate(handle, { globalVisitId: `global ${i % 8}` });
+    made.push(handle);
   }
   world.now += 1000;
-  for (const [i, id] of made.entries()) if (i % 7 === 0) await world.store.end(id, world.now);
-  const found = await Promise.all(made.toReversed().map(async (id) => world.store.find(id)));
+  for (const [i, handle] of made.entries()) if (i % 7 === 0) await world.end(handle);
+  const found = await Promise.all(made.toReversed().map(async (handle) => world.store.find(handle)));
   return found;
 }
 
@@ -88,13 +88,13 @@ export function searchContract(name: string, make: DataFactory): void {
     world.now += 1000;
     for (let i = 0; i < 5; i++) await world.create({ customerId: "late" });
     const [shown, hidden] = [all[5] as Session, all[25] as Session];
-    await world.store.eraseSessions([shown.id, hidden.id], world.now);
+    await world.store.eraseSessions([shown.handle, hidden.handle], world.now);
     const second = await listPage(world, {}, { after: first.next, limit: 20 });
-    const ids = [...first.sessions, ...second.sessions].map(({ id }) => id);
-    const expected = all.slice(0, 41).map(({ id }) => id);
+    const ids = [...first.sessions, ...second.sessions].map(({ handle }) => handle);
+    const expected = all.slice(0, 41).map(({ handle }) => handle);
     assert.deepEqual(
       ids,
-      expected.filter((id) => id !== hidden.id),
+      expected.filter((handle) => handle !== hidden.handle),
     );
   });
 
@@ -112,7 +112,7 @@ export function searchContract(name: string, make: DataFactory): void {
       assert.equal(await total({ customerId: "anna", live: true }), null);
       await world.reopen();
     }
-    await world.store.eraseSessions([(all[0] as Session).id], world.now);
+    await world.store.eraseSessions([(all[0] as Session).handle], world.now);
     world.now += 72 * HOUR + RETENTION;
     await purgeAll(world);
     assert.deepEqual([await total({}), await total({ customerId: "anna" })], [0, 0]);
@@ -122,31 +122,36 @@ export function searchContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const ended = await world.create({ customerId: "anna" });
     const expired = await world.create({ customerId: "anna", visitId: "v" });
-    assert.ok(await world.store.end(ended.id, world.now));
+    assert.ok(await world.end(ended.handle));
     world.now = expired.expiresAt;
-    const found = async () => (await listAll(world, { customerId: "anna" })).map(({ id }) => id);
-    assert.deepEqual(await found(), [expired.id, ended.id]);
+    const found = async () => (await listAll(world, { customerId: "anna" })).map(({ handle }) => handle);
+    assert.deepEqual(await found(), [expired.handle, ended.handle]);
     assert.deepEqual(await listAll(world, { customerId: "anna", live: true }), []);
     world.now = expired.createdAt + RETENTION;
-    assert.deepEqual(await found(), [expired.id], "over, and not purged");
+    assert.deepEqual(await found(), [expired.handle], "over, and not purged");
     await purgeAll(world);
-    assert.deepEqual(await found(), [expired.id]);
+    assert.deepEqual(await found(), [expired.handle]);
     world.now = expired.expiresAt + RETENTION;
     assert.deepEqual(await found(), []);
     const listed = await listPage(world, { customerId: "anna" }, { includePurgeable: true });
     // The ended session may be purged already or not: each engine decides when it purges.
-    assert.ok(listed.sessions.some(({ id }) => id === expired.id));
+    assert.ok(listed.sessions.some(({ handle }) => handle === expired.handle));
   });
 
   test(`${name}: implicit sessions are listed if they are live and were renewed, or if they have records`, async () => {
     await using world = await openWorld(make);
-    const [unknown, renewed, ended, recorded] = [world.newId(), world.newId(), world.newId(), world.newId()];
+    const [unknown, renewed, ended, recorded] = [
+      world.newHandle(),
+      world.newHandle(),
+      world.newHandle(),
+      world.newHandle(),
+    ];
     enqueue(world, recorded, [record(1)]);
     await compact(world);
     world.now += 10 * MINUTE;
     world.store.renew(await world.store.find(renewed), world.now);
-    assert.ok(await world.store.end(ended, world.now));
-    const found = async () => new Set((await listAll(world, {})).map(({ id }) => id));
+    assert.ok(await world.end(ended));
+    const found = async () => new Set((await listAll(world, {})).map(({ handle }) => handle));
     assert.deepEqual(await found(), new Set([renewed, recorded]));
     world.now += 2 * HOUR;
     assert.deepEqual(await found(), new Set([recorded]));

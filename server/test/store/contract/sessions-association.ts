@@ -13,27 +13,28 @@ const absent = { outcome: "absent" };
 export function associationContract(name: string, make: DataFactory): void {
   test(`${name}: ids are added to a stored session and stay`, async () => {
     await using world = await openWorld(make);
-    const { id } = await world.create({ visitId: "v" });
+    const { handle } = await world.create({ visitId: "v" });
     world.now += MINUTE;
-    const session = associated(await world.associate(id, { customerId: "c" }));
+    const session = associated(await world.associate(handle, { customerId: "c" }));
     assert.equal(session.customerId, "c");
     assert.equal(session.visitId, "v");
     assert.equal(session.lastActiveAt, world.now);
     assert.equal(session.expiresAt, world.now + HOUR, "by the recognized lifetime");
-    assert.deepEqual(await world.store.find(id), session);
+    assert.deepEqual(await world.store.find(handle), session);
     await world.reopen();
-    assert.deepEqual(await world.store.find(id), session);
+    assert.deepEqual(await world.store.find(handle), session);
   });
 
   test(`${name}: ids are added to an implicit session`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
+    const handle = world.newHandle();
     const createdAt = world.now;
     world.now += 29 * MINUTE;
-    const session = associated(await world.associate(id, { visitId: "v" }));
+    const session = associated(await world.associate(handle, { visitId: "v" }));
     assert.deepEqual(session, {
       ...noIdentity,
-      id,
+      handle,
+      generation: 0,
       createdAt,
       lastActiveAt: world.now,
       expiresAt: world.now + 30 * MINUTE,
@@ -41,24 +42,24 @@ export function associationContract(name: string, make: DataFactory): void {
       visitId: "v",
     });
     await world.reopen();
-    assert.deepEqual(await world.store.find(id), session);
+    assert.deepEqual(await world.store.find(handle), session);
   });
 
   test(`${name}: an expired or ended session cannot be associated`, async () => {
     await using world = await openWorld(make);
-    const unstored = world.newId();
+    const unstored = world.newHandle();
     const stored = await world.create({ visitId: "v" });
     const ended = await world.create({ visitId: "w" });
-    await world.store.end(ended.id, world.now);
-    assert.deepEqual(await world.associate(ended.id, { customerId: "c" }), absent);
+    await world.end(ended.handle);
+    assert.deepEqual(await world.associate(ended.handle, { customerId: "c" }), absent);
 
     world.now += 30 * MINUTE - 1;
-    associated(await world.associate(stored.id, { globalVisitId: "g" }));
+    associated(await world.associate(stored.handle, { globalVisitId: "g" }));
     world.now += 1;
     assert.deepEqual(await world.associate(unstored, { customerId: "c" }), absent);
     assert.deepEqual(await world.store.find(unstored), world.implicit(unstored));
     world.now += 30 * MINUTE;
-    assert.deepEqual(await world.associate(stored.id, { customerId: "c" }), absent);
+    assert.deepEqual(await world.associate(stored.handle, { customerId: "c" }), absent);
   });
 
   test(`${name}: contract.md#rule-1: a different value for an id that is set refuses the whole request`, async () => {
@@ -66,33 +67,33 @@ export function associationContract(name: string, make: DataFactory): void {
     const before = await world.create({ customerId: "c" });
     world.now += 10 * MINUTE;
     const request = { agentId: "a", customerId: "other", visitId: "v", globalVisitId: "g" };
-    assert.deepEqual(await world.associate(before.id, request), {
+    assert.deepEqual(await world.associate(before.handle, request), {
       outcome: "conflict",
       field: "customerId",
     });
-    assert.deepEqual(await world.store.find(before.id), before, "not even renewed");
+    assert.deepEqual(await world.store.find(before.handle), before, "not even renewed");
     await world.create({ visitId: "v" });
     await world.reopen();
-    assert.deepEqual(await world.store.find(before.id), before);
+    assert.deepEqual(await world.store.find(before.handle), before);
   });
 
   test(`${name}: contract.md#rule-2: a visit that another session holds refuses the whole request`, async () => {
     await using world = await openWorld(make);
     await world.create({ visitId: "v" });
     const stored = await world.create({ globalVisitId: "g" });
-    const unstored = world.newId();
-    for (const id of [stored.id, unstored]) {
-      const result = await world.associate(id, { agentId: "a", customerId: "c", visitId: "v" });
+    const unstored = world.newHandle();
+    for (const handle of [stored.handle, unstored]) {
+      const result = await world.associate(handle, { agentId: "a", customerId: "c", visitId: "v" });
       assert.deepEqual(result, { outcome: "conflict", field: "visitId" });
     }
-    assert.deepEqual(await world.store.find(stored.id), stored);
+    assert.deepEqual(await world.store.find(stored.handle), stored);
     assert.deepEqual(await world.store.find(unstored), world.implicit(unstored));
   });
 
   test(`${name}: a session keeps its visit, even if the requested other visit is free`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v" });
-    const result = await world.associate(session.id, { visitId: "free" });
+    const result = await world.associate(session.handle, { visitId: "free" });
     assert.deepEqual(result, { outcome: "conflict", field: "visitId" });
     await world.create({ visitId: "free" });
   });
@@ -100,33 +101,33 @@ export function associationContract(name: string, make: DataFactory): void {
   test(`${name}: the holder of a visit may send it again, alone and with other ids`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v" });
-    assert.deepEqual(associated(await world.associate(session.id, { visitId: "v" })), session);
-    const more = associated(await world.associate(session.id, { visitId: "v", agentId: "a" }));
+    assert.deepEqual(associated(await world.associate(session.handle, { visitId: "v" })), session);
+    const more = associated(await world.associate(session.handle, { visitId: "v", agentId: "a" }));
     assert.equal(more.agentId, "a");
-    assert.deepEqual(associated(await world.associate(session.id, { visitId: "v" })), more);
+    assert.deepEqual(associated(await world.associate(session.handle, { visitId: "v" })), more);
   });
 
   test(`${name}: repeating an association renews the session when that is due`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ customerId: "c" });
     world.now += 6 * MINUTE - 1;
-    assert.deepEqual(associated(await world.associate(session.id, { customerId: "c" })), session);
+    assert.deepEqual(associated(await world.associate(session.handle, { customerId: "c" })), session);
     world.now += 1;
-    const renewed = associated(await world.associate(session.id, { customerId: "c" }));
+    const renewed = associated(await world.associate(session.handle, { customerId: "c" }));
     assert.equal(renewed.expiresAt, world.now + HOUR);
     await world.reopen();
-    assert.deepEqual(await world.store.find(session.id), renewed);
+    assert.deepEqual(await world.store.find(session.handle), renewed);
   });
 
   test(`${name}: a visit whose holder has ended or expired may be associated`, async () => {
     await using world = await openWorld(make);
     const ended = await world.create({ visitId: "v" });
-    await world.store.end(ended.id, world.now);
+    await world.end(ended.handle);
     const heir = await world.create({ globalVisitId: "g" });
-    const second = associated(await world.associate(heir.id, { visitId: "v" }));
+    const second = associated(await world.associate(heir.handle, { visitId: "v" }));
     world.now = second.expiresAt;
-    associated(await world.associate(world.newId(), { visitId: "v" }));
-    assert.equal(await world.isLive(heir.id), false);
+    associated(await world.associate(world.newHandle(), { visitId: "v" }));
+    assert.equal(await world.isLive(heir.handle), false);
   });
 
   test(`${name}: contract.md#rule-4: another customer's session is absent, even if there would be a conflict`, async () => {
@@ -135,18 +136,18 @@ export function associationContract(name: string, make: DataFactory): void {
     const session = await world.create({ customerId: "alice" });
     for (const customerId of ["bob", "Alice", null]) {
       for (const given of [{ customerId: "bob" }, { customerId: "alice" }, { visitId: "v" }]) {
-        assert.deepEqual(await world.associate(session.id, given, { customerId }), absent);
+        assert.deepEqual(await world.associate(session.handle, given, { customerId }), absent);
       }
     }
-    assert.deepEqual(await world.store.find(session.id), session);
-    associated(await world.associate(session.id, { agentId: "a" }, { customerId: "alice" }));
+    assert.deepEqual(await world.store.find(session.handle), session);
+    associated(await world.associate(session.handle, { agentId: "a" }, { customerId: "alice" }));
   });
 
   test(`${name}: an anonymous session is within every scope`, async () => {
     await using world = await openWorld(make);
     const stored = await world.create({ agentId: "a" });
-    associated(await world.associate(stored.id, { customerId: "bob" }, { customerId: "bob" }));
-    associated(await world.associate(world.newId(), { visitId: "v" }, { customerId: null }));
-    assert.deepEqual(await world.associate(stored.id, { visitId: "w" }, { customerId: "alice" }), absent);
+    associated(await world.associate(stored.handle, { customerId: "bob" }, { customerId: "bob" }));
+    associated(await world.associate(world.newHandle(), { visitId: "v" }, { customerId: null }));
+    assert.deepEqual(await world.associate(stored.handle, { visitId: "w" }, { customerId: "alice" }), absent);
   });
 }

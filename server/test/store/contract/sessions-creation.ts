@@ -17,9 +17,9 @@ export function creationContract(name: string, make: DataFactory): void {
       visitId: "v",
       globalVisitId: "g",
     });
-    assert.deepEqual(await world.store.find(session.id), session);
+    assert.deepEqual(await world.store.find(session.handle), session);
     await world.reopen();
-    assert.deepEqual(await world.store.find(session.id), session);
+    assert.deepEqual(await world.store.find(session.handle), session);
   });
 
   for (const field of idFields) {
@@ -27,7 +27,7 @@ export function creationContract(name: string, make: DataFactory): void {
       await using world = await openWorld(make);
       const session = await world.create({ [field]: "x" });
       await world.reopen();
-      assert.deepEqual(await world.store.find(session.id), session);
+      assert.deepEqual(await world.store.find(session.handle), session);
     });
   }
 
@@ -53,7 +53,7 @@ export function creationContract(name: string, make: DataFactory): void {
       sessions.push(await world.create(identityOf(() => value)));
     }
     await world.reopen();
-    for (const session of sessions) assert.deepEqual(await world.store.find(session.id), session);
+    for (const session of sessions) assert.deepEqual(await world.store.find(session.handle), session);
   });
 
   test(`${name}: contract.md#rule-2: a visit of a live session is refused, and nothing is stored`, async () => {
@@ -61,8 +61,8 @@ export function creationContract(name: string, make: DataFactory): void {
     const holder = await world.create({ visitId: "v" });
     const rival = world.newSession({ visitId: "v", customerId: "c" });
     assert.deepEqual(await world.store.create(rival, world.now), conflict);
-    assert.deepEqual(await world.store.find(rival.id), world.implicit(rival.id));
-    assert.deepEqual(await world.store.find(holder.id), holder);
+    assert.deepEqual(await world.store.find(rival.handle), world.implicit(rival.handle));
+    assert.deepEqual(await world.store.find(holder.handle), holder);
     await world.reopen();
     const secondRival = world.newSession({ visitId: "v" });
     assert.deepEqual(await world.store.create(secondRival, world.now), conflict);
@@ -75,8 +75,8 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
     world.now = holder.expiresAt;
     const next = await world.create({ visitId: "v" });
-    assert.equal(await world.isLive(holder.id), false);
-    assert.equal(await world.isLive(next.id), true);
+    assert.equal(await world.isLive(holder.handle), false);
+    assert.equal(await world.isLive(next.handle), true);
     assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
   });
 
@@ -94,23 +94,23 @@ export function creationContract(name: string, make: DataFactory): void {
   test(`${name}: a visit is free when its holder has ended`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
-    assert.equal(await world.store.end(holder.id, world.now), true);
+    assert.equal(await world.end(holder.handle), true);
     const next = await world.create({ visitId: "v" });
     await world.reopen();
     assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
-    assert.deepEqual(await world.store.find(next.id), next);
+    assert.deepEqual(await world.store.find(next.handle), next);
   });
 
   test(`${name}: one visit is used by a hundred sessions in turn, each ended or expired`, async () => {
     await using world = await openWorld(make);
     for (let round = 0; round < 100; round++) {
       const holder = await world.create({ visitId: "v" });
-      if (round % 2 === 0) await world.store.end(holder.id, world.now);
+      if (round % 2 === 0) await world.end(holder.handle);
       else world.now = holder.expiresAt;
     }
     const last = await world.create({ visitId: "v" });
     assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
-    assert.equal(await world.isLive(last.id), true);
+    assert.equal(await world.isLive(last.handle), true);
   });
 
   test(`${name}: a global visit, a customer or an agent may have many sessions`, async () => {
@@ -132,15 +132,15 @@ export function creationContract(name: string, make: DataFactory): void {
     const first = await world.create({ customerId: "first" });
     const second = { ...first, ...ids({ customerId: "second" }) };
     assert.deepEqual(await world.store.create(second, world.now), { outcome: "id-taken" });
-    assert.deepEqual(await world.store.find(first.id), first);
+    assert.deepEqual(await world.store.find(first.handle), first);
     await world.reopen();
-    assert.deepEqual(await world.store.find(first.id), first);
+    assert.deepEqual(await world.store.find(first.handle), first);
   });
 
   test(`${name}: sessions that are created in the same millisecond are all stored`, async () => {
     await using world = await openWorld(make);
     const made = await Promise.all(Array.from({ length: 200 }, (_, i) => world.create({ customerId: `c${i}` })));
     await world.reopen();
-    for (const session of made) assert.deepEqual(await world.store.find(session.id), session);
+    for (const session of made) assert.deepEqual(await world.store.find(session.handle), session);
   });
 }

@@ -7,34 +7,34 @@ import { associated, type DataFactory, openWorld, purgeAll, RETENTION } from "./
 export function lifetimeContract(name: string, make: DataFactory): void {
   test(`${name}: an unknown id is an implicit session, and finding it stores nothing`, async () => {
     await using world = await openWorld(make);
-    const made = Array.from({ length: 100 }, () => world.newId());
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
+    const made = Array.from({ length: 100 }, () => world.newHandle());
+    for (const handle of made) assert.deepEqual(await world.store.find(handle), world.implicit(handle));
     world.now += MINUTE;
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
+    for (const handle of made) assert.deepEqual(await world.store.find(handle), world.implicit(handle));
     await world.reopen();
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
+    for (const handle of made) assert.deepEqual(await world.store.find(handle), world.implicit(handle));
     assert.deepEqual(world.committed, []);
   });
 
-  test(`${name}: the cached session is the stored one, and only its exact id finds it`, async () => {
+  test(`${name}: the cached session is the stored one, and only its exact handle finds it`, async () => {
     await using world = await openWorld(make);
-    const { id } = await world.create({ visitId: "v" });
+    const { handle } = await world.create({ visitId: "v" });
     const assertCached = async () => {
-      const cached = world.store.getCached(id);
-      assert.deepEqual(cached ?? (await world.store.find(id)), await world.store.find(id));
-      for (const text of ["", "x", "undefined", id.slice(1), `${id}=`, ` ${id}`, "__proto__"]) {
+      const cached = world.store.getCached(handle);
+      assert.deepEqual(cached ?? (await world.store.find(handle)), await world.store.find(handle));
+      for (const text of ["", "x", "undefined", handle.slice(1), `${handle}=`, ` ${handle}`, "__proto__"]) {
         assert.equal(world.store.getCached(text), undefined, text);
       }
     };
     await assertCached();
-    await world.associate(id, { customerId: "c" });
+    await world.associate(handle, { customerId: "c" });
     await assertCached();
     world.now += 20 * MINUTE;
-    world.store.renew(await world.store.find(id), world.now);
+    world.store.renew(await world.store.find(handle), world.now);
     await assertCached();
-    await world.store.end(id, world.now);
+    await world.end(handle);
     await assertCached();
-    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.isLive(handle), false);
     await world.reopen();
     await assertCached();
   });
@@ -46,15 +46,15 @@ export function lifetimeContract(name: string, make: DataFactory): void {
     const renewed = world.store.renew(session, world.now);
     assert.equal(renewed.lastActiveAt, world.now);
     assert.equal(renewed.expiresAt, world.now + HOUR);
-    assert.deepEqual(await world.store.find(session.id), renewed);
+    assert.deepEqual(await world.store.find(session.handle), renewed);
     await world.reopen();
-    assert.deepEqual(await world.store.find(session.id), renewed);
+    assert.deepEqual(await world.store.find(session.handle), renewed);
   });
 
   test(`${name}: a renewed implicit session is stored, and stays anonymous`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
-    const before = await world.store.find(id);
+    const handle = world.newHandle();
+    const before = await world.store.find(handle);
     world.now += 29 * MINUTE;
     const renewed = world.store.renew(before, world.now);
     assert.deepEqual(renewed, {
@@ -63,35 +63,35 @@ export function lifetimeContract(name: string, make: DataFactory): void {
       expiresAt: world.now + 30 * MINUTE,
     });
     await world.reopen();
-    assert.deepEqual(await world.store.find(id), renewed);
+    assert.deepEqual(await world.store.find(handle), renewed);
     world.now += 20 * MINUTE;
-    associated(await world.associate(id, { customerId: "c" }));
+    associated(await world.associate(handle, { customerId: "c" }));
   });
 
   test(`${name}: contract.md#rule-6: renewals never extend a session beyond its total life`, async () => {
     await using world = await openWorld(make);
-    const { id, createdAt } = await world.create({ visitId: "v" });
+    const { handle, createdAt } = await world.create({ visitId: "v" });
     while (world.now < createdAt + DAY - MINUTE) {
       world.now += 29 * MINUTE;
-      if (await world.isLive(id)) world.store.renew(await world.store.find(id), world.now);
+      if (await world.isLive(handle)) world.store.renew(await world.store.find(handle), world.now);
     }
-    assert.equal((await world.store.find(id)).expiresAt, createdAt + DAY);
+    assert.equal((await world.store.find(handle)).expiresAt, createdAt + DAY);
     world.now = createdAt + DAY;
-    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.isLive(handle), false);
   });
 
   test(`${name}: a renewal and an association at the same time both take effect`, async () => {
     await using world = await openWorld(make);
     for (const given of [{ visitId: "v" }, undefined]) {
-      const { id } = given ? await world.create(given) : { id: world.newId() };
-      const before = await world.store.find(id);
+      const { handle } = given ? await world.create(given) : { handle: world.newHandle() };
+      const before = await world.store.find(handle);
       world.now += 10 * MINUTE;
-      const first = world.associate(id, { customerId: "c" });
+      const first = world.associate(handle, { customerId: "c" });
       world.store.renew(before, world.now);
       associated(await first);
-      assert.equal((await world.store.find(id)).customerId, "c");
+      assert.equal((await world.store.find(handle)).customerId, "c");
       await world.reopen();
-      const after = await world.store.find(id);
+      const after = await world.store.find(handle);
       assert.equal(after.customerId, "c");
       assert.equal(after.visitId, given?.visitId ?? null);
       assert.equal(after.expiresAt, world.now + HOUR);
@@ -100,68 +100,68 @@ export function lifetimeContract(name: string, make: DataFactory): void {
 
   test(`${name}: a session ends once and stays ended`, async () => {
     await using world = await openWorld(make);
-    const { id } = await world.create({ customerId: "c" });
-    assert.equal(await world.store.end(id, world.now), true);
-    assert.equal(await world.isLive(id), false);
-    assert.equal(await world.store.end(id, world.now), false);
+    const { handle } = await world.create({ customerId: "c" });
+    assert.equal(await world.end(handle), true);
+    assert.equal(await world.isLive(handle), false);
+    assert.equal(await world.end(handle), false);
     await world.reopen();
-    assert.equal(await world.isLive(id), false);
-    assert.equal(await world.store.end(id, world.now), false);
+    assert.equal(await world.isLive(handle), false);
+    assert.equal(await world.end(handle), false);
   });
 
   test(`${name}: a session can be ended only within the scope`, async () => {
     await using world = await openWorld(make);
     const theirs = await world.create({ customerId: "c", visitId: "v" });
     const nobodys = await world.create({ visitId: "w" });
-    const unstored = world.newId();
+    const unstored = world.newHandle();
     const other = { customerId: "d" };
-    assert.equal(await world.store.end(theirs.id, world.now, other), false);
-    assert.equal(await world.store.end(theirs.id, world.now, { customerId: null }), false);
-    assert.equal(await world.isLive(theirs.id), true);
+    assert.equal(await world.end(theirs.handle, other), false);
+    assert.equal(await world.end(theirs.handle, { customerId: null }), false);
+    assert.equal(await world.isLive(theirs.handle), true);
     const rival = world.newSession({ visitId: "v" });
     const conflict = { outcome: "conflict", field: "visitId" };
     assert.deepEqual(await world.store.create(rival, world.now), conflict, "its visit is held");
-    assert.equal(await world.store.end(nobodys.id, world.now, other), true);
-    assert.equal(await world.store.end(unstored, world.now, other), true);
-    assert.equal(await world.store.end(theirs.id, world.now, { customerId: "c" }), true);
+    assert.equal(await world.end(nobodys.handle, other), true);
+    assert.equal(await world.end(unstored, other), true);
+    assert.equal(await world.end(theirs.handle, { customerId: "c" }), true);
   });
 
   test(`${name}: an implicit session ends and stays ended, too`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
-    assert.equal(await world.store.end(id, world.now), true);
-    assert.equal(await world.isLive(id), false);
+    const handle = world.newHandle();
+    assert.equal(await world.end(handle), true);
+    assert.equal(await world.isLive(handle), false);
     await world.reopen();
-    assert.equal(await world.isLive(id), false);
-    assert.equal(await world.store.end(id, world.now), false);
+    assert.equal(await world.isLive(handle), false);
+    assert.equal(await world.end(handle), false);
   });
 
   test(`${name}: an expired session cannot be ended`, async () => {
     await using world = await openWorld(make);
     const stored = await world.create({ visitId: "v" });
-    const unstored = world.newId();
+    const unstored = world.newHandle();
     world.now = stored.expiresAt;
-    assert.equal(await world.store.end(stored.id, world.now), false);
-    assert.equal(await world.store.end(unstored, world.now), false);
+    assert.equal(await world.end(stored.handle), false);
+    assert.equal(await world.end(unstored), false);
   });
 
   test(`${name}: a renewal at the same time as the end does not bring the session back`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ customerId: "c" });
     world.now += 10 * MINUTE;
-    const end = world.store.end(session.id, world.now);
+    const end = world.end(session.handle);
     world.store.renew(session, world.now);
     assert.equal(await end, true);
-    assert.equal(await world.isLive(session.id), false);
+    assert.equal(await world.isLive(session.handle), false);
     await world.reopen();
-    assert.equal(await world.isLive(session.id), false);
+    assert.equal(await world.isLive(session.handle), false);
   });
 
   test(`${name}: purging removes all expired sessions, a batch at a time, and nothing else`, async () => {
     await using world = await openWorld(make);
     const old = await Promise.all(Array.from({ length: 700 }, (_, i) => world.create({ visitId: `old ${i}` })));
     const ended = await world.create({ visitId: "ended" });
-    await world.store.end(ended.id, world.now);
+    await world.end(ended.handle);
     const kept = await world.create({ customerId: "kept" });
     world.now += 40 * MINUTE;
     const young = await world.create({ visitId: "young" });
@@ -170,24 +170,24 @@ export function lifetimeContract(name: string, make: DataFactory): void {
     assert.ok(first.expired < 700, "one batch must not purge everything");
     const purged = first.expired + (await purgeAll(world));
     assert.equal(purged, world.purged(700), "each once, and not the ended one");
-    assert.deepEqual(await world.store.find(kept.id), kept);
-    assert.deepEqual(await world.store.find(young.id), young);
+    assert.deepEqual(await world.store.find(kept.handle), kept);
+    assert.deepEqual(await world.store.find(young.handle), young);
     await world.reopen();
-    for (const { id } of [...old.slice(0, 5), ended]) {
-      assert.notEqual((await world.store.find(id)).visitId, null, "kept for the retention");
-      assert.equal(await world.isLive(id), false);
+    for (const { handle } of [...old.slice(0, 5), ended]) {
+      assert.notEqual((await world.store.find(handle)).visitId, null, "kept for the retention");
+      assert.equal(await world.isLive(handle), false);
     }
-    assert.deepEqual(await world.store.find(kept.id), kept);
-    assert.deepEqual(await world.store.find(young.id), young);
+    assert.deepEqual(await world.store.find(kept.handle), kept);
+    assert.deepEqual(await world.store.find(young.handle), young);
     world.now += RETENTION;
     await purgeAll(world);
     await world.reopen();
-    for (const { id } of [...old.slice(0, 5), ended]) {
-      assert.deepEqual(await world.store.find(id), world.implicit(id), "nothing is stored");
-      assert.equal(await world.isLive(id), false);
+    for (const { handle } of [...old.slice(0, 5), ended]) {
+      assert.deepEqual(await world.store.find(handle), world.implicit(handle), "nothing is stored");
+      assert.equal(await world.isLive(handle), false);
     }
-    assert.deepEqual(await world.store.find(kept.id), kept);
-    assert.deepEqual(await world.store.find(young.id), young);
+    assert.deepEqual(await world.store.find(kept.handle), kept);
+    assert.deepEqual(await world.store.find(young.handle), young);
   });
 
   test(`${name}: a renewed session is not purged before it expires`, async () => {
@@ -198,7 +198,7 @@ export function lifetimeContract(name: string, make: DataFactory): void {
     world.now += 29 * MINUTE;
     await purgeAll(world);
     await world.reopen();
-    assert.deepEqual(await world.store.find(session.id), renewed);
+    assert.deepEqual(await world.store.find(session.handle), renewed);
     world.now = renewed.expiresAt;
     assert.equal(await purgeAll(world), world.purged(1));
   });
@@ -206,13 +206,13 @@ export function lifetimeContract(name: string, make: DataFactory): void {
   test(`${name}: purging never turns an ended session back into an implicit one`, async () => {
     await using world = await openWorld(make);
     const stored = await world.create({ customerId: "c" });
-    const anonymous = world.newId();
-    await world.store.end(stored.id, world.now);
-    await world.store.end(anonymous, world.now);
+    const anonymous = world.newHandle();
+    await world.end(stored.handle);
+    await world.end(anonymous);
     for (let minute = 0; minute <= 90; minute += 10) {
       await purgeAll(world);
-      for (const id of [stored.id, anonymous]) {
-        assert.equal(await world.isLive(id), false, `after ${minute} minutes`);
+      for (const handle of [stored.handle, anonymous]) {
+        assert.equal(await world.isLive(handle), false, `after ${minute} minutes`);
       }
       await world.reopen();
       world.now += 10 * MINUTE;
@@ -223,11 +223,11 @@ export function lifetimeContract(name: string, make: DataFactory): void {
     const anonymous = { idle: HOUR, total: DAY };
     const recognized = { idle: 10 * MINUTE, total: DAY };
     await using world = await openWorld(make, { anonymous, recognized });
-    const { id } = await world.create({ customerId: "c" });
-    for (world.now += 10 * MINUTE; world.now < (await world.store.find(id)).createdAt + 2 * HOUR; ) {
+    const { handle } = await world.create({ customerId: "c" });
+    for (world.now += 10 * MINUTE; world.now < (await world.store.find(handle)).createdAt + 2 * HOUR; ) {
       await purgeAll(world);
-      assert.equal(await world.isLive(id), false);
-      assert.deepEqual(await world.associate(id, { visitId: "v" }), { outcome: "absent" });
+      assert.equal(await world.isLive(handle), false);
+      assert.deepEqual(await world.associate(handle, { visitId: "v" }), { outcome: "absent" });
       world.now += 10 * MINUTE;
     }
   });

@@ -26,9 +26,9 @@ export function racesContract(name: string, make: DataFactory): void {
       const results = await Promise.all(sessions.map((s) => world.store.create(s, world.now)));
       assert.deepEqual(count(results), { created: 1, conflict: CLIENTS - 1 });
       for (const [i, session] of sessions.entries()) {
-        const found = await world.store.find(session.id);
+        const found = await world.store.find(session.handle);
         const isWinner = results[i]?.outcome === "created";
-        assert.deepEqual(found, isWinner ? session : world.implicit(session.id));
+        assert.deepEqual(found, isWinner ? session : world.implicit(session.handle));
       }
     }
   });
@@ -36,13 +36,13 @@ export function racesContract(name: string, make: DataFactory): void {
   test(`${name}: of 64 customers associated with one session one wins, with all its ids`, async () => {
     await using world = await openWorld(make);
     for (let round = 0; round < 20; round++) {
-      const id = round % 2 === 0 ? world.newId() : (await world.create({ agentId: "a" })).id;
+      const handle = round % 2 === 0 ? world.newHandle() : (await world.create({ agentId: "a" })).handle;
       const results = await Promise.all(
-        clients.map((i) => world.associate(id, { customerId: `c${i}`, globalVisitId: `g${i}` })),
+        clients.map((i) => world.associate(handle, { customerId: `c${i}`, globalVisitId: `g${i}` })),
       );
       assert.deepEqual(count(results), { associated: 1, conflict: CLIENTS - 1 });
       const winner = results.findIndex(({ outcome }) => outcome === "associated");
-      const session = await world.store.find(id);
+      const session = await world.store.find(handle);
       assert.equal(session.customerId, `c${winner}`);
       assert.equal(session.globalVisitId, `g${winner}`);
     }
@@ -50,11 +50,11 @@ export function racesContract(name: string, make: DataFactory): void {
 
   test(`${name}: of 64 sessions that want one visit one gets it`, async () => {
     await using world = await openWorld(make);
-    const made = clients.map(() => world.newId());
-    const results = await Promise.all(made.map((id) => world.associate(id, { visitId: "v", customerId: "c" })));
+    const made = clients.map(() => world.newHandle());
+    const results = await Promise.all(made.map((handle) => world.associate(handle, { visitId: "v", customerId: "c" })));
     assert.deepEqual(count(results), { associated: 1, conflict: CLIENTS - 1 });
-    for (const [i, id] of made.entries()) {
-      const session = await world.store.find(id);
+    for (const [i, handle] of made.entries()) {
+      const session = await world.store.find(handle);
       const expected = results[i]?.outcome === "associated" ? "v" : null;
       assert.equal(session.visitId, expected);
       assert.equal(session.customerId, expected && "c");
@@ -69,7 +69,7 @@ export function racesContract(name: string, make: DataFactory): void {
         clients.map((i) =>
           i % 2 === 0
             ? world.store.create(world.newSession({ visitId }), world.now)
-            : world.associate(world.newId(), { visitId }),
+            : world.associate(world.newHandle(), { visitId }),
         ),
       );
       const { conflict, created = 0, associated = 0 } = count(results);
@@ -80,12 +80,12 @@ export function racesContract(name: string, make: DataFactory): void {
 
   test(`${name}: the same association, sent 64 times at once, succeeds each time`, async () => {
     await using world = await openWorld(make);
-    const id = world.newId();
+    const handle = world.newHandle();
     const given = { agentId: "a", customerId: "c", visitId: "v", globalVisitId: "g" };
-    const results = await Promise.all(clients.map(() => world.associate(id, given)));
+    const results = await Promise.all(clients.map(() => world.associate(handle, given)));
     assert.deepEqual(count(results), { associated: CLIENTS });
-    assert.deepEqual(await world.store.find(id), {
-      ...(await world.store.find(id)),
+    assert.deepEqual(await world.store.find(handle), {
+      ...(await world.store.find(handle)),
       ...noIdentity,
       ...given,
     });
@@ -93,21 +93,21 @@ export function racesContract(name: string, make: DataFactory): void {
 
   test(`${name}: of 64 ends of one session exactly one succeeds`, async () => {
     await using world = await openWorld(make);
-    const { id } = await world.create({ visitId: "v" });
-    const results = await Promise.all(clients.map(() => world.store.end(id, world.now)));
+    const { handle } = await world.create({ visitId: "v" });
+    const results = await Promise.all(clients.map(() => world.end(handle)));
     assert.equal(results.filter(Boolean).length, 1);
-    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.isLive(handle), false);
   });
 
   test(`${name}: an end among concurrent associations is final`, async () => {
     await using world = await openWorld(make);
-    const { id } = await world.create({ agentId: "a" });
-    const all = clients.map((i) => world.associate(id, { visitId: `v${i % 2}` }));
-    const end = world.store.end(id, world.now);
-    all.push(...clients.map(() => world.associate(id, { customerId: "late" })));
+    const { handle } = await world.create({ agentId: "a" });
+    const all = clients.map((i) => world.associate(handle, { visitId: `v${i % 2}` }));
+    const end = world.end(handle);
+    all.push(...clients.map(() => world.associate(handle, { customerId: "late" })));
     await Promise.all(all);
     assert.equal(await end, true);
-    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.isLive(handle), false);
     await world.create({ visitId: "v0" });
     await world.create({ visitId: "v1" });
   });
@@ -118,6 +118,6 @@ export function racesContract(name: string, make: DataFactory): void {
     const results = await Promise.all(sessions.map((s) => world.store.create(s, world.now)));
     assert.deepEqual(count(results), { created: 2000 });
     await world.reopen();
-    for (const session of sessions) assert.deepEqual(await world.store.find(session.id), session);
+    for (const session of sessions) assert.deepEqual(await world.store.find(session.handle), session);
   });
 }

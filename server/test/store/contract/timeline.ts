@@ -25,25 +25,25 @@ export function records(from: number, to: number): RequestRecord[] {
 }
 
 /** Queues records; the queue must have room. */
-export function enqueue(world: World, id: string, some: readonly RequestRecord[]): void {
-  assert.equal(world.store.enqueueRecords(id, some, world.now), true);
+export function enqueue(world: World, handle: string, some: readonly RequestRecord[]): void {
+  assert.equal(world.store.enqueueRecords(handle, some, world.now), true);
 }
 
 /** Reads a page of a session's records; by default the longest possible. */
 export function readPage(
   world: World,
-  id: string,
+  handle: string,
   more: { readonly after?: number; readonly limit?: number; readonly scope?: Scope } = {},
 ): Promise<RecordPage | undefined> {
   const { after = 0, limit = 1000, scope = "everyone" } = more;
-  return world.store.readRecordPage({ id, scope, after, limit, now: world.now });
+  return world.store.readRecordPage({ handle, scope, after, limit, now: world.now });
 }
 
 /** Reads all entries of a session's timeline, in pages of at most `limit` entries. */
-export async function timelineOf(world: World, id: string, limit = 1000): Promise<Entry[]> {
+export async function timelineOf(world: World, handle: string, limit = 1000): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let cursor: Cursor | undefined = timelineStart; cursor !== undefined; ) {
-    const found = await readPage(world, id, { after: cursor.sequence, limit });
+    const found = await readPage(world, handle, { after: cursor.sequence, limit });
     assert.ok(found !== undefined, "there is no timeline of the session");
     const page = pageOf(found, cursor, limit);
     assert.ok(page.entries.length > 0 || page.next === undefined, "a page leads nowhere");
@@ -54,8 +54,8 @@ export async function timelineOf(world: World, id: string, limit = 1000): Promis
 }
 
 /** Reads a timeline in short form: requests as `sequence path customer`, events as `type fields customer`. */
-export async function readSummary(world: World, id: string, limit?: number): Promise<string[]> {
-  return (await timelineOf(world, id, limit)).map((entry) => {
+export async function readSummary(world: World, handle: string, limit?: number): Promise<string[]> {
+  return (await timelineOf(world, handle, limit)).map((entry) => {
     const who = entry.identity.customerId ?? "-";
     return entry.type === "request"
       ? `${entry.sequence} ${entry.record.path} ${who}`
@@ -64,8 +64,8 @@ export async function readSummary(world: World, id: string, limit?: number): Pro
 }
 
 /** Reads the paths of all remaining records, whose sequences must have no gaps. */
-export async function pathsOf(world: World, id: string): Promise<string[]> {
-  const requests = (await timelineOf(world, id)).filter((entry) => entry.type === "request");
+export async function pathsOf(world: World, handle: string): Promise<string[]> {
+  const requests = (await timelineOf(world, handle)).filter((entry) => entry.type === "request");
   const first = requests[0]?.sequence ?? 1;
   for (const [i, { sequence }] of requests.entries()) assert.equal(sequence, first + i);
   return requests.map((entry) => entry.record.path);

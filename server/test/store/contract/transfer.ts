@@ -41,7 +41,7 @@ export function transferContract(name: string, make: DataFactory, other = make):
       outcome: "repeated",
       response: "first",
     });
-    assert.ok(held !== undefined && (await target.store.end(held, target.now)));
+    assert.ok(held !== undefined && (await target.end(held)));
     assert.deepEqual(await target.store.create(rival, target.now), { outcome: "created" });
   });
 
@@ -65,12 +65,12 @@ export function transferContract(name: string, make: DataFactory, other = make):
   test(`${name}: a session with too many records for a page is exported in several pages`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
-    const ids = [source.newId(), source.newId(), source.newId()];
-    for (const id of ids) {
+    const ids = [source.newHandle(), source.newHandle(), source.newHandle()];
+    for (const handle of ids) {
       const text = "x".repeat(7900);
       enqueue(
         source,
-        id,
+        handle,
         records(1, MAX_RECORDS).map((one) => ({ ...one, attributes: { text } })),
       );
     }
@@ -85,7 +85,7 @@ export function transferContract(name: string, make: DataFactory, other = make):
   test(`${name}: sessions whose retention is over are not exported`, async () => {
     await using source = await openWorld(make);
     await source.create({ customerId: "a" });
-    enqueue(source, source.newId(), records(1, 3));
+    enqueue(source, source.newHandle(), records(1, 3));
     source.now += RETENTION + 3 * DAY;
     const items = await exportAll(source.store, source.now);
     assert.deepEqual(
@@ -116,20 +116,20 @@ async function fill(world: World): Promise<string[]> {
   const { store } = world;
   const held = await world.create({ visitId: "held", customerId: "é😀\u2028" });
   const ended = await world.create({ visitId: "ended", agentId: "a" });
-  const recorded = world.newId();
+  const recorded = world.newHandle();
   enqueue(world, recorded, records(1, MAX_RECORDS + 30));
-  const grown = world.newId();
+  const grown = world.newHandle();
   enqueue(world, grown, [record(1), record(2)]);
   await world.associate(grown, { customerId: "c" });
   enqueue(world, grown, [record(3, { attributes: JSON.parse(oddNames) as Record<string, string> })]);
   world.now += 3 * MINUTE;
   await world.associate(grown, { agentId: "a", globalVisitId: "g" });
-  const endedImplicit = world.newId();
-  assert.ok(await store.end(ended.id, world.now));
-  assert.ok(await store.end(endedImplicit, world.now));
+  const endedImplicit = world.newHandle();
+  assert.ok(await world.end(ended.handle));
+  assert.ok(await world.end(endedImplicit));
   const idempotent = { key: "k", fingerprint: "r", response: "first" };
   await store.storeRecords({
-    id: held.id,
+    handle: held.handle,
     records: [record("once")],
     now: world.now,
     idempotent,
@@ -141,7 +141,14 @@ async function fill(world: World): Promise<string[]> {
     await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act(n)));
   }
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));
-  return [held.id, ended.id, recorded, grown, endedImplicit, ...(await Promise.all(many)).map(({ id }) => id)];
+  return [
+    held.handle,
+    ended.handle,
+    recorded,
+    grown,
+    endedImplicit,
+    ...(await Promise.all(many)).map(({ handle }) => handle),
+  ];
 }
 
 function agentKey(id: string, now: number): ApiKey {
@@ -152,7 +159,7 @@ function agentKey(id: string, now: number): ApiKey {
 /** Changes the sessions that `fill` created. Returns the ids of new ones. */
 async function changeSome(world: World, filled: readonly string[]): Promise<string[]> {
   const [held, , recorded, grown] = filled as [string, string, string, string];
-  assert.ok(await world.store.end(held, world.now));
+  assert.ok(await world.end(held));
   enqueue(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
   await world.associate(grown, { visitId: "grown" });
   enqueue(world, grown, [record(4)]);
@@ -160,7 +167,7 @@ async function changeSome(world: World, filled: readonly string[]): Promise<stri
   assert.ok(await world.store.replaceApiKey("k_2", agentKey("k_3", world.now), world.now + MINUTE));
   await world.store.appendAuditEntry(entryAfter(await world.store.lastAuditEntry(), act(4)));
   await world.store.addSecret({ bytes: new Uint8Array(32).fill(11), createdAt: world.now });
-  return [(await world.create({ visitId: "held" })).id];
+  return [(await world.create({ visitId: "held" })).handle];
 }
 
 async function* pagesOf(store: StoreEngine, now: number): AsyncGenerator<ExportPage> {
@@ -216,7 +223,7 @@ function canonical(items: readonly TransferItem[]): string[] {
     if (item.kind === "floor") return [];
     if (item.kind !== "records") return [JSON.stringify(item)];
     const { session, first } = item;
-    return item.records.map((one, i) => JSON.stringify([session.id, first + i, one]));
+    return item.records.map((one, i) => JSON.stringify([session.handle, first + i, one]));
   });
   return lines.toSorted();
 }

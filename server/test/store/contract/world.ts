@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createIdIssuer } from "../../../src/session/id.ts";
+import { createIdIssuer, timeAndCount } from "../../../src/session/id.ts";
 import { implicitSession, type Lifetimes, newSession } from "../../../src/session/lifetime.ts";
 import type { Scope } from "../../../src/session/permissions.ts";
 import { type Identity, isLive, type Session } from "../../../src/session/session.ts";
@@ -30,16 +30,18 @@ export interface World extends AsyncDisposable {
   readonly failures: unknown[];
   /** Time of every call below, in Unix ms. */
   now: number;
-  /** Returns a valid id, created now, under which nothing is stored. */
-  newId(): string;
+  /** Returns the handle of an id that was issued now, under which nothing is stored. */
+  newHandle(): string;
   /** Returns a session as the service would create it now. */
   newSession(given: Partial<Identity>): Session;
   /** Creates and stores a session. Throws if it is refused. */
   create(given: Partial<Identity>): Promise<Session>;
-  associate(id: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
-  /** Returns the implicit session of an id. */
-  implicit(id: string): Session;
-  isLive(id: string): Promise<boolean>;
+  associate(handle: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
+  /** Ends a session. Returns false if none is live within the scope. */
+  end(handle: string, scope?: Scope): Promise<boolean>;
+  /** Returns the implicit session of a handle. */
+  implicit(handle: string): Session;
+  isLive(handle: string): Promise<boolean>;
   /** Closes the store and opens it again with the same data. */
   reopen(): Promise<void>;
 }
@@ -79,19 +81,21 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     committed,
     failures,
     now: START,
-    newId: () => issuer.issue(world.now).id,
+    newHandle: () => issuer.issue(world.now).handle,
     newSession(given) {
-      const { id, createdAt } = issuer.issue(world.now);
-      return newSession(id, createdAt, ids(given), lifetimes);
+      const { handle, createdAt } = issuer.issue(world.now);
+      return newSession(handle, createdAt, ids(given), lifetimes);
     },
     async create(given) {
       const session = world.newSession(given);
       assert.deepEqual(await store.create(session, world.now), { outcome: "created" });
       return session;
     },
-    associate: (id, given, scope = "everyone") => store.associate({ id, ids: ids(given), scope, now: world.now }),
-    implicit: (id) => implicitSession(id, issuer.verify(id) ?? 0, lifetimes),
-    isLive: async (id) => isLive(await store.find(id), world.now),
+    associate: (handle, given, scope = "everyone") =>
+      store.associate({ handle, generation: 0, ids: ids(given), scope, now: world.now }),
+    end: (handle, scope = "everyone") => store.end({ handle, scope, now: world.now }),
+    implicit: (handle) => implicitSession(handle, timeAndCount(handle).createdAt, lifetimes),
+    isLive: async (handle) => isLive(await store.find(handle), world.now),
     async reopen() {
       await store.close();
       store = await data.open({ lifetimes, events, now: world.now });

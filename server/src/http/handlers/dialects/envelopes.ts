@@ -1,5 +1,5 @@
 import type { BodyWriter } from "@antechamber/http1";
-import type { Session } from "../../../session/session.ts";
+import type { OpenedSession } from "../../../services/sessions.ts";
 import { maxLengthOf, sessionInfo } from "../../../wire/session-info.ts";
 import { apiFields } from "../../api-response.ts";
 import type { SessionForm } from "../sessions.ts";
@@ -27,27 +27,27 @@ export const envelopeOfV2: SessionForm = formOf(
 
 /** Creates the form that puts the text of a `SessionInfo` into an envelope. */
 function formOf(fields: SessionForm["fields"], wrap: (info: string) => string): SessionForm {
-  return { fields, ofInfo: wrap, body: (session) => new EnvelopeText(session, wrap) };
+  return { fields, ofInfo: wrap, body: (opened) => new EnvelopeText(opened, wrap) };
 }
 
 /** An upper bound of the characters that an envelope adds to its content. */
 const MAX_ENVELOPE_CHARACTERS = 128;
 
 class EnvelopeText implements BodyWriter {
-  readonly #session: Session;
+  readonly #opened: OpenedSession;
   readonly #wrap: (info: string) => string;
 
-  constructor(session: Session, wrap: (info: string) => string) {
-    this.#session = session;
+  constructor(opened: OpenedSession, wrap: (info: string) => string) {
+    this.#opened = opened;
     this.#wrap = wrap;
   }
 
   /** No envelope contains the `SessionInfo` more than twice. */
   get maxLength(): number {
-    return 2 * maxLengthOf(this.#session) + MAX_ENVELOPE_CHARACTERS;
+    return 2 * maxLengthOf(this.#opened) + MAX_ENVELOPE_CHARACTERS;
   }
 
   write(bytes: Buffer, start: number): number {
-    return start + bytes.write(this.#wrap(sessionInfo(this.#session)), start);
+    return start + bytes.write(this.#wrap(sessionInfo(this.#opened)), start);
   }
 }

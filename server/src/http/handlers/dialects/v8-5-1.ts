@@ -32,8 +32,8 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
     if (hasNoIds(ids)) throw new Refusal({ code: "nothing-to-associate" });
     const content = [sessionId, JSON.stringify(ids)];
     const key = requestKeyOf(request, principal, "associate", content);
-    const session = await service.associateIfLive(sessionId, ids, updateScope(principal, ids));
-    if (session !== undefined) return showSession(session, envelopeOfV1);
+    const opened = await service.associateIfLive(sessionId, ids, updateScope(principal, ids));
+    if (opened !== undefined) return showSession(opened, envelopeOfV1);
     limits?.create(request, principal);
     return key === undefined
       ? showSession(await service.create(ids), envelopeOfV1)

@@ -1,6 +1,5 @@
 import { type IdField, idsBySelectivity } from "../../../session/fields.ts";
 import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
-import { sortKeyOf } from "../../../session/id.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../ports/search.ts";
@@ -36,7 +35,7 @@ export async function listSessions(operation: Operation, request: ListRequest): 
     for (const session of found) {
       if (session === undefined || !isMatch(session, filter, now)) continue;
       if (sessions.length === limit) {
-        return { sessions, next: sortKeyOf(sessions.at(-1)?.id ?? ""), total };
+        return { sessions, next: sessions.at(-1)?.handle ?? "", total };
       }
       sessions.push(session);
     }
@@ -44,7 +43,7 @@ export async function listSessions(operation: Operation, request: ListRequest): 
     if (entries.length < step || last === undefined) return { sessions, next: null, total };
     before = `(${last}`;
   }
-  return { sessions, next: sortKeyOf(idOf(before.slice(1))), total };
+  return { sessions, next: idOf(before.slice(1)), total };
 }
 
 /** Returns the keys of the indexes to read: that of the id in `field`, or all shards of the index of all sessions. */

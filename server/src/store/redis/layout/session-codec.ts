@@ -47,7 +47,8 @@ export function decode(id: string, text: string): Session {
   const lines = text.split(SEPARATOR);
   const isErasure = lines[2] === ERASED;
   return {
-    id,
+    handle: id,
+    generation: 0,
     createdAt,
     lastActiveAt: createdAt + Number(lines[0]),
     expiresAt: createdAt + Number(lines[1]),

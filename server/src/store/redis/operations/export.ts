@@ -167,7 +167,7 @@ async function exportKey(engine: Engine, name: string, after: number): Promise<K
 async function exportSession(engine: Engine, id: string, after: number): Promise<KeyItems> {
   const operation = engine.begin();
   const { now } = operation;
-  const request = { id, scope: "everyone", after, limit: RECORDS_AN_ITEM, now } as const;
+  const request = { handle: id, scope: "everyone", after, limit: RECORDS_AN_ITEM, now } as const;
   const page = await readRecordPage(operation, request);
   if (page === undefined) return nothing;
   const { life, total, first, records } = page;

@@ -102,7 +102,7 @@ export async function readResponse(operation: Operation, key: string): Promise<S
   if (stored === undefined || stored.need !== null) return undefined;
   const { fingerprint, response, id, created, storedAt } = stored;
   const idempotent = { key, fingerprint, response };
-  return { kind: "answer", idempotent, id, created, storedAt };
+  return { kind: "answer", idempotent, handle: id, created, storedAt };
 }
 
 /** Reads the stored responses of requests that created a session or stored records in it, oldest first. */
@@ -111,7 +111,7 @@ export async function responsesAbout(operation: Operation, id: string) {
   const found = await Promise.all(keys.map((key) => readResponse(operation, key)));
   return found
     .filter((item) => item !== undefined)
-    .filter((item) => item.id === id || item.created === id)
+    .filter((item) => item.handle === id || item.created === id)
     .toSorted((a, b) => a.storedAt - b.storedAt);
 }
 
@@ -124,7 +124,7 @@ export async function eraseResponses(operation: Operation, id: string): Promise<
 
 /** Imports a stored response of another store, unless it has expired or a later one is stored under the same key. */
 export async function importResponse(operation: Operation, item: StoredResponseItem) {
-  const { idempotent, id, created, storedAt } = item;
+  const { idempotent, handle: id, created, storedAt } = item;
   const { key, fingerprint, response } = idempotent;
   const stored = await readStored(operation, key);
   const life = storedAt + STORED_RESPONSE_LIFE_MS - operation.now;

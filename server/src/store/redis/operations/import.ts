@@ -30,7 +30,7 @@ export async function importItems(engine: Engine, { items, cursor, now }: Import
   await Promise.all(others.map((item) => importItem(engine, item, now)));
   for (const item of items) if (item.kind === "audit") await importItem(engine, item, now);
   const records = items.filter((item) => item.kind === "records");
-  const bySession = Map.groupBy(records, ({ session }) => session.id);
+  const bySession = Map.groupBy(records, ({ session }) => session.handle);
   await Promise.all(
     [...bySession.values()].map(async (pages) => {
       for (const page of pages) await importItem(engine, page, now);
@@ -63,7 +63,7 @@ function importItem(engine: Engine, item: TransferItem, now: number): Promise<un
 async function importSession(operation: Operation, item: SessionItem) {
   const { keys, policy } = operation.engine;
   const { session, associations, requests } = item;
-  const { id } = session;
+  const { handle: id } = session;
   const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
   if (ttl <= 0) return;
   await addToIndexes(operation, id, session, true);
@@ -80,7 +80,7 @@ async function importSession(operation: Operation, item: SessionItem) {
 /** Writes the claim of the session's visit if the session is live; otherwise releases that claim. */
 async function importClaim(operation: Operation, { session }: SessionItem): Promise<void> {
   const { keys, claimLife } = operation.engine;
-  const { id, visitId } = session;
+  const { handle: id, visitId } = session;
   if (visitId === null) return;
   const name = keys.visit(visitId);
   if (isLive(session, operation.now)) {
@@ -94,7 +94,7 @@ async function importRecords(operation: Operation, { session, first, records }: 
   const ttl = purgeAfter(session, true, policy) - operation.now;
   if (ttl <= 0) return;
   const args = [first, options.maxRecords, ttl, ...records.map(lineOf)];
-  await operation.change(scripts.importRecords, [keys.records(session.id)], args);
+  await operation.change(scripts.importRecords, [keys.records(session.handle)], args);
 }
 
 /** Returns whether the exporting store had nothing but records of the session. */

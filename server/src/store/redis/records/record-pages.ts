@@ -19,7 +19,7 @@ export async function readRecordPage(
   operation: Operation,
   request: RecordPageRequest,
 ): Promise<RecordPage | undefined> {
-  const { id, scope, after, limit, now } = request;
+  const { handle: id, scope, after, limit, now } = request;
   const head = await readRecords(operation, id, after + 1, Math.min(limit, RECORDS_A_READ));
   const { total, text } = head;
   if (text !== null && isErased(text)) return undefined;

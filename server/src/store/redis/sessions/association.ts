@@ -30,12 +30,12 @@ type Attempt =
  * for the session.
  */
 export async function associateIds(operation: Operation, request: AssociationRequest): Promise<AssociationResult> {
-  await operation.engine.renewals.of(request.id);
+  await operation.engine.renewals.of(request.handle);
   const first = operation.engine.connection.isOneServer
     ? await attemptCombined(operation, request)
     : await attempt(operation, request, "", false);
   if (first.outcome !== "unprepared") return resultOf(first);
-  const { id, ids } = request;
+  const { handle: id, ids } = request;
   const { stored } = first;
   const added = idFields.filter((field) => ids[field] !== null && stored?.[field] == null);
   // Obtaining the claim also adds the index entry of the visit.
@@ -68,7 +68,7 @@ async function attempt(
   nonce: string,
   isPrepared: boolean,
 ): Promise<Attempt> {
-  const { id } = request;
+  const { handle: id } = request;
   const names = [...sessionKeys(operation, id), operation.keys.fence(id, nonce)];
   const args = argsOf(operation, request, [nonce, FENCE_LIFE, isPrepared ? 1 : 0]);
   return attemptIn(operation, id, await operation.change(scripts.associateIds, names, args));
@@ -76,7 +76,7 @@ async function attempt(
 
 /** Claims the visit, adds the index entries and associates the ids in one script. */
 async function attemptCombined(operation: Operation, request: AssociationRequest) {
-  const { id, ids } = request;
+  const { handle: id, ids } = request;
   const claim = newClaim(operation, id, ids.visitId);
   const entries = indexEntriesFor(operation, id, ids, true);
   const names = [...sessionKeys(operation, id), ...claim.names, ...entries.names];
@@ -86,7 +86,11 @@ async function attemptCombined(operation: Operation, request: AssociationRequest
 }
 
 /** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
-function argsOf(operation: Operation, { id, ids, scope }: AssociationRequest, own: readonly Argument[]): Argument[] {
+function argsOf(
+  operation: Operation,
+  { handle: id, ids, scope }: AssociationRequest,
+  own: readonly Argument[],
+): Argument[] {
   const given = idFields.map((field) => ids[field] ?? "");
   return [...sessionArgs(operation, id), encodeScope(scope), ...own, ...given];
 }

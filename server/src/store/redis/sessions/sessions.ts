@@ -36,7 +36,7 @@ export async function create(operation: Operation, session: Session): Promise<Cr
     const outcome = await createCombined(operation, session, text, ttl);
     if (outcome !== "claimed") return { outcome };
   }
-  const { id, visitId } = session;
+  const { handle: id, visitId } = session;
   // Obtaining the claim also adds the index entry of the visit.
   const indexed = addToIndexes(operation, id, { ...session, visitId: null }, true);
   if (visitId !== null) {
@@ -51,7 +51,7 @@ export async function create(operation: Operation, session: Session): Promise<Cr
 
 /** Creates a session in one round trip. If another session has the claim, stores nothing and returns `claimed`. */
 async function createCombined(operation: Operation, session: Session, text: string, ttl: number) {
-  const { id, visitId } = session;
+  const { handle: id, visitId } = session;
   const claim = newClaim(operation, id, visitId);
   const entries = indexEntriesFor(operation, id, session, true);
   const names = [operation.keys.session(id), ...claim.names, ...entries.names];
@@ -69,7 +69,7 @@ async function createWithVisit(
   ttl: number,
   indexed: Promise<void>,
 ): Promise<CreateResult> {
-  const { id } = session;
+  const { handle: id } = session;
   let outcome: CreateResult["outcome"] = "created";
   const written = obtainVisit(operation, id, visitId, async (nonce) => {
     await indexed;
@@ -90,11 +90,11 @@ async function createWithVisit(
 /** Starts to store a renewal at `now`. If that fails, the next use of the session finds it unchanged and renews it. */
 export function renew(engine: Engine, session: Session, now: number): void {
   const store = () => engine.change(now, (operation) => storeRenewal(operation, session));
-  engine.renewals.add(session.id, () => store().catch(() => undefined));
+  engine.renewals.add(session.handle, () => store().catch(() => undefined));
 }
 
 async function storeRenewal(operation: Operation, session: Session): Promise<void> {
-  const { id, visitId } = session;
+  const { handle: id, visitId } = session;
   // A session without ids may be implicit, so it may not be in the index of all sessions yet.
   if (hasNoIds(session)) await addToIndexes(operation, id, noIdentity, true);
   const names = sessionKeys(operation, id);

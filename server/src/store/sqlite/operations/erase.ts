@@ -8,25 +8,25 @@ import type { WriteOperations } from "../writer/writer-protocol.ts";
  * Creates the operation that erases sessions with all their data. SQLite overwrites deleted rows (`secure_delete`).
  * Older copies in the write-ahead log and in page gaps are removed after the commit (`writer/checkpoints.ts`).
  *
- * If the implicit session of an erased id would still be live, a tombstone replaces it: an ended session without ids.
+ * If the implicit session of an erased handle would still be live, a tombstone replaces it: an ended session without ids.
  */
 export function createErase(
   { index, sessions, segments, journal, responses }: Tables,
   lifetimes: Lifetimes,
 ): WriteOperations["eraseSessions"] {
-  function tombstoneOf(id: string, now: number): Session | undefined {
-    const session = implicitSessionOf(id, lifetimes);
+  function tombstoneOf(handle: string, now: number): Session | undefined {
+    const session = implicitSessionOf(handle, lifetimes);
     return session.expiresAt > now ? { ...session, ...noIdentity, ended: true } : undefined;
   }
 
-  return ({ ids, now }) => {
+  return ({ handles, now }) => {
     const tombstones: Session[] = [];
     const indexed = new Map<number, Identity>();
-    for (const id of ids) {
-      const key = keyOf(id);
-      const stored = sessions.find(id);
-      const tombstone = tombstoneOf(id, now);
-      responses.remove(id);
+    for (const handle of handles) {
+      const key = keyOf(handle);
+      const stored = sessions.find(handle);
+      const tombstone = tombstoneOf(handle, now);
+      responses.remove(handle);
       if (stored !== undefined) {
         segments.remove(key, Number.MAX_SAFE_INTEGER);
         indexed.set(key, stored);
@@ -35,7 +35,7 @@ export function createErase(
       } else if (tombstone !== undefined) sessions.insert(tombstone);
       if (tombstone !== undefined) tombstones.push(tombstone);
     }
-    journal.erase(new Set(ids));
+    journal.erase(new Set(handles));
     index.remove(indexed);
     return tombstones;
   };

@@ -4,7 +4,7 @@ import { recordOf } from "../../record-line.ts";
 import { readApiKeys } from "../tables/api-key-table.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
 import { readClock, readSecrets } from "../tables/meta-tables.ts";
-import { idOf } from "../tables/session-row.ts";
+import { handleOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
 
@@ -95,7 +95,7 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
     const located = database
       .prepare("SELECT id AS at, tail FROM sessions WHERE id > ? ORDER BY id LIMIT ?")
       .all(after, MAX_ITEMS)
-      .map(({ at, tail }) => ({ id: idOf(at as number, tail as string), at: at as number }));
+      .map(({ at, tail }) => ({ handle: handleOf(at as number, tail as string), at: at as number }));
     const last = located.at(-1);
     if (last === undefined) return { items: [], next: "unmerged 0 0", progress: 1 };
     const { items, rest = { at: last.at, from: 0 } } = exportSessions(context, located, cursor, now);
@@ -111,8 +111,8 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
     const start = cursor.from > 0 ? cursor.at - 1 : cursor.at;
     const end = start + MAX_ITEMS;
     const all = journal.unmergedSessions();
-    const located = all.slice(start, end).map((id, i) => ({ id, at: start + i + 1 }));
-    const withoutRow = located.filter(({ id }) => sessions.find(id) === undefined);
+    const located = all.slice(start, end).map((handle, i) => ({ handle, at: start + i + 1 }));
+    const withoutRow = located.filter(({ handle }) => sessions.find(handle) === undefined);
     const { items, rest } = exportSessions(context, withoutRow, cursor, now);
     if (rest !== undefined) return { items, next: `unmerged ${rest.at} ${rest.from}`, progress: 1 };
     return { items, next: end < all.length ? `unmerged ${end} 0` : null, progress: 1 };
@@ -122,17 +122,17 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
 /** Exports sessions with their records. `rest` is where the next page begins if sessions are left. */
 function exportSessions(
   context: Context,
-  located: readonly { readonly id: string; readonly at: number }[],
+  located: readonly { readonly handle: string; readonly at: number }[],
   cursor: Cursor,
   now: number,
 ) {
   const items: TransferItem[] = [];
   let room = MAX_CHARACTERS;
-  for (const { id, at } of located) {
+  for (const { handle, at } of located) {
     let from = cursor.from > 0 && at === cursor.at ? cursor.from : 0;
     for (let hasMore = true; hasMore; ) {
       if (room <= 0) return { items, rest: from === 0 ? { at: at - 1, from } : { at, from } };
-      const part = exportSession(context, id, from, now);
+      const part = exportSession(context, handle, from, now);
       items.push(...part.items);
       room -= part.characters;
       hasMore = part.next !== undefined;
@@ -143,9 +143,9 @@ function exportSessions(
 }
 
 /** Exports records of a session from the sequence `from`; if that is 0, the session and its first records. */
-function exportSession({ readRecordPage }: Context, id: string, from: number, now: number) {
+function exportSession({ readRecordPage }: Context, handle: string, from: number, now: number) {
   const after = Math.max(0, from - 1);
-  const page = readRecordPage({ id, scope: "everyone", after, limit: RECORDS_PER_ITEM, now });
+  const page = readRecordPage({ handle, scope: "everyone", after, limit: RECORDS_PER_ITEM, now });
   if (page === null) return { items: [], characters: 0 };
   const { life, total, first, lines } = page;
   const { session, associations } = life;

@@ -17,7 +17,7 @@ export function createImport(
   function importOther(item: Exclude<TransferItem, SessionItem>): unknown {
     switch (item.kind) {
       case "records":
-        return segments.import(item.session.id, item.first, item.records.map(lineOf));
+        return segments.import(item.session.handle, item.first, item.records.map(lineOf));
       case "answer":
         return responses.import(item);
       case "key":
@@ -40,7 +40,7 @@ export function createImport(
     const skipped: string[] = [];
     for (const item of items) {
       if (item.kind !== "session") importOther(item);
-      else if (!sessions.import(item)) skipped.push(item.session.id);
+      else if (!sessions.import(item)) skipped.push(item.session.handle);
     }
     setCursor.run(cursor);
     return skipped;

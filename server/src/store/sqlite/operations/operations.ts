@@ -2,9 +2,9 @@ import type { DatabaseSync } from "node:sqlite";
 import { associate } from "../../../session/association.ts";
 import { idFields } from "../../../session/fields.ts";
 import { type Lifetimes, renewed } from "../../../session/lifetime.ts";
-import { isWithin, type Scope } from "../../../session/permissions.ts";
+import { isReached } from "../../../session/permissions.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
-import type { AssociationRequest, AssociationResult, CreateResult } from "../../ports/sessions.ts";
+import type { AssociationRequest, AssociationResult, CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { WriterOptions } from "../options.ts";
 import { implicitSessionOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
@@ -29,8 +29,8 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
   return {
     create: (change) => responses.applyOnce(change, () => create(tables, change.session, change.now)),
     associate: (request) => associateSession(tables, request, lifetimes),
-    renew: ({ id, now }) =>
-      changeLive(tables, { id, now, scope: "everyone" }, lifetimes, (session) => renewed(session, now, lifetimes)),
+    renew: ({ handle, now }) =>
+      changeLive(tables, { handle, now, scope: "everyone" }, lifetimes, (session) => renewed(session, now, lifetimes)),
     end: (change) =>
       changeLive(tables, change, lifetimes, (session) => ({
         ...session,
@@ -80,7 +80,7 @@ export function createReadOperations(database: DatabaseSync, tables: Tables, opt
     readRecordPage,
     findReplay: (request) => tables.responses.find(request),
     listSessions: createSessionSearch(database, tables, options.retention),
-    listStoredResponses: ({ id, now }) => tables.responses.ofSession(id, now),
+    listStoredResponses: ({ handle, now }) => tables.responses.ofSession(handle, now),
     exportPage: createExport({ database, tables, readRecordPage }),
   };
 }
@@ -88,7 +88,7 @@ export function createReadOperations(database: DatabaseSync, tables: Tables, opt
 function create({ sessions }: Tables, session: Session, now: number): CreateResult {
   // A session without ids is not stored (contract.md#rule-8). Only the response to its request may be stored.
   if (hasNoIds(session)) return { outcome: "created" };
-  if (sessions.isVisitHeld(session.visitId, session.id, now)) {
+  if (sessions.isVisitHeld(session.visitId, session.handle, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
   return { outcome: sessions.insert(session) ? "created" : "id-taken" };
@@ -96,20 +96,20 @@ function create({ sessions }: Tables, session: Session, now: number): CreateResu
 
 function associateSession(
   { sessions, journal }: Tables,
-  { id, ids, scope, now }: AssociationRequest,
+  { handle, generation, ids, scope, now }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult {
-  const stored = sessions.findWithHistory(id);
-  const session = stored?.session ?? implicitSessionOf(id, lifetimes);
-  if (!isLive(session, now) || !isWithin(session.customerId, scope)) return { outcome: "absent" };
+  const stored = sessions.findWithHistory(handle);
+  const session = stored?.session ?? implicitSessionOf(handle, lifetimes);
+  if (!isLive(session, now) || !isReached(session, generation, scope)) return { outcome: "absent" };
   const result = associate(session, ids, now, lifetimes);
   if (result.outcome === "conflict") return result;
   if (result.outcome === "unchanged") return { outcome: "associated", session };
   const next = result.session;
-  if (session.visitId === null && sessions.isVisitHeld(next.visitId, id, now)) {
+  if (session.visitId === null && sessions.isVisitHeld(next.visitId, handle, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
-  const records = (stored?.records ?? 0) + journal.unmerged(id).length;
+  const records = (stored?.records ?? 0) + journal.unmerged(handle).length;
   if (stored === undefined) {
     if (!sessions.insertAssociated(next, records, now)) return { outcome: "absent" };
   } else if (idFields.every((field) => session[field] === next[field])) sessions.renew(next);
@@ -120,13 +120,13 @@ function associateSession(
 /** Calls `next` with the live session; stores and returns the result. Returns `null` if none is live in the scope. */
 function changeLive(
   { sessions }: Tables,
-  { id, now, scope }: { readonly id: string; readonly now: number; readonly scope: Scope },
+  { handle, generation, now, scope }: EndRequest,
   lifetimes: Lifetimes,
   next: (session: Session) => Session,
 ): Session | null {
-  const stored = sessions.find(id);
-  const before = stored ?? implicitSessionOf(id, lifetimes);
-  if (!isLive(before, now) || !isWithin(before.customerId, scope)) return null;
+  const stored = sessions.find(handle);
+  const before = stored ?? implicitSessionOf(handle, lifetimes);
+  if (!isLive(before, now) || !isReached(before, generation, scope)) return null;
   const session = next(before);
   if (stored === undefined) return sessions.insert(session) ? session : null;
   if (session.ended) sessions.update(stored, session);

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
-import { ANY_ID, EPOCH, idOf, KEYS_PER_MS } from "../tables/session-row.ts";
+import { ANY_ID, EPOCH, handleOf, KEYS_PER_MS } from "../tables/session-row.ts";
 import { RESPONSES_PURGED } from "../tables/stored-responses.ts";
 import type { Tables } from "../tables.ts";
 import type { PurgeOutcome } from "../writer/writer-protocol.ts";
@@ -180,13 +180,13 @@ export class ExpiryPurge {
   #isKept(row: Row): boolean {
     if (row.outdated === 0 && row.empty === 0) return true;
     // If the session has records that are not merged yet, merging them would create its row again.
-    return this.#tables.journal.unmerged(idOf(row.id, row.tail)).length > 0;
+    return this.#tables.journal.unmerged(handleOf(row.id, row.tail)).length > 0;
   }
 
   #delete(row: Row): void {
     const { index, sessions, responses } = this.#tables;
     sessions.remove(row.id);
     if (row.indexed === 1) index.noteDeleted(row.id);
-    if (row.empty === 0) responses.remove(idOf(row.id, row.tail));
+    if (row.empty === 0) responses.remove(handleOf(row.id, row.tail));
   }
 }

@@ -1,4 +1,4 @@
-import { isWithin } from "../../../session/permissions.ts";
+import { isReached } from "../../../session/permissions.ts";
 import { isLive, type Session } from "../../../session/session.ts";
 import type { EndEvent } from "../../../session/timeline.ts";
 import type { WriterOptions } from "../options.ts";
@@ -15,25 +15,25 @@ export function createRecordReader(
   { lifetimes, maxRecords, retention }: WriterOptions,
 ): ReadOperations["readRecordPage"] {
   /** Returns a session if it is live, or if something of it is stored and its retention is not over. */
-  function findRetained(id: string, hasRecords: boolean, now: number): Session | undefined {
-    const stored = sessions.find(id);
-    const session = stored ?? implicitSessionOf(id, lifetimes);
+  function findRetained(handle: string, hasRecords: boolean, now: number): Session | undefined {
+    const stored = sessions.find(handle);
+    const session = stored ?? implicitSessionOf(handle, lifetimes);
     if (isLive(session, now)) return session;
     if (isErased(session, now)) return undefined;
     const isStored = stored !== undefined || hasRecords;
     return isStored && now < session.expiresAt + retention ? session : undefined;
   }
 
-  return ({ id, scope, after, limit, now }) => {
-    const unmerged = journal.unmerged(id);
-    const session = findRetained(id, unmerged.length > 0, now);
-    if (session === undefined || !isWithin(session.customerId, scope)) return null;
-    const merged = segments.counts(id).records;
+  return ({ handle, generation, scope, after, limit, now }) => {
+    const unmerged = journal.unmerged(handle);
+    const session = findRetained(handle, unmerged.length > 0, now);
+    if (session === undefined || !isReached(session, generation, scope)) return null;
+    const merged = segments.counts(handle).records;
     const total = merged + unmerged.length;
     // More records may have been dropped than `maxRecords` requires now: the setting may have been lower before.
-    const dropped = Math.max(total - maxRecords, merged === 0 ? 0 : segments.dropped(id));
+    const dropped = Math.max(total - maxRecords, merged === 0 ? 0 : segments.dropped(handle));
     const first = Math.max(after, dropped) + 1;
-    const lines = first > merged ? [] : segments.read(id, first, limit, MAX_CHARACTERS);
+    const lines = first > merged ? [] : segments.read(handle, first, limit, MAX_CHARACTERS);
     const next = first + lines.length;
     if (next > merged) appendFitting(lines, unmerged.slice(next - merged - 1), limit);
     const associations = sessions.associations(session);

@@ -1,19 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import { idsBySelectivity } from "../../../session/fields.ts";
 import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
-import { sortKeyOf } from "../../../session/id.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { MAX_COUNTED } from "../../ports/search.ts";
 import { sqlOf } from "../statements.ts";
 import {
   EPOCH,
-  idOf,
+  handleBeforeRow,
+  handleOf,
   KEYS_PER_MS,
   keyOf,
   type SessionRow,
   sessionColumns,
   sessionOf,
-  sortKeyOfRow,
 } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
@@ -72,11 +71,11 @@ export function createSessionSearch(
       if (!(includePurgeable || isRetained(row, now)) || !isMatch(row.session, filter, now)) continue;
       // The page already has `limit` sessions, and this one matches too, so another page follows.
       if (found.length === limit) {
-        return { sessions: found, next: sortKeyOf(found.at(-1)?.id ?? ""), total };
+        return { sessions: found, next: found.at(-1)?.handle ?? "", total };
       }
       found.push(row.session);
     }
-    const next = isLast || lastKey === undefined ? null : sortKeyOfRow(lastKey);
+    const next = isLast || lastKey === undefined ? null : handleBeforeRow(lastKey);
     return { sessions: found, next, total };
   };
 }
@@ -99,5 +98,5 @@ function firstKeyAt(time: number): number {
 type RawRow = [id: number, records: number, ...row: SessionRow];
 
 function rowOf([key, records, ...row]: RawRow) {
-  return { session: sessionOf(idOf(key, row[0]), key, row), hasRecords: records > 0 };
+  return { session: sessionOf(handleOf(key, row[0]), key, row), hasRecords: records > 0 };
 }

@@ -1,6 +1,6 @@
 import { forEachJournalLine } from "./journal-lines.ts";
 
-/** Records that are not in a segment yet: their lines by session id. */
+/** Records that are not in a segment yet: their lines by handle. */
 export class JournalBatch {
   readonly sessions = new Map<string, string[]>();
   records = 0;
@@ -10,9 +10,9 @@ export class JournalBatch {
   /** The last row of the journal that belongs to the batch. */
   lastRow = 0;
 
-  add(id: string, line: string): void {
-    const known = this.sessions.get(id);
-    if (known === undefined) this.sessions.set(id, [line]);
+  add(handle: string, line: string): void {
+    const known = this.sessions.get(handle);
+    if (known === undefined) this.sessions.set(handle, [line]);
     else known.push(line);
     this.records++;
     this.characters += line.length;
@@ -20,20 +20,20 @@ export class JournalBatch {
 
   /** Removes the lines that were added last. `lines` is the text of their row in the journal. */
   takeBack(lines: string): void {
-    forEachJournalLine(lines, (id, line) => {
-      const known = this.sessions.get(id);
+    forEachJournalLine(lines, (handle, line) => {
+      const known = this.sessions.get(handle);
       known?.pop();
-      if (known?.length === 0) this.sessions.delete(id);
+      if (known?.length === 0) this.sessions.delete(handle);
       this.records--;
       this.characters -= line.length;
     });
   }
 
-  remove(id: string): void {
-    for (const line of this.sessions.get(id) ?? []) {
+  remove(handle: string): void {
+    for (const line of this.sessions.get(handle) ?? []) {
       this.records--;
       this.characters -= line.length;
     }
-    this.sessions.delete(id);
+    this.sessions.delete(handle);
   }
 }

@@ -70,8 +70,8 @@ export class Journal implements Transactional {
     };
     forEachUnmergedLine(
       database,
-      (id) => segments.counts(id).journaled,
-      (id, line) => this.#collecting.add(id, line),
+      (handle) => segments.counts(handle).journaled,
+      (handle, line) => this.#collecting.add(handle, line),
     );
     this.#lastRow = Number(this.#sql.lastRow.get()?.["seq"] ?? 0);
     this.#committedRow = this.#lastRow;
@@ -84,36 +84,36 @@ export class Journal implements Transactional {
     if (this.#collecting.records === 0) this.#collecting.since = now;
     // Added before the commit, since later changes of the same transaction count these lines. A rollback removes
     // them again.
-    forEachJournalLine(lines, (id, line) => this.#collecting.add(id, line));
+    forEachJournalLine(lines, (handle, line) => this.#collecting.add(handle, line));
   }
 
   /** Returns the lines of a session that are not merged yet, in order. */
-  unmerged(id: string): readonly string[] {
-    const older = this.#merging?.sessions.get(id);
-    const newer = this.#collecting.sessions.get(id);
+  unmerged(handle: string): readonly string[] {
+    const older = this.#merging?.sessions.get(handle);
+    const newer = this.#collecting.sessions.get(handle);
     if (older === undefined) return newer ?? [];
     return newer === undefined ? older : [...older, ...newer];
   }
 
-  /** Returns the ids of the sessions that have lines which are not merged yet. */
+  /** Returns the handles of the sessions that have lines which are not merged yet. */
   unmergedSessions(): string[] {
     const older = this.#merging?.sessions.keys() ?? [];
     return [...new Set([...older, ...this.#collecting.sessions.keys()])];
   }
 
   /** Removes the lines of these sessions, including merged ones. Reads the whole journal. */
-  erase(ids: ReadonlySet<string>): void {
+  erase(handles: ReadonlySet<string>): void {
     for (const { sequence, lines } of this.#sql.all.all() as {
       sequence: number;
       lines: string;
     }[]) {
       let kept = "";
-      forEachJournalLine(lines, (id, line) => {
-        if (!ids.has(id)) kept += `${id}${line}\n`;
+      forEachJournalLine(lines, (handle, line) => {
+        if (!handles.has(handle)) kept += `${handle}${line}\n`;
       });
       if (kept.length < lines.length) this.#sql.rewrite.run(kept, sequence);
     }
-    this.#erased = ids;
+    this.#erased = handles;
   }
 
   /** Does a slice of the current merge. Returns false when there is nothing more to do now. */
@@ -128,9 +128,9 @@ export class Journal implements Transactional {
   commit(): void {
     this.#committedRow = this.#lastRow;
     this.#onCommit?.();
-    for (const id of this.#erased) {
-      this.#merging?.remove(id);
-      this.#collecting.remove(id);
+    for (const handle of this.#erased) {
+      this.#merging?.remove(handle);
+      this.#collecting.remove(handle);
     }
     if (this.#merging === undefined && this.#isMergeDue()) this.#startMerge();
     this.#endTransaction();
@@ -162,7 +162,7 @@ export class Journal implements Transactional {
     this.#merged = 0;
     this.#trimStep = 0;
     const keys = new Map([...batch.sessions.keys()].map((id) => [id, keyOf(id)]));
-    this.#queue = [...keys].toSorted((a, b) => a[1] - b[1]).map(([id]) => id);
+    this.#queue = [...keys].toSorted((a, b) => a[1] - b[1]).map(([handle]) => handle);
   }
 
   #mergeSlice(batch: JournalBatch): void {
@@ -173,9 +173,9 @@ export class Journal implements Transactional {
     let end = start;
     const last = Math.min(this.#queue.length, start + SLICE.sessions * pace);
     while (end < last && characters > 0) {
-      const id = this.#queue[end++] as string;
-      const lines = batch.sessions.get(id) ?? [];
-      this.#segments.append(id, lines, batch.lastRow);
+      const handle = this.#queue[end++] as string;
+      const lines = batch.sessions.get(handle) ?? [];
+      this.#segments.append(handle, lines, batch.lastRow);
       for (const line of lines) characters -= line.length;
     }
     this.#onCommit = () => {

@@ -44,24 +44,24 @@ export class SegmentTable extends Stateless {
   }
 
   /** Returns the counts of a session; zeros if it is not stored. */
-  counts(id: string): RecordCounts {
-    return this.#counts(id) ?? { records: 0, journaled: 0 };
+  counts(handle: string): RecordCounts {
+    return this.#counts(handle) ?? { records: 0, journaled: 0 };
   }
 
   /** Returns the number of records of a session that were dropped. */
-  dropped(id: string): number {
-    return ((this.#sql.oldest.get(keyOf(id))?.["first"] ?? 1) as number) - 1;
+  dropped(handle: string): number {
+    return ((this.#sql.oldest.get(keyOf(handle))?.["first"] ?? 1) as number) - 1;
   }
 
   /** Appends journal lines of a session to its segments, and stores that lines up to row `journaled` are merged. */
-  append(id: string, lines: readonly string[], journaled: number): void {
-    const counts = this.#counts(id);
+  append(handle: string, lines: readonly string[], journaled: number): void {
+    const counts = this.#counts(handle);
     // `insert` returns false if another session has the same row key (see `createSessionReader`). Then the records
     // cannot be stored.
-    if (counts === undefined && !this.#sessions.insert(implicitSessionOf(id, this.#lifetimes))) return;
+    if (counts === undefined && !this.#sessions.insert(implicitSessionOf(handle, this.#lifetimes))) return;
     const before = counts?.records ?? 0;
     const total = before + lines.length;
-    const key = keyOf(id);
+    const key = keyOf(handle);
     const dropped = Math.max(0, total - this.#maxRecords);
     const kept = lines.slice(Math.max(0, dropped - before));
     this.#insert(key, total - kept.length + 1, kept);
@@ -73,26 +73,26 @@ export class SegmentTable extends Stateless {
    * Appends records that another store exported, except those that are stored already. `first` is the sequence of the
    * first line. Does nothing if the session is not stored.
    */
-  import(id: string, first: number, lines: readonly string[]): void {
-    const counts = this.#counts(id);
+  import(handle: string, first: number, lines: readonly string[]): void {
+    const counts = this.#counts(handle);
     if (counts === undefined || first + lines.length - 1 <= counts.records) return;
     if (first > counts.records + 1) {
       // The exporting store had dropped the records between those stored here and `first`. So it had also dropped
       // those stored here, which are older.
-      this.remove(keyOf(id), Number.MAX_SAFE_INTEGER);
-      this.#sql.setCounts.run(first - 1, counts.journaled, keyOf(id));
+      this.remove(keyOf(handle), Number.MAX_SAFE_INTEGER);
+      this.#sql.setCounts.run(first - 1, counts.journaled, keyOf(handle));
     }
-    this.append(id, lines.slice(Math.max(0, counts.records + 1 - first)), counts.journaled);
+    this.append(handle, lines.slice(Math.max(0, counts.records + 1 - first)), counts.journaled);
   }
 
   /**
    * Returns at most `limit` lines of a session, beginning with the sequence `from`. Once the lines have
    * `maxCharacters` characters, no more are added. The first line is always returned.
    */
-  read(id: string, from: number, limit: number, maxCharacters: number): string[] {
+  read(handle: string, from: number, limit: number, maxCharacters: number): string[] {
     const lines: string[] = [];
     let room = maxCharacters;
-    for (const row of this.#sql.segmentsFrom.iterate(keyOf(id), from)) {
+    for (const row of this.#sql.segmentsFrom.iterate(keyOf(handle), from)) {
       const all = (row["lines"] as string).split("\n");
       for (const line of all.slice(Math.max(0, from - (row["first"] as number)))) {
         if (lines.length === limit || room <= 0) return lines;
@@ -108,9 +108,9 @@ export class SegmentTable extends Stateless {
     return Number(this.#sql.remove.run(session, limit).changes);
   }
 
-  #counts(id: string): RecordCounts | undefined {
-    const row = this.#sql.counts.get(keyOf(id));
-    return row?.["tail"] === tailOf(id) ? (row as unknown as RecordCounts) : undefined;
+  #counts(handle: string): RecordCounts | undefined {
+    const row = this.#sql.counts.get(keyOf(handle));
+    return row?.["tail"] === tailOf(handle) ? (row as unknown as RecordCounts) : undefined;
   }
 
   #insert(key: number, first: number, lines: readonly string[]): void {

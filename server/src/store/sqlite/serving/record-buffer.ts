@@ -19,9 +19,9 @@ export class RecordBuffer {
   }
 
   /** Adds records. Returns false if the buffer is full. */
-  add(id: string, records: readonly RequestRecord[], now: number): boolean {
+  add(handle: string, records: readonly RequestRecord[], now: number): boolean {
     if (this.#lines.length + this.#taken.lines.length >= MAX_CHARACTERS) return false;
-    for (const record of records) this.#lines += journalLine(id, record);
+    for (const record of records) this.#lines += journalLine(handle, record);
     this.#records += records.length;
     this.#latest = now;
     return true;

@@ -7,7 +7,7 @@ import { identityOf, type Session } from "../../../session/session.ts";
 export const EPOCH = 1_577_836_800_000;
 /** The number of row keys for each millisecond: a key contains 12 bits of the counter in the session id. */
 export const KEYS_PER_MS = 4096;
-/** The number of characters at the beginning of a session id that can be computed from its row key. */
+/** The number of characters at the beginning of a handle that can be computed from its row key. */
 const HEAD_LENGTH = 10;
 
 /** The columns of `sessions` with ids, in the order in which they are read and written. */
@@ -28,18 +28,18 @@ export type SessionRow = [
   ...ids: (string | null)[],
 ];
 
-export function keyOf(id: string): number {
-  const { createdAt, count } = timeAndCount(id);
+export function keyOf(handle: string): number {
+  const { createdAt, count } = timeAndCount(handle);
   return (createdAt - EPOCH) * KEYS_PER_MS + (count % KEYS_PER_MS);
 }
 
-/** Returns the part of a session id that its row key does not contain. */
-export function tailOf(id: string): string {
-  return id.slice(HEAD_LENGTH);
+/** Returns the part of a handle that its row key does not contain. */
+export function tailOf(handle: string): string {
+  return handle.slice(HEAD_LENGTH);
 }
 
-/** Returns the sort key of a row: 24 characters of a session id, with zeros for the random bytes. */
-export function sortKeyOfRow(key: number): string {
+/** Returns a handle with the time and the count of a row, and zeros for the random bytes. */
+export function handleBeforeRow(key: number): string {
   const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;
   const bytes = Buffer.alloc(18);
   bytes.writeUIntBE((key - count) / KEYS_PER_MS + EPOCH, 0, 6);
@@ -47,14 +47,15 @@ export function sortKeyOfRow(key: number): string {
   return bytes.toString("base64url");
 }
 
-export function idOf(key: number, tail: string): string {
-  return sortKeyOfRow(key).slice(0, HEAD_LENGTH) + tail;
+export function handleOf(key: number, tail: string): string {
+  return handleBeforeRow(key).slice(0, HEAD_LENGTH) + tail;
 }
 
-export function sessionOf(id: string, key: number, row: SessionRow): Session {
+export function sessionOf(handle: string, key: number, row: SessionRow): Session {
   const createdAt = Math.floor(key / KEYS_PER_MS) + EPOCH;
   return {
-    id,
+    handle,
+    generation: 0,
     createdAt,
     lastActiveAt: createdAt + row[1],
     expiresAt: createdAt + row[2],
@@ -64,9 +65,9 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
   };
 }
 
-/** Returns the implicit session of an id. It counts while nothing is stored for the id (contract.md#rule-8). */
-export function implicitSessionOf(id: string, lifetimes: Lifetimes): Session {
-  return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
+/** Returns the implicit session of a handle. It counts while nothing is stored for it (contract.md#rule-8). */
+export function implicitSessionOf(handle: string, lifetimes: Lifetimes): Session {
+  return implicitSession(handle, timeAndCount(handle).createdAt, lifetimes);
 }
 
 /** Returns true for an erased session's tombstone. Only a tombstone is ended and expires in the future. */

@@ -7,7 +7,7 @@ import type { SecondaryIndex } from "../index/secondary-index.ts";
 import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
-import { idColumns, idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./session-row.ts";
+import { handleOf, idColumns, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./session-row.ts";
 
 /** A stored session with its history. */
 export interface StoredSession {
@@ -17,16 +17,16 @@ export interface StoredSession {
   readonly history: readonly HistoryEntry[];
 }
 
-/** Creates a function that returns the stored session of an id, live or not. */
-export function createSessionReader(database: DatabaseSync): (id: string) => Session | undefined {
+/** Creates a function that returns the stored session of a handle, live or not. */
+export function createSessionReader(database: DatabaseSync): (handle: string) => Session | undefined {
   const byKey = database.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`);
   byKey.setReturnArrays(true);
-  return (id) => {
-    const key = keyOf(id);
+  return (handle) => {
+    const key = keyOf(handle);
     const row = byKey.get(key) as unknown as SessionRow | undefined;
     // Another session may have this row key: if the clock was set back before a restart, a millisecond can occur twice.
-    if (row === undefined || row[0] !== tailOf(id)) return undefined;
-    return sessionOf(id, key, row);
+    if (row === undefined || row[0] !== tailOf(handle)) return undefined;
+    return sessionOf(handle, key, row);
   };
 }
 
@@ -35,8 +35,8 @@ export function createSessionReader(database: DatabaseSync): (id: string) => Ses
  * method says that the caller does it.
  */
 export class SessionTable implements Transactional {
-  /** Returns the stored session of an id, live or not. */
-  readonly find: (id: string) => Session | undefined;
+  /** Returns the stored session of a handle, live or not. */
+  readonly find: (handle: string) => Session | undefined;
   readonly #index: SecondaryIndex;
   readonly #sql;
   #count: number;
@@ -72,29 +72,29 @@ export class SessionTable implements Transactional {
     return this.#count;
   }
 
-  findWithHistory(id: string): StoredSession | undefined {
-    const key = keyOf(id);
+  findWithHistory(handle: string): StoredSession | undefined {
+    const key = keyOf(handle);
     const row = this.#sql.withHistory.get(key) as unknown as
       | [records: number, history: string | null, ...SessionRow]
       | undefined;
     if (row === undefined) return undefined;
     const [records, history, ...columns] = row;
-    if (columns[0] !== tailOf(id)) return undefined;
-    return { session: sessionOf(id, key, columns), records, history: parseHistory(history) };
+    if (columns[0] !== tailOf(handle)) return undefined;
+    return { session: sessionOf(handle, key, columns), records, history: parseHistory(history) };
   }
 
-  associations({ id, createdAt }: Session): readonly AssociationEvent[] {
-    return eventsOf(this.findWithHistory(id)?.history ?? [], createdAt);
+  associations({ handle, createdAt }: Session): readonly AssociationEvent[] {
+    return eventsOf(this.findWithHistory(handle)?.history ?? [], createdAt);
   }
 
-  /** Returns true if a live session other than `id` holds the visit (contract.md#rule-2). */
-  isVisitHeld(visitId: string | null, id: string, now: number): boolean {
+  /** Returns true if a live session other than `handle` holds the visit (contract.md#rule-2). */
+  isVisitHeld(visitId: string | null, handle: string, now: number): boolean {
     if (visitId === null) return false;
     return this.#index.holders(visitId).some((key) => {
       const row = this.#sql.byKey.get(key) as unknown as SessionRow | undefined;
       if (row === undefined) return false;
-      const holder = sessionOf(idOf(key, row[0]), key, row);
-      return holder.visitId === visitId && holder.id !== id && isLive(holder, now);
+      const holder = sessionOf(handleOf(key, row[0]), key, row);
+      return holder.visitId === visitId && holder.handle !== handle && isLive(holder, now);
     });
   }
 
@@ -109,7 +109,7 @@ export class SessionTable implements Transactional {
   }
 
   update(before: Session, session: Session): void {
-    const key = keyOf(session.id);
+    const key = keyOf(session.handle);
     this.#sql.update.run(...valuesOf(session), key);
     this.#index.add(key, newIds(before, session), session.ended);
     if (session.visitId !== null && session.ended) this.#index.release(session.visitId, key);
@@ -118,12 +118,12 @@ export class SessionTable implements Transactional {
   /** Updates only the times of a session. The index does not contain them. */
   renew(session: Session): void {
     const [activeAfter, expiresAfter] = valuesOf(session);
-    this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.id));
+    this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.handle));
   }
 
   /** Stores an association that changed `before` to `session`. `records` is the number of earlier records. */
   associate(before: StoredSession, session: Session, records: number, now: number): void {
-    const key = keyOf(session.id);
+    const key = keyOf(session.handle);
     const entry = historyEntry(before.session, session, records, now);
     const [activeAfter, expiresAfter, , ...ids] = valuesOf(session);
     const history = JSON.stringify([...before.history, entry]);
@@ -138,12 +138,12 @@ export class SessionTable implements Transactional {
   import({ session, associations }: SessionItem): boolean {
     const entries = entriesOf(associations, session.createdAt);
     const history = entries.length === 0 ? null : JSON.stringify(entries);
-    const before = this.findWithHistory(session.id);
+    const before = this.findWithHistory(session.handle);
     if (before === undefined) return this.#insert(session, history);
     const isKnown = isSame(before.session, session) && before.history.length === entries.length;
     if (isKnown || isNewerState(before.session, session)) return true;
     this.update(before.session, session);
-    this.#sql.setHistory.run(history, keyOf(session.id));
+    this.#sql.setHistory.run(history, keyOf(session.handle));
     return true;
   }
 
@@ -154,7 +154,7 @@ export class SessionTable implements Transactional {
 
   /** Replaces the row of an erased session with `tombstone`. The caller removes the session's index entries. */
   bury(tombstone: Session): void {
-    const key = keyOf(tombstone.id);
+    const key = keyOf(tombstone.handle);
     this.#sql.update.run(...valuesOf(tombstone), key);
     this.#sql.clear.run(key);
   }
@@ -168,9 +168,9 @@ export class SessionTable implements Transactional {
   }
 
   #insert(session: Session, history: string | null): boolean {
-    const key = keyOf(session.id);
+    const key = keyOf(session.handle);
     const values = valuesOf(session);
-    const { changes } = this.#sql.insert.run(key, tailOf(session.id), ...values, history);
+    const { changes } = this.#sql.insert.run(key, tailOf(session.handle), ...values, history);
     if (Number(changes) !== 1) return false;
     this.#count++;
     this.#index.add(key, session, session.ended);

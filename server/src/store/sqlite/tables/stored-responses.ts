@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import type { Session } from "../../../session/session.ts";
 import type { StoredResponseItem } from "../../ports/idempotency.ts";
 import { type IdempotentRequest, type Replay, STORED_RESPONSE_LIFE_MS } from "../../ports/idempotency.ts";
 import { sqlOf } from "../statements.ts";
@@ -10,17 +11,17 @@ export const RESPONSES_PURGED = 256;
 const successes = ["created", "recorded"];
 
 /** The columns of a `StoredResponseItem`. */
-const COLUMNS = "key, fingerprint, response, session AS id, created, stored_at AS storedAt";
+const COLUMNS = "key, fingerprint, response, session AS handle, created, stored_at AS storedAt";
 type Row = IdempotentRequest & Omit<StoredResponseItem, "kind" | "idempotent">;
 
 /** A change that a request has asked for, perhaps with an idempotency key. */
 interface IdempotentChange {
   readonly idempotent?: IdempotentRequest;
   readonly now: number;
-  /** The id of the session in which the request records. */
-  readonly id?: string;
+  /** The handle of the session in which the request records. */
+  readonly handle?: string;
   /** The session that the request creates. */
-  readonly session?: { readonly id: string };
+  readonly session?: Pick<Session, "handle">;
 }
 
 /** The table `stored_responses` on the writer's connection: responses to requests with an idempotency key. */
@@ -49,7 +50,7 @@ export class StoredResponses extends Stateless {
    * a response is already stored under that key, returns a replay and does not call `apply`.
    */
   applyOnce<O extends { readonly outcome: string }>(
-    { idempotent, now, id, session }: IdempotentChange,
+    { idempotent, now, handle, session }: IdempotentChange,
     apply: () => O,
   ): O | Replay {
     if (idempotent === undefined) return apply();
@@ -57,7 +58,7 @@ export class StoredResponses extends Stateless {
     if (replay !== null) return replay;
     const result = apply();
     if (successes.includes(result.outcome)) {
-      this.#store({ idempotent, storedAt: now, id: id ?? null, created: session?.id ?? null });
+      this.#store({ idempotent, storedAt: now, handle: handle ?? null, created: session?.handle ?? null });
     }
     return result;
   }
@@ -80,13 +81,13 @@ export class StoredResponses extends Stateless {
   }
 
   /** Returns the responses for a session that have not expired at `now`. */
-  ofSession(id: string, now: number): StoredResponseItem[] {
-    return this.#sql.ofSession.all(id, now - STORED_RESPONSE_LIFE_MS).map(itemOf);
+  ofSession(handle: string, now: number): StoredResponseItem[] {
+    return this.#sql.ofSession.all(handle, now - STORED_RESPONSE_LIFE_MS).map(itemOf);
   }
 
   /** Deletes all responses for a session. */
-  remove(id: string): void {
-    this.#sql.remove.run(id);
+  remove(handle: string): void {
+    this.#sql.remove.run(handle);
   }
 
   /** Deletes at most `RESPONSES_PURGED` responses that have expired at `now`. Returns their number. */
@@ -102,12 +103,12 @@ export class StoredResponses extends Stateless {
       : { outcome: "key-reused" };
   }
 
-  #store({ idempotent, storedAt, id, created }: Omit<StoredResponseItem, "kind">): void {
-    this.#sql.insert.run(idempotent.key, idempotent.fingerprint, storedAt, idempotent.response, id, created);
+  #store({ idempotent, storedAt, handle, created }: Omit<StoredResponseItem, "kind">): void {
+    this.#sql.insert.run(idempotent.key, idempotent.fingerprint, storedAt, idempotent.response, handle, created);
   }
 }
 
 function itemOf(row: Readonly<Record<string, unknown>>): StoredResponseItem {
-  const { key, fingerprint, response, id, created, storedAt } = row as unknown as Row;
-  return { kind: "answer", idempotent: { key, fingerprint, response }, id, created, storedAt };
+  const { key, fingerprint, response, handle, created, storedAt } = row as unknown as Row;
+  return { kind: "answer", idempotent: { key, fingerprint, response }, handle, created, storedAt };
 }

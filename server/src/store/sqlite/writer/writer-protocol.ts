@@ -1,4 +1,3 @@
-import type { Scope } from "../../../session/permissions.ts";
 import type { Session } from "../../../session/session.ts";
 import type { RecordPage } from "../../../session/timeline.ts";
 import type { AuditEntry } from "../../audit-chain.ts";
@@ -8,7 +7,7 @@ import type { IdempotentRequest, Replay, StoredResponseItem } from "../../ports/
 import type { PurgeResult } from "../../ports/lifecycle.ts";
 import type { RecordPageRequest } from "../../ports/records.ts";
 import type { ListRequest, SessionPage } from "../../ports/search.ts";
-import type { AssociationRequest, AssociationResult, CreateResult } from "../../ports/sessions.ts";
+import type { AssociationRequest, AssociationResult, CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { ExportPage, ImportRequest } from "../../ports/transfer.ts";
 import type { Displacement } from "../files/file-guard.ts";
 
@@ -26,19 +25,19 @@ export interface WriteOperations {
   create(change: { readonly session: Session; readonly idempotent?: IdempotentRequest } & Timed): CreateResult | Replay;
   associate(change: AssociationRequest): AssociationResult;
   /** Renews a session. Returns the session as it is stored now; `null` if it was no longer live. */
-  renew(change: { readonly id: string } & Timed): Session | null;
-  /** Ends a session. Returns the ended session; `null` if there was no live session with this id in the scope. */
-  end(change: { readonly id: string; readonly scope: Scope } & Timed): Session | null;
-  /** Stores lines of the journal. `id` is their session, if the request has an idempotency key. */
+  renew(change: { readonly handle: string } & Timed): Session | null;
+  /** Ends a session. Returns the ended session; `null` if there was no live session with this handle in the scope. */
+  end(change: EndRequest): Session | null;
+  /** Stores lines of the journal. `handle` is their session, if the request has an idempotency key. */
   storeRecords(
     change: {
-      readonly id?: string;
+      readonly handle?: string;
       readonly lines: string;
       readonly idempotent?: IdempotentRequest;
     } & Timed,
   ): { readonly outcome: "recorded" } | Replay;
   /** Erases sessions. Returns a tombstone for each one whose implicit session would still be live. */
-  eraseSessions(change: { readonly ids: readonly string[] } & Timed): readonly Session[];
+  eraseSessions(change: { readonly handles: readonly string[] } & Timed): readonly Session[];
   eraseCustomerApiKeys(change: { readonly customerId: string } & Timed): number;
   /** Does a slice of housekeeping. Sessions are purged as of `sessionTime`, which is never later than `now`. */
   purgeExpired(change: { readonly sessionTime: number } & Timed): PurgeOutcome;
@@ -62,7 +61,7 @@ export interface WriteOperations {
   addSecret(change: { readonly base64: string } & Timed): null;
   /** Stores `now` as the time of the clock, as every group of writes does. */
   advanceClock(change: Timed): null;
-  /** Stores items that another store exported. Returns the ids of sessions that were skipped. */
+  /** Stores items that another store exported. Returns the handles of sessions that were skipped. */
   importItems(change: ImportRequest): readonly string[];
 }
 
@@ -71,7 +70,7 @@ export interface ReadOperations {
   readRecordPage(request: RecordPageRequest): RecordLines | null;
   findReplay(request: Omit<IdempotentRequest, "response"> & Timed): Replay | null;
   listSessions(request: ListRequest): SessionPage;
-  listStoredResponses(request: { readonly id: string } & Timed): readonly StoredResponseItem[];
+  listStoredResponses(request: { readonly handle: string } & Timed): readonly StoredResponseItem[];
   exportPage(request: { readonly after: string | null } & Timed): ExportPage;
 }
 
