@@ -88,7 +88,7 @@ export interface RequestEntry extends EntryIdentity {
 
 /** An event of the session's life in its timeline. The identity is that of the session after the event. */
 export interface LifeEntry extends EntryIdentity {
-  readonly type: "created" | "associated" | "ended" | "expired";
+  readonly type: "created" | "associated" | "rotated" | "ended" | "expired";
   /** Always `null`: only requests have a sequence number. */
   readonly sequence: null;
   /** ISO 8601 in UTC with milliseconds. */

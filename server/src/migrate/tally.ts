@@ -57,7 +57,7 @@ export function createTally(times: TallyTimes): Tally {
     add(item) {
       switch (item.kind) {
         case "session": {
-          const past = item.associations.map(({ at, after, fields }) => [at, after, ...fields]);
+          const past = item.associations.map(({ at, after, fields, isRotation }) => [at, after, isRotation, ...fields]);
           const until = purgeAfter(item.session, item.requests > 0, times);
           return count("sessions", [...factsOf(item.session), past, item.requests], until);
         }
@@ -98,8 +98,8 @@ export function createTally(times: TallyTimes): Tally {
 }
 
 function factsOf(session: Session): unknown[] {
-  const { handle: id, lastActiveAt, expiresAt, ended } = session;
-  return [id, lastActiveAt, expiresAt, ended, ...idFields.map((field) => session[field])];
+  const { handle, generation, lastActiveAt, expiresAt, ended } = session;
+  return [handle, generation, lastActiveAt, expiresAt, ended, ...idFields.map((field) => session[field])];
 }
 
 function partsOf(record: RequestRecord): unknown[] {

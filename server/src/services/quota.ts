@@ -39,10 +39,10 @@ export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmiss
       return replay ?? admit(customerId, now, () => store.create(session, now, idempotent));
     },
     async associate(request) {
-      const { handle, ids, now } = request;
+      const { handle, generation, ids, now } = request;
       if (ids.customerId === null) return store.associate(request);
       const known = await store.find(handle);
-      const isNew = known.customerId === null && isLive(known, now);
+      const isNew = known.customerId === null && known.generation === generation && isLive(known, now);
       if (!isNew) return store.associate(request);
       return admit(ids.customerId, now, () => store.associate(request));
     },

@@ -171,6 +171,8 @@ export class SessionService {
         throw new Refusal({ code: "already-exists", field: result.field });
       case "absent":
         return undefined;
+      default:
+        throw new TypeError(`an association without a rotation had the outcome ${result.outcome}`);
     }
   }
 

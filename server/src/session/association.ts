@@ -1,4 +1,5 @@
 import { type IdField, idFields } from "./fields.ts";
+import { MAX_GENERATION } from "./id.ts";
 import { expiryOf, isRenewalDue, type Lifetimes, renewed } from "./lifetime.ts";
 import { type Identity, identityOf, type Session } from "./session.ts";
 
@@ -9,16 +10,26 @@ export type Association =
   /** `session` must be stored instead of the old one. */
   | { readonly outcome: "changed"; readonly session: Session }
   /** The session has another value for the id `field`, so nothing is changed. */
-  | { readonly outcome: "conflict"; readonly field: IdField };
+  | { readonly outcome: "conflict"; readonly field: IdField }
+  /** The session cannot be rotated once more, so nothing is changed. */
+  | { readonly outcome: "rotation-limit" };
 
 /**
  * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ids, and
- * changes nothing if an id differs. The store checks that no other session has the same visit (contract.md#rule-2).
+ * changes nothing if an id differs. With `rotate` the session also gets the next generation (contract.md#rule-9). The
+ * store checks that no other session has the same visit (contract.md#rule-2).
  */
-export function associate(session: Session, ids: Identity, now: number, lifetimes: Lifetimes): Association {
+export function associate(
+  session: Session,
+  ids: Identity,
+  now: number,
+  lifetimes: Lifetimes,
+  rotate = false,
+): Association {
   const field = conflictingField(session, ids);
   if (field !== undefined) return { outcome: "conflict", field };
-  if (addsNothing(session, ids)) {
+  if (rotate && session.generation === MAX_GENERATION) return { outcome: "rotation-limit" };
+  if (!rotate && addsNothing(session, ids)) {
     return isRenewalDue(session, now, lifetimes)
       ? { outcome: "changed", session: renewed(session, now, lifetimes) }
       : { outcome: "unchanged", session };
@@ -26,7 +37,8 @@ export function associate(session: Session, ids: Identity, now: number, lifetime
   const merged = identityOf((name) => session[name] ?? ids[name]);
   const lastActiveAt = Math.max(session.lastActiveAt, now);
   const expiresAt = expiryOf(merged, session.createdAt, lastActiveAt, lifetimes);
-  return { outcome: "changed", session: { ...session, ...merged, lastActiveAt, expiresAt } };
+  const generation = session.generation + (rotate ? 1 : 0);
+  return { outcome: "changed", session: { ...session, ...merged, generation, lastActiveAt, expiresAt } };
 }
 
 function conflictingField(session: Identity, ids: Identity): IdField | undefined {

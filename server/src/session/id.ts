@@ -192,6 +192,29 @@ export function timeAndCount(handle: string): { readonly createdAt: number; read
   return { createdAt, count: (sextet(8) << 10) | (sextet(9) << 4) | (sextet(10) >> 2) };
 }
 
+/**
+ * Returns the random bytes of a handle as two integers, which take less space in a database than text: the first four
+ * bytes (signed), and the last six (unsigned).
+ */
+export function randomOf(handle: string): { readonly high: number; readonly low: number } {
+  const sextet = (i: number) => sextets[handle.charCodeAt(i)] as number;
+  let high = sextet(10);
+  for (let i = 11; i < 16; i++) high = (high << 6) | sextet(i);
+  let low = 0;
+  for (let i = 16; i < 24; i++) low = low * 64 + sextet(i);
+  return { high, low };
+}
+
+/** Returns the handle with this creation time (Unix ms), counter and random bytes (`randomOf`). */
+export function handleWith(createdAt: number, count: number, high: number, low: number): string {
+  const bytes = Buffer.allocUnsafe(HANDLE_BYTES);
+  bytes.writeUIntBE(createdAt, 0, 6);
+  bytes.writeUInt16BE(count, 6);
+  bytes.writeInt32BE(high, RANDOM_OFFSET);
+  bytes.writeUIntBE(low, RANDOM_OFFSET + 4, 6);
+  return bytes.toString("base64url");
+}
+
 /** Returns the handle of a session: the part of its id before the generation. Handles are in the order of creation. */
 export function handleOf(id: string): string {
   return id.slice(0, HANDLE_CHARACTERS);

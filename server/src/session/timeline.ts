@@ -2,7 +2,7 @@ import { type IdField, idFields } from "./fields.ts";
 import type { RequestRecord } from "./record.ts";
 import { type Identity, noIdentity, type Session } from "./session.ts";
 
-/** Ids that were associated with a session after its creation. */
+/** A change of a session after its creation: ids were associated, or it got its next id, or both at once. */
 export interface AssociationEvent {
   /** Unix ms. */
   readonly at: number;
@@ -10,6 +10,8 @@ export interface AssociationEvent {
   readonly after: number;
   /** The ids that were set. Their values are those of the session, because an id never changes (contract.md#rule-1). */
   readonly fields: readonly IdField[];
+  /** True if the session got its next id. Then `fields` may be empty. The generation counts these events. */
+  readonly isRotation: boolean;
 }
 
 /** The end of a session. */
@@ -22,7 +24,7 @@ export interface EndEvent {
 /** A session with the events in its timeline. */
 export interface Life {
   readonly session: Session;
-  /** The associations, in the order of time. */
+  /** The associations and rotations, in the order of time. */
   readonly associations: readonly AssociationEvent[];
   /** The end of the session; `null` if the session is live. */
   readonly end: EndEvent | null;
@@ -41,7 +43,7 @@ export interface RecordPage {
 }
 
 interface LifeEvent {
-  readonly type: "created" | "associated" | EndEvent["type"];
+  readonly type: "created" | "associated" | "rotated" | EndEvent["type"];
   /** Unix ms. */
   readonly at: number;
   /** The ids that were set. */
@@ -74,7 +76,7 @@ export interface Page {
 
 /** Parses a cursor such as `12` or `12.3`; returns `undefined` for other texts. */
 export function parseCursor(text: string): Cursor | undefined {
-  const [, sequence, events] = /^(\d{1,15})(?:\.(\d{1,2}))?$/.exec(text) ?? [];
+  const [, sequence, events] = /^(\d{1,15})(?:\.(\d{1,3}))?$/.exec(text) ?? [];
   if (sequence === undefined) return undefined;
   if (sequence === "0" && events === undefined) return timelineStart;
   return {
@@ -124,9 +126,15 @@ function eventsOf({ session, associations, end }: Life, total: number): (LifeEve
   const initial = idFields.filter((field) => session[field] !== null && !later.has(field));
   return [
     { type: "created", at: session.createdAt, after: 0, fields: initial },
-    ...associations.map((event) => ({ type: "associated" as const, ...event })),
+    ...associations.flatMap(changesIn),
     ...(end === null ? [] : [{ ...end, after: total, fields: [] }]),
   ];
+}
+
+/** Returns the entries of an event. If ids were associated and the session was rotated at once, the ids come first. */
+function changesIn({ at, after, fields, isRotation }: AssociationEvent): (LifeEvent & { readonly after: number })[] {
+  const associated = fields.length === 0 ? [] : [{ type: "associated" as const, at, after, fields }];
+  return isRotation ? [...associated, { type: "rotated", at, after, fields: [] }] : associated;
 }
 
 /** Returns the identity of the session after `events`. */

@@ -109,7 +109,7 @@ test("whatever is requested, an id that is set never changes, and a refusal chan
         const result = associate(frozen, request, START, lifetimes);
         const clash = idFields.some((f) => request[f] !== null && session[f] !== null && request[f] !== session[f]);
         assert.equal(result.outcome === "conflict", clash);
-        if (result.outcome === "conflict") continue;
+        if (result.outcome === "conflict" || result.outcome === "rotation-limit") continue;
         for (const f of idFields) assert.equal(result.session[f], session[f] ?? request[f]);
         const adds = idFields.some((f) => session[f] === null && request[f] !== null);
         assert.equal(result.outcome, adds ? "changed" : "unchanged");
@@ -118,4 +118,21 @@ test("whatever is requested, an id that is set never changes, and a refusal chan
     }),
     { numRuns: 2000 },
   );
+});
+
+test("a rotation is the next generation and a use of the session, with or without new ids, up to the limit", () => {
+  const session = newSession(ID, START, ids({ customerId: "c" }), lifetimes);
+  const later = START + MINUTE;
+  for (const given of [ids({}), ids({ customerId: "c" }), ids({ agentId: "7" })]) {
+    const result = associate(session, given, later, lifetimes, true);
+    assert.equal(result.outcome, "changed");
+    const { agentId } = given;
+    const expected = { ...session, agentId, generation: 1, lastActiveAt: later, expiresAt: later + HOUR };
+    assert.deepEqual("session" in result && result.session, expected);
+  }
+  const conflict = associate(session, ids({ customerId: "d" }), later, lifetimes, true);
+  assert.deepEqual(conflict, { outcome: "conflict", field: "customerId" });
+  const last = { ...session, generation: 255 };
+  assert.deepEqual(associate(last, ids({}), later, lifetimes, true), { outcome: "rotation-limit" });
+  assert.equal(associate(last, ids({ agentId: "7" }), later, lifetimes).outcome, "changed");
 });

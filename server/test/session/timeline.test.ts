@@ -20,7 +20,7 @@ import { ids, lifetimes, START } from "../support/sessions.ts";
 
 const values = ids({ agentId: "7", customerId: "anna", visitId: "v", globalVisitId: "g" });
 
-/** The events of a session: its initial ids, the associations after a number of requests, and its end. */
+/** The events of a session: its initial ids, the associations and rotations after a number of requests, and its end. */
 interface Story {
   readonly born: readonly IdField[];
   readonly associations: readonly AssociationEvent[];
@@ -35,18 +35,24 @@ const stories: fc.Arbitrary<Story> = fc
     fields: fc.shuffledSubarray(["agentId", "customerId", "visitId", "globalVisitId"] as IdField[]),
     cuts: fc.array(fc.nat(4), { maxLength: 4 }),
     places: fc.array(fc.nat(30), { minLength: 4, maxLength: 4 }),
+    rotations: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
     end: fc.constantFrom(null, "ended" as const, "expired" as const),
     total: fc.nat(30),
     dropped: fc.nat(30),
   })
-  .map(({ fields, cuts, places, end, total, dropped }) => {
+  .map(({ fields, cuts, places, rotations, end, total, dropped }) => {
     const borders = [...cuts.map((cut) => Math.min(cut, fields.length)), fields.length].toSorted((a, b) => a - b);
     const groups = borders.map((border, i) => fields.slice(borders[i - 1] ?? 0, border));
     const [born = [], ...later] = groups.map((group) => [...group].toSorted());
     const sorted = places.map((place) => Math.min(place, total)).toSorted((a, b) => a - b);
     const associations = later
-      .filter((group) => group.length > 0)
-      .map((group, i) => ({ at: START + i, after: sorted[i] ?? total, fields: group }));
+      .map((group, i) => ({
+        at: START + i,
+        after: sorted[i] ?? total,
+        fields: group,
+        isRotation: rotations[i] === true,
+      }))
+      .filter(({ fields: set, isRotation }) => set.length > 0 || isRotation);
     return {
       born,
       associations,
@@ -104,7 +110,8 @@ function expectedLines(story: Story): string[] {
     if (sequence > story.dropped) lines.push(`/${sequence} as ${who()}`);
     for (const event of story.associations.filter(({ after }) => after === sequence)) {
       for (const field of event.fields) known.add(field);
-      lines.push(`associated ${listed(event.fields)} as ${who()}`);
+      if (event.fields.length > 0) lines.push(`associated ${listed(event.fields)} as ${who()}`);
+      if (event.isRotation) lines.push(`rotated  as ${who()}`);
     }
   }
   if (story.end !== null) lines.push(`${story.end.type}  as ${who()}`);
@@ -172,7 +179,7 @@ test("formatted cursors can be parsed, and other texts are refused", () => {
   for (const text of ["", " 1", "1 ", "-1", "+1", "1.", ".1", "1.2.3", "1e3", "0x1", "a", "1,2"]) {
     assert.equal(parseCursor(text), undefined, text);
   }
-  for (const text of ["1.123", "1".repeat(16), "١", "1\n"]) {
+  for (const text of ["1.1234", "1".repeat(16), "١", "1\n"]) {
     assert.equal(parseCursor(text), undefined, text);
   }
 });

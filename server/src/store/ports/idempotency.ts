@@ -1,9 +1,9 @@
-/** Port: reading stored responses, which `SessionStore.create` and `RecordStore.storeRecords` store. */
+/** Port: reading stored responses. `SessionStore` and `RecordStore` store them. */
 export interface IdempotencyStore {
   /** Returns the result of an earlier request with this idempotency key, or `undefined` if there was none. */
   findReplay(idempotent: Omit<IdempotentRequest, "response">, now: number): Promise<Replay | undefined>;
 
-  /** Returns the stored responses of the requests that created this session or stored records in it. */
+  /** Returns the stored responses of the requests that created or rotated this session, or stored records in it. */
   listStoredResponses(handle: string, now: number): Promise<readonly StoredResponseItem[]>;
 }
 
@@ -33,9 +33,9 @@ export type Replay =
 export interface StoredResponseItem {
   readonly kind: "answer";
   readonly idempotent: IdempotentRequest;
-  /** Id of the session in which the request stored records; `null` if the request created a session. */
+  /** Handle of the session that the request rotated or stored records in; `null` if the request created a session. */
   readonly handle: string | null;
-  /** Id of the session that the request created; `null` if the request stored records. */
+  /** Handle of the session that the request created, otherwise `null`. */
   readonly created: string | null;
   readonly storedAt: number;
 }

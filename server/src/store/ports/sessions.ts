@@ -20,8 +20,18 @@ export interface SessionStore {
    */
   create(session: Session, now: number, idempotent?: IdempotentRequest): Promise<CreateResult | Replay>;
 
-  /** Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2, contract.md#rule-8). */
-  associate(request: AssociationRequest): Promise<AssociationResult>;
+  /**
+   * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2, contract.md#rule-8). With
+   * `rotate` the session also gets its next id, in the same atomic step (contract.md#rule-9). If the result is not
+   * `associated`, nothing was changed.
+   */
+  associate(request: AssociationRequest): Promise<AssociationResult | Replay>;
+
+  /**
+   * Returns the time (Unix ms) at which the id of this generation was replaced by the next one. Returns `undefined` if it
+   * was not, or if nothing is stored.
+   */
+  rotatedAt(handle: string, generation: number): Promise<number | undefined>;
 
   /**
    * Renews a session that was used at `now`. Returns the renewed session at once. From then on, `find` returns it too.
@@ -62,12 +72,21 @@ export interface AssociationRequest {
   readonly scope: Scope;
   /** Unix ms. */
   readonly now: number;
+  /** The session gets its next id, and is stored even if no id is given. */
+  readonly rotate?: true;
+  /**
+   * Only together with `rotate`. Also stores the response. A replay is recognized before the generation is compared, so
+   * that the replaced id is accepted for the repetition.
+   */
+  readonly idempotent?: IdempotentRequest;
 }
 
 /** Result of associating ids. */
 export type AssociationResult =
   | { readonly outcome: "associated"; readonly session: Session }
-  /** The session has another value for one of the ids, or another live session holds the visit. Nothing was changed. */
+  /** The session has another value for one of the ids, or another live session holds the visit. */
   | { readonly outcome: "conflict"; readonly field: IdField }
+  /** The session cannot be rotated once more (`MAX_GENERATION`). */
+  | { readonly outcome: "rotation-limit" }
   /** There is no live session of this handle and generation within the scope. */
   | { readonly outcome: "absent" };

@@ -8,8 +8,8 @@ import type { StoredResponseItem } from "./idempotency.ts";
 
 /*
  * Export and import copy everything in a store to another store, perhaps of another engine. The data are transferred as
- * items, which consist of JSON values. The state of an item only grows: ids that are set stay, records are appended, an
- * end is final. So the newer of two states of an item can be recognized, and an item may be imported twice, or after a
+ * items, which consist of JSON values. The state of an item only grows: ids that are set stay, records are appended, a
+ * generation only increases, an end is final. So the newer of two states of an item can be recognized, and an item may be imported twice, or after a
  * newer state of it.
  */
 
@@ -24,7 +24,7 @@ export interface TransferStore {
   /**
    * Stores items that another store exported, and the data that follow from them: held visits, expiry. If a newer state
    * of an item is stored, that state stays. No server may run on this store during the import. Skips sessions that this
-   * engine cannot store, and returns their ids.
+   * engine cannot store, and returns their handles.
    */
   importItems(request: ImportRequest): Promise<readonly string[]>;
   /** Returns the cursor of an import that is not complete yet; `null` if there is none. */
@@ -86,6 +86,7 @@ export interface ImportRequest {
 export function isNewerState(stored: Session, arriving: Session): boolean {
   return (
     stored.lastActiveAt > arriving.lastActiveAt ||
+    stored.generation > arriving.generation ||
     (stored.ended && !arriving.ended) ||
     idFields.some((field) => stored[field] !== null && arriving[field] === null)
   );

@@ -92,6 +92,7 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
         await records.flush(operation, request.handle);
         return associateIds(operation, request);
       }),
+    rotatedAt: async () => undefined,
     renew(session, now) {
       sessions.renew(engine, session, now);
       return renewed(session, now, engine.policy.lifetimes);

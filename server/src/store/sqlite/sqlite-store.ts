@@ -22,6 +22,7 @@ import { readApiKeys } from "./tables/api-key-table.ts";
 import { readAuditEntries, readLastAuditEntry } from "./tables/audit-table.ts";
 import { readClock, readImportCursor, readSecrets } from "./tables/meta-tables.ts";
 import { implicitSessionOf } from "./tables/session-row.ts";
+import { readRotation } from "./tables/session-table.ts";
 
 interface Parts {
   readonly writer: GroupCommit;
@@ -120,6 +121,7 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
     create: (session, now, idempotent) => writer.submit("create", { session, now, ...(idempotent && { idempotent }) }),
     associate: async (request) =>
       associateCached(cache.get(request.handle), request, lifetimes) ?? (await writer.submit("associate", request)),
+    rotatedAt: async (handle, generation) => reader.read((database) => readRotation(database, handle, generation)),
     renew(session, now) {
       const next = renewed(session, now, lifetimes);
       cache.set(next.handle, next);
@@ -139,9 +141,10 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
  */
 function associateCached(
   session: Session | undefined,
-  { generation, ids, scope, now }: AssociationRequest,
+  { generation, ids, scope, now, rotate }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult | undefined {
+  if (rotate) return undefined;
   // The writer decides about an expired session, because it also stores the current time. So the session stays
   // expired even if the clock is set back before the next start.
   if (session === undefined || !isLive(session, now)) return undefined;

@@ -9,7 +9,7 @@ import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { act } from "./audit.ts";
 import { apiKey } from "./credentials.ts";
 import { enqueue, readSummary, record, records } from "./timeline.ts";
-import { type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
+import { associated, type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
 
 /** Tests the port `transfer`: exports everything from one store and imports it into another (default: same engine). */
 export function transferContract(name: string, make: DataFactory, other = make): void {
@@ -111,10 +111,11 @@ function isRecords({ kind }: TransferItem): boolean {
 
 const oddNames = '{"__proto__":"p","b":"1","a":"2"}';
 
-/** Creates sessions of all kinds. Returns their ids; the first one holds the visit "held". */
+/** Creates sessions of all kinds. Returns their handles; the first one holds the visit "held". */
 async function fill(world: World): Promise<string[]> {
   const { store } = world;
   const held = await world.create({ visitId: "held", customerId: "é😀\u2028" });
+  associated(await world.rotate(held.handle, 0));
   const ended = await world.create({ visitId: "ended", agentId: "a" });
   const recorded = world.newHandle();
   enqueue(world, recorded, records(1, MAX_RECORDS + 30));
@@ -156,12 +157,12 @@ function agentKey(id: string, now: number): ApiKey {
   return apiKey(id, { name: `Läden ${id}`, role: "agent", agentId: "a", ...times });
 }
 
-/** Changes the sessions that `fill` created. Returns the ids of new ones. */
+/** Changes the sessions that `fill` created. Returns the handles of new ones. */
 async function changeSome(world: World, filled: readonly string[]): Promise<string[]> {
   const [held, , recorded, grown] = filled as [string, string, string, string];
   assert.ok(await world.end(held));
   enqueue(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
-  await world.associate(grown, { visitId: "grown" });
+  associated(await world.rotate(grown, 0, { given: { visitId: "grown" } }));
   enqueue(world, grown, [record(4)]);
   await world.store.revokeApiKey("k_1", world.now);
   assert.ok(await world.store.replaceApiKey("k_2", agentKey("k_3", world.now), world.now + MINUTE));

@@ -4,6 +4,7 @@ import { implicitSession, type Lifetimes, newSession } from "../../../src/sessio
 import type { Scope } from "../../../src/session/permissions.ts";
 import { type Identity, isLive, type Session } from "../../../src/session/session.ts";
 import type { StoreEngine } from "../../../src/store/ports/engine.ts";
+import type { IdempotentRequest, Replay } from "../../../src/store/ports/idempotency.ts";
 import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
 import type { AssociationResult } from "../../../src/store/ports/sessions.ts";
 import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
@@ -18,6 +19,12 @@ export interface Data extends AsyncDisposable {
 
 /** Creates an empty storage. */
 export type DataFactory = () => Promise<Data>;
+
+export interface RotationOptions {
+  readonly given?: Partial<Identity>;
+  readonly scope?: Scope;
+  readonly idempotent?: IdempotentRequest;
+}
 
 /** Fixture for a test of a port: an engine with its own data, and a clock that the test sets. */
 export interface World extends AsyncDisposable {
@@ -36,7 +43,10 @@ export interface World extends AsyncDisposable {
   newSession(given: Partial<Identity>): Session;
   /** Creates and stores a session. Throws if it is refused. */
   create(given: Partial<Identity>): Promise<Session>;
-  associate(handle: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
+  /** Associates ids with a session that was never rotated. */
+  associate(handle: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult | Replay>;
+  /** Rotates a session of this generation, and associates the given ids. */
+  rotate(handle: string, generation: number, more?: RotationOptions): Promise<AssociationResult | Replay>;
   /** Ends a session. Returns false if none is live within the scope. */
   end(handle: string, scope?: Scope): Promise<boolean>;
   /** Returns the implicit session of a handle. */
@@ -93,6 +103,8 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     },
     associate: (handle, given, scope = "everyone") =>
       store.associate({ handle, generation: 0, ids: ids(given), scope, now: world.now }),
+    rotate: (handle, generation, { given = {}, scope = "everyone", ...more } = {}) =>
+      store.associate({ handle, generation, rotate: true, ids: ids(given), scope, now: world.now, ...more }),
     end: (handle, scope = "everyone") => store.end({ handle, scope, now: world.now }),
     implicit: (handle) => implicitSession(handle, timeAndCount(handle).createdAt, lifetimes),
     isLive: async (handle) => isLive(await store.find(handle), world.now),
@@ -109,7 +121,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
 }
 
 /** Returns the session that was associated; throws for any other outcome. */
-export function associated(result: AssociationResult): Session {
+export function associated(result: AssociationResult | Replay): Session {
   assert.equal(result.outcome, "associated");
   return (result as { session: Session }).session;
 }

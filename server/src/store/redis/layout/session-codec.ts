@@ -1,8 +1,9 @@
-import { bitSetOf, fieldsOfBitSet, idFields, idFieldTable } from "../../../session/fields.ts";
+import { idFields, idFieldTable } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import { type Lifetimes, implicitSession as newImplicitSession } from "../../../session/lifetime.ts";
 import { hasNoIds, type Identity, identityOf, noIdentity, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
+import { bitsOf, effectOf } from "../../event-bits.ts";
 
 /*
  * A stored session is a text of lines. The ids in it contain no line breaks. `session/fields.ts` has the line of each
@@ -87,11 +88,11 @@ export function implicitSession(id: string, lifetimes: Lifetimes): Session {
   return newImplicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }
 
-function encodeAssociation({ at, after, fields }: AssociationEvent, createdAt: number): string {
-  return `${at - createdAt},${after},${bitSetOf(fields)};`;
+function encodeAssociation(event: AssociationEvent, createdAt: number): string {
+  return `${event.at - createdAt},${event.after},${bitsOf(event)};`;
 }
 
 function decodeAssociation(text: string, createdAt: number): AssociationEvent {
   const [at = 0, after = 0, bits = 0] = text.split(",").map(Number);
-  return { at: createdAt + at, after, fields: fieldsOfBitSet(bits) };
+  return { at: createdAt + at, after, ...effectOf(bits) };
 }

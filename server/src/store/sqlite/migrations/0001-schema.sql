@@ -1,18 +1,22 @@
 -- The whole schema. Times are Unix milliseconds unless noted otherwise.
 
--- One row for each stored session. An implicit session, which exists only in its id, has no row.
+-- One row for each stored session. An implicit session, which exists only in its handle, has no row.
 CREATE TABLE sessions (
-  -- (creation time in ms since 2020-01-01) * 4096 + the counter in the id, so that rows are in the order of
+  -- (creation time in ms since 2020-01-01) * 4096 + the counter in the handle, so that rows are in the order of
   -- creation.
   id              INTEGER PRIMARY KEY,
-  -- The last 30 characters of the session id: its random bytes and its MAC.
-  tail            TEXT    NOT NULL,
+  -- The random bytes of the handle: the first four (signed), and the last six minus 2^47. Together with "id" they are
+  -- the whole handle.
+  random_high     INTEGER NOT NULL,
+  random_low      INTEGER NOT NULL,
   -- The last use, in ms after the creation, which takes less space than an absolute time.
   active_after    INTEGER NOT NULL,
   -- The expiry or, if the session has ended, the end, in ms after the creation.
   expires_after   INTEGER NOT NULL,
   -- 0: neither ended nor found expired by the purge; 1: ended; 2: found expired by the purge.
   ended           INTEGER NOT NULL,
+  -- How often the session has got another id: the number of rotations in "history".
+  generation      INTEGER NOT NULL,
   agent_id        TEXT,
   customer_id     TEXT,
   visit_id        TEXT,
@@ -21,13 +25,13 @@ CREATE TABLE sessions (
   records         INTEGER NOT NULL DEFAULT 0,
   -- The "sequence" of the last row of "journal" whose records are counted in "records".
   journaled       INTEGER NOT NULL DEFAULT 0,
-  -- Associations after the creation, as JSON: [[ms after the creation, number of earlier records, fields], …].
-  -- "fields" is a sum of 1 (agent), 2 (customer), 4 (visit) and 8 (global visit).
+  -- Associations and rotations, as JSON: [[ms after the creation, number of earlier records, what happened], …]. What
+  -- happened is a sum of 1 (agent), 2 (customer), 4 (visit), 8 (global visit) and 32 (rotation).
   history         TEXT
 ) STRICT;
 
--- Recently recorded requests of all sessions, in the order of their arrival. Each record is a line: the session id,
--- then the record. The records that arrive together are one row, at the end of the table.
+-- Recently recorded requests of all sessions, in the order of their arrival. Each record is a line: the handle
+-- of the session, then the record. The records that arrive together are one row, at the end of the table.
 CREATE TABLE journal (
   -- Never reused, because "journaled" in "sessions" refers to it.
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -57,9 +61,9 @@ CREATE TABLE stored_responses (
   fingerprint TEXT    NOT NULL,
   stored_at   INTEGER NOT NULL,
   response    TEXT    NOT NULL,
-  -- The id of the session in which the request recorded; NULL if it created a session.
+  -- The handle of the session in which the request recorded, or that it rotated; NULL if it created a session.
   session     TEXT,
-  -- The id of the session that the request created; NULL if it recorded.
+  -- The handle of the session that the request created, otherwise NULL.
   created     TEXT
 ) STRICT;
 CREATE INDEX stored_responses_by_session ON stored_responses (ifnull(session, created));

@@ -7,7 +7,7 @@ import { HOLDS } from "../index/index-batch.ts";
 import { forEachUnmergedLine } from "../records/journal-lines.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
 import { readImportCursor } from "../tables/meta-tables.ts";
-import { ANY_ID, EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
+import { ANY_ID, EPOCH, isRowOf, KEYS_PER_MS, keyOf } from "../tables/session-row.ts";
 
 /** The result of an inspection. Sizes are in bytes. A value that damage makes unreadable is `undefined`. */
 export interface Inspection {
@@ -136,6 +136,12 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
     "SELECT count(*) FROM facts WHERE session_count <> (SELECT count(*) FROM sessions)",
     "stored count of sessions is wrong",
   ],
+  [
+    // 32 stands for a rotation in the third part of an event (`event-bits.ts`).
+    `SELECT count(*) FROM sessions WHERE (generation > 0 OR history IS NOT NULL) AND generation <>
+       (SELECT count(*) FROM json_each(ifnull(history, '[]')) WHERE json_extract(value, '$[2]') & 32)`,
+    "sessions do not have the generation that their history counts",
+  ],
   ["SELECT NOT EXISTS (SELECT 1 FROM secrets)", "secret is missing: no session id can be verified"],
   ["SELECT NOT EXISTS (SELECT 1 FROM facts)", "row of facts is missing"],
 ];
@@ -193,11 +199,11 @@ function countRows(database: DatabaseSync, now: number): Counts {
 
 /** Counts the lines of the journal that are not merged into segments. */
 function countJournal(database: DatabaseSync): number {
-  const sessions = database.prepare("SELECT tail, journaled FROM sessions WHERE id = ?");
+  const sessions = database.prepare("SELECT random_high, random_low, journaled FROM sessions WHERE id = ?");
   let count = 0;
-  const mergedTo = (id: string) => {
-    const row = sessions.get(keyOf(id));
-    return row?.["tail"] === tailOf(id) ? (row["journaled"] as number) : 0;
+  const mergedTo = (handle: string) => {
+    const row = sessions.get(keyOf(handle)) as Record<"random_high" | "random_low" | "journaled", number> | undefined;
+    return row !== undefined && isRowOf(handle, row.random_high, row.random_low) ? row.journaled : 0;
   };
   forEachUnmergedLine(database, mergedTo, () => count++);
   return count;

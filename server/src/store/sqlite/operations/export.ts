@@ -93,9 +93,10 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
     // If some records of the last session are not exported yet, this page begins with the same session.
     const after = cursor.from > 0 ? cursor.at - 1 : cursor.at;
     const located = database
-      .prepare("SELECT id AS at, tail FROM sessions WHERE id > ? ORDER BY id LIMIT ?")
+      .prepare("SELECT id, random_high, random_low FROM sessions WHERE id > ? ORDER BY id LIMIT ?")
       .all(after, MAX_ITEMS)
-      .map(({ at, tail }) => ({ handle: handleOf(at as number, tail as string), at: at as number }));
+      .map((row) => row as Record<"id" | "random_high" | "random_low", number>)
+      .map((row) => ({ handle: handleOf(row.id, row.random_high, row.random_low), at: row.id }));
     const last = located.at(-1);
     if (last === undefined) return { items: [], next: "unmerged 0 0", progress: 1 };
     const { items, rest = { at: last.at, from: 0 } } = exportSessions(context, located, cursor, now);

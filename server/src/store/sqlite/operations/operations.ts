@@ -28,7 +28,7 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
   const done = { outcome: "recorded" } as const;
   return {
     create: (change) => responses.applyOnce(change, () => create(tables, change.session, change.now)),
-    associate: (request) => associateSession(tables, request, lifetimes),
+    associate: (request) => responses.applyOnce(request, () => associateSession(tables, request, lifetimes)),
     renew: ({ handle, now }) =>
       changeLive(tables, { handle, now, scope: "everyone" }, lifetimes, (session) => renewed(session, now, lifetimes)),
     end: (change) =>
@@ -96,14 +96,14 @@ function create({ sessions }: Tables, session: Session, now: number): CreateResu
 
 function associateSession(
   { sessions, journal }: Tables,
-  { handle, generation, ids, scope, now }: AssociationRequest,
+  { handle, generation, ids, scope, now, rotate }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult {
   const stored = sessions.findWithHistory(handle);
   const session = stored?.session ?? implicitSessionOf(handle, lifetimes);
   if (!isLive(session, now) || !isReached(session, generation, scope)) return { outcome: "absent" };
-  const result = associate(session, ids, now, lifetimes);
-  if (result.outcome === "conflict") return result;
+  const result = associate(session, ids, now, lifetimes, rotate);
+  if (result.outcome === "conflict" || result.outcome === "rotation-limit") return result;
   if (result.outcome === "unchanged") return { outcome: "associated", session };
   const next = result.session;
   if (session.visitId === null && sessions.isVisitHeld(next.visitId, handle, now)) {
@@ -111,8 +111,8 @@ function associateSession(
   }
   const records = (stored?.records ?? 0) + journal.unmerged(handle).length;
   if (stored === undefined) {
-    if (!sessions.insertAssociated(next, records, now)) return { outcome: "absent" };
-  } else if (idFields.every((field) => session[field] === next[field])) sessions.renew(next);
+    if (!sessions.insertChanged(session, next, records, now)) return { outcome: "absent" };
+  } else if (!rotate && idFields.every((field) => session[field] === next[field])) sessions.renew(next);
   else sessions.associate(stored, next, records, now);
   return { outcome: "associated", session: next };
 }

@@ -33,7 +33,8 @@ const CLEAR_AFTER = { max: 10 * 60_000, min: 1000 };
 
 interface Row {
   readonly id: number;
-  readonly tail: string;
+  readonly random_high: number;
+  readonly random_low: number;
   readonly visit_id: string | null;
   readonly ended: number;
   /** 1 if the session has an id of a caller, and so has entries in the index. */
@@ -89,7 +90,7 @@ export class ExpiryPurge {
        * retention.
        */
       over: sql`SELECT * FROM (
-           SELECT id, tail, visit_id, ended,
+           SELECT id, random_high, random_low, visit_id, ended,
              ${ANY_ID} IS NOT NULL AS indexed,
              records = 0 AND ${ANY_ID} IS NULL AS empty,
              expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated
@@ -180,13 +181,13 @@ export class ExpiryPurge {
   #isKept(row: Row): boolean {
     if (row.outdated === 0 && row.empty === 0) return true;
     // If the session has records that are not merged yet, merging them would create its row again.
-    return this.#tables.journal.unmerged(handleOf(row.id, row.tail)).length > 0;
+    return this.#tables.journal.unmerged(handleOf(row.id, row.random_high, row.random_low)).length > 0;
   }
 
   #delete(row: Row): void {
     const { index, sessions, responses } = this.#tables;
     sessions.remove(row.id);
     if (row.indexed === 1) index.noteDeleted(row.id);
-    if (row.empty === 0) responses.remove(handleOf(row.id, row.tail));
+    if (row.empty === 0) responses.remove(handleOf(row.id, row.random_high, row.random_low));
   }
 }

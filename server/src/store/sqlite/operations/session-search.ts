@@ -98,5 +98,5 @@ function firstKeyAt(time: number): number {
 type RawRow = [id: number, records: number, ...row: SessionRow];
 
 function rowOf([key, records, ...row]: RawRow) {
-  return { session: sessionOf(handleOf(key, row[0]), key, row), hasRecords: records > 0 };
+  return { session: sessionOf(handleOf(key, row[0], row[1]), key, row), hasRecords: records > 0 };
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Lifetimes } from "../../../session/lifetime.ts";
 import { sqlOf } from "../statements.ts";
-import { implicitSessionOf, keyOf, tailOf } from "../tables/session-row.ts";
+import { implicitSessionOf, isRowOf, keyOf } from "../tables/session-row.ts";
 import type { SessionTable } from "../tables/session-table.ts";
 import { Stateless } from "../transactional.ts";
 
@@ -30,7 +30,7 @@ export class SegmentTable extends Stateless {
     this.#maxRecords = maxRecords;
     const sql = sqlOf(database);
     this.#sql = {
-      counts: sql`SELECT tail, records, journaled FROM sessions WHERE id = ?`,
+      counts: sql`SELECT random_high, random_low, records, journaled FROM sessions WHERE id = ?`,
       setCounts: sql`UPDATE sessions SET records = ?, journaled = ? WHERE id = ?`,
       insert: sql`INSERT INTO segments (session, first, count, lines) VALUES (?, ?, ?, ?)`,
       segmentsFrom: sql`SELECT first, lines FROM segments WHERE session = ?1 AND first >= ifnull(
@@ -110,7 +110,9 @@ export class SegmentTable extends Stateless {
 
   #counts(handle: string): RecordCounts | undefined {
     const row = this.#sql.counts.get(keyOf(handle));
-    return row?.["tail"] === tailOf(handle) ? (row as unknown as RecordCounts) : undefined;
+    if (row === undefined || !isRowOf(handle, row["random_high"] as number, row["random_low"] as number))
+      return undefined;
+    return row as unknown as RecordCounts;
   }
 
   #insert(key: number, first: number, lines: readonly string[]): void {

@@ -1,5 +1,5 @@
 import { idFields, idFieldTable } from "../../../session/fields.ts";
-import { timeAndCount } from "../../../session/id.ts";
+import { handleWith, randomOf, timeAndCount } from "../../../session/id.ts";
 import { implicitSession, type Lifetimes } from "../../../session/lifetime.ts";
 import { identityOf, type Session } from "../../../session/session.ts";
 
@@ -7,8 +7,8 @@ import { identityOf, type Session } from "../../../session/session.ts";
 export const EPOCH = 1_577_836_800_000;
 /** The number of row keys for each millisecond: a key contains 12 bits of the counter in the session id. */
 export const KEYS_PER_MS = 4096;
-/** The number of characters at the beginning of a handle that can be computed from its row key. */
-const HEAD_LENGTH = 10;
+/** Subtracted from the last six random bytes, because SQLite stores only numbers from -2^47 to 2^47 - 1 in six bytes. */
+const LOW_OFFSET = 2 ** 47;
 
 /** The columns of `sessions` with ids, in the order in which they are read and written. */
 export const idColumns = idFields.map((field) => idFieldTable[field].column);
@@ -17,14 +17,24 @@ export const idColumns = idFields.map((field) => idFieldTable[field].column);
 export const ANY_ID = `coalesce(${idColumns.join(", ")})`;
 
 /** The columns of `sessions` after its key, in the order in which they are read and written. */
-export const sessionColumns = ["tail", "active_after", "expires_after", "ended", ...idColumns].join(", ");
+export const sessionColumns = [
+  "random_high",
+  "random_low",
+  "active_after",
+  "expires_after",
+  "ended",
+  "generation",
+  ...idColumns,
+].join(", ");
 
 /** A row of `sessionColumns` as an array. */
 export type SessionRow = [
-  tail: string,
+  randomHigh: number,
+  randomLow: number,
   activeAfter: number,
   expiresAfter: number,
   ended: number,
+  generation: number,
   ...ids: (string | null)[],
 ];
 
@@ -33,35 +43,40 @@ export function keyOf(handle: string): number {
   return (createdAt - EPOCH) * KEYS_PER_MS + (count % KEYS_PER_MS);
 }
 
-/** Returns the part of a handle that its row key does not contain. */
-export function tailOf(handle: string): string {
-  return handle.slice(HEAD_LENGTH);
+/** Returns the columns of a row that contain the random bytes of its handle. */
+export function randomColumnsOf(handle: string): readonly [randomHigh: number, randomLow: number] {
+  const { high, low } = randomOf(handle);
+  return [high, low - LOW_OFFSET];
 }
 
-/** Returns a handle with the time and the count of a row, and zeros for the random bytes. */
+/** Returns whether a row with the key of this handle belongs to it. */
+export function isRowOf(handle: string, randomHigh: number, randomLow: number): boolean {
+  const { high, low } = randomOf(handle);
+  return randomHigh === high && randomLow === low - LOW_OFFSET;
+}
+
+/** Returns the first handle that can have this row key: its random bytes are zeros. */
 export function handleBeforeRow(key: number): string {
-  const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;
-  const bytes = Buffer.alloc(18);
-  bytes.writeUIntBE((key - count) / KEYS_PER_MS + EPOCH, 0, 6);
-  bytes.writeUInt16BE(count, 6);
-  return bytes.toString("base64url");
+  return handleOf(key, 0, -LOW_OFFSET);
 }
 
-export function handleOf(key: number, tail: string): string {
-  return handleBeforeRow(key).slice(0, HEAD_LENGTH) + tail;
+/** Returns the handle of a row. */
+export function handleOf(key: number, randomHigh: number, randomLow: number): string {
+  const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;
+  return handleWith((key - count) / KEYS_PER_MS + EPOCH, count, randomHigh, randomLow + LOW_OFFSET);
 }
 
 export function sessionOf(handle: string, key: number, row: SessionRow): Session {
   const createdAt = Math.floor(key / KEYS_PER_MS) + EPOCH;
   return {
     handle,
-    generation: 0,
+    generation: row[5],
     createdAt,
-    lastActiveAt: createdAt + row[1],
-    expiresAt: createdAt + row[2],
+    lastActiveAt: createdAt + row[2],
+    expiresAt: createdAt + row[3],
     // 2 means that the purge has found the session expired. Nobody has ended it.
-    ended: row[3] === 1,
-    ...identityOf((_field, i) => row[4 + i] as string | null),
+    ended: row[4] === 1,
+    ...identityOf((_field, i) => row[6 + i] as string | null),
   };
 }
 

@@ -1,13 +1,23 @@
 import type { DatabaseSync } from "node:sqlite";
 import { idFields } from "../../../session/fields.ts";
-import { identityOf, isLive, noIdentity, type Session } from "../../../session/session.ts";
+import { timeAndCount } from "../../../session/id.ts";
+import { identityOf, isLive, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 import { isNewerState, type SessionItem } from "../../ports/transfer.ts";
 import type { SecondaryIndex } from "../index/secondary-index.ts";
 import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
-import { handleOf, idColumns, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./session-row.ts";
+import {
+  handleOf,
+  idColumns,
+  isRowOf,
+  keyOf,
+  randomColumnsOf,
+  type SessionRow,
+  sessionColumns,
+  sessionOf,
+} from "./session-row.ts";
 
 /** A stored session with its history. */
 export interface StoredSession {
@@ -25,9 +35,20 @@ export function createSessionReader(database: DatabaseSync): (handle: string) =>
     const key = keyOf(handle);
     const row = byKey.get(key) as unknown as SessionRow | undefined;
     // Another session may have this row key: if the clock was set back before a restart, a millisecond can occur twice.
-    if (row === undefined || row[0] !== tailOf(handle)) return undefined;
+    if (row === undefined || !isRowOf(handle, row[0], row[1])) return undefined;
     return sessionOf(handle, key, row);
   };
+}
+
+/** Returns the time at which the id of this generation was replaced (`SessionStore.rotatedAt`). */
+export function readRotation(database: DatabaseSync, handle: string, generation: number): number | undefined {
+  const key = keyOf(handle);
+  const row = database.prepare("SELECT random_high, random_low, history FROM sessions WHERE id = ?").get(key) as
+    | { readonly random_high: number; readonly random_low: number; readonly history: string | null }
+    | undefined;
+  if (row === undefined || !isRowOf(handle, row.random_high, row.random_low)) return undefined;
+  const events = eventsOf(parseHistory(row.history), timeAndCount(handle).createdAt);
+  return events.filter(({ isRotation }) => isRotation)[generation]?.at;
 }
 
 /**
@@ -51,10 +72,11 @@ export class SessionTable implements Transactional {
       byKey: sql`SELECT ${sessionColumns} FROM sessions WHERE id = ?`,
       withHistory: sql`SELECT records, history, ${sessionColumns} FROM sessions WHERE id = ?`,
       insert: sql`INSERT INTO sessions (id, ${sessionColumns}, history)
-         VALUES (?, ?, ?, ?, ?, ${"?, ".repeat(idColumns.length)}?) ON CONFLICT DO NOTHING`,
-      update: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, ${setIds} WHERE id = ?`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ${"?, ".repeat(idColumns.length)}?) ON CONFLICT DO NOTHING`,
+      update: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, generation = ?, ${setIds}
+         WHERE id = ?`,
       renew: sql`UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?`,
-      associate: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ${setIds}, history = ?
+      associate: sql`UPDATE sessions SET active_after = ?, expires_after = ?, generation = ?, ${setIds}, history = ?
          WHERE id = ?`,
       setHistory: sql`UPDATE sessions SET history = ? WHERE id = ?`,
       clear: sql`UPDATE sessions SET records = 0, history = NULL WHERE id = ?`,
@@ -79,7 +101,7 @@ export class SessionTable implements Transactional {
       | undefined;
     if (row === undefined) return undefined;
     const [records, history, ...columns] = row;
-    if (columns[0] !== tailOf(handle)) return undefined;
+    if (!isRowOf(handle, columns[0], columns[1])) return undefined;
     return { session: sessionOf(handle, key, columns), records, history: parseHistory(history) };
   }
 
@@ -93,7 +115,7 @@ export class SessionTable implements Transactional {
     return this.#index.holders(visitId).some((key) => {
       const row = this.#sql.byKey.get(key) as unknown as SessionRow | undefined;
       if (row === undefined) return false;
-      const holder = sessionOf(handleOf(key, row[0]), key, row);
+      const holder = sessionOf(handleOf(key, row[0], row[1]), key, row);
       return holder.visitId === visitId && holder.handle !== handle && isLive(holder, now);
     });
   }
@@ -103,9 +125,9 @@ export class SessionTable implements Transactional {
     return this.#insert(session, null);
   }
 
-  /** Inserts a session because of an association. `records` is the number of earlier records. */
-  insertAssociated(session: Session, records: number, now: number): boolean {
-    return this.#insert(session, JSON.stringify([historyEntry(noIdentity, session, records, now)]));
+  /** Inserts a session because of an event that changed its implicit session `before`. */
+  insertChanged(before: Session, session: Session, records: number, now: number): boolean {
+    return this.#insert(session, JSON.stringify([historyEntry(before, session, records, now)]));
   }
 
   update(before: Session, session: Session): void {
@@ -121,13 +143,13 @@ export class SessionTable implements Transactional {
     this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.handle));
   }
 
-  /** Stores an association that changed `before` to `session`. `records` is the number of earlier records. */
+  /** Stores an association or rotation that changed `before` to `session`, after `records` records. */
   associate(before: StoredSession, session: Session, records: number, now: number): void {
     const key = keyOf(session.handle);
     const entry = historyEntry(before.session, session, records, now);
-    const [activeAfter, expiresAfter, , ...ids] = valuesOf(session);
+    const [activeAfter, expiresAfter, , ...rest] = valuesOf(session);
     const history = JSON.stringify([...before.history, entry]);
-    this.#sql.associate.run(activeAfter, expiresAfter, ...ids, history, key);
+    this.#sql.associate.run(activeAfter, expiresAfter, ...rest, history, key);
     this.#index.add(key, newIds(before.session, session), false);
   }
 
@@ -170,7 +192,7 @@ export class SessionTable implements Transactional {
   #insert(session: Session, history: string | null): boolean {
     const key = keyOf(session.handle);
     const values = valuesOf(session);
-    const { changes } = this.#sql.insert.run(key, tailOf(session.handle), ...values, history);
+    const { changes } = this.#sql.insert.run(key, ...randomColumnsOf(session.handle), ...values, history);
     if (Number(changes) !== 1) return false;
     this.#count++;
     this.#index.add(key, session, session.ended);
@@ -188,12 +210,13 @@ function isSame(one: Session, other: Session): boolean {
   return valuesOf(one).every((value, i) => value === values[i]);
 }
 
-/** Returns the values of `sessionColumns` except the first. */
+/** Returns the values of `sessionColumns` except the random bytes. */
 function valuesOf(session: Session) {
   return [
     session.lastActiveAt - session.createdAt,
     session.expiresAt - session.createdAt,
     session.ended ? 1 : 0,
+    session.generation,
     ...idFields.map((field) => session[field]),
   ] as const;
 }

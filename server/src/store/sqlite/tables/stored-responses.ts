@@ -8,7 +8,7 @@ import { Stateless } from "../transactional.ts";
 /** The maximum number of rows that one call of `purgeExpired` deletes. */
 export const RESPONSES_PURGED = 256;
 /** The outcomes whose responses are stored. Refusals are not stored, because a retry may succeed. */
-const successes = ["created", "recorded"];
+const successes = ["created", "recorded", "associated"];
 
 /** The columns of a `StoredResponseItem`. */
 const COLUMNS = "key, fingerprint, response, session AS handle, created, stored_at AS storedAt";
@@ -18,7 +18,7 @@ type Row = IdempotentRequest & Omit<StoredResponseItem, "kind" | "idempotent">;
 interface IdempotentChange {
   readonly idempotent?: IdempotentRequest;
   readonly now: number;
-  /** The handle of the session in which the request records. */
+  /** The handle of the session in which the request records, or that it rotates. */
   readonly handle?: string;
   /** The session that the request creates. */
   readonly session?: Pick<Session, "handle">;

@@ -23,7 +23,7 @@ interface Timed {
 /** The operations that write. Each runs in the transaction of its group. */
 export interface WriteOperations {
   create(change: { readonly session: Session; readonly idempotent?: IdempotentRequest } & Timed): CreateResult | Replay;
-  associate(change: AssociationRequest): AssociationResult;
+  associate(change: AssociationRequest): AssociationResult | Replay;
   /** Renews a session. Returns the session as it is stored now; `null` if it was no longer live. */
   renew(change: { readonly handle: string } & Timed): Session | null;
   /** Ends a session. Returns the ended session; `null` if there was no live session with this handle in the scope. */
