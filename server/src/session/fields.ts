@@ -14,7 +14,7 @@ interface IdFieldRow {
   readonly bit: number;
   /** The column of the table `sessions` in SQLite. */
   readonly column: string;
-  /** The line of a session's text in Redis, from 0. Lines 0 to 2 and 7 have other content. */
+  /** The line of a session's text in Redis, from 0. Lines 0 to 2, 7 and 8 have other content. */
   readonly redisLine: number;
   /** The part of a key's name in Redis that stands for the index of the id. */
   readonly redisIndex: string;

@@ -13,6 +13,8 @@ import {
   idFields,
   idFieldTable,
 } from "../../src/session/fields.ts";
+import { bitsOf } from "../../src/store/event-bits.ts";
+import { GENERATION_LINE, HISTORY_LINE } from "../../src/store/redis/layout/session-codec.ts";
 import { scripts } from "../../src/store/redis/scripts/scripts.ts";
 import { migrate } from "../../src/store/sqlite/files/schema.ts";
 import { HOLDS } from "../../src/store/sqlite/index/index-batch.ts";
@@ -23,12 +25,12 @@ const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.m
 const rows = Object.values(idFieldTable);
 
 test("each id has its own place in a store, which no other data use", () => {
-  const bits: number[] = [HOLDS, ...rows.map(({ bit }) => bit)];
+  const bits: number[] = [HOLDS, bitsOf({ fields: [], isRotation: true }), ...rows.map(({ bit }) => bit)];
   assert.deepEqual(
     bits.filter((bit) => !Number.isInteger(Math.log2(bit))),
     [],
   );
-  const lines = [0, 1, 2, 7, ...rows.map(({ redisLine }) => redisLine)];
+  const lines = [0, 1, 2, HISTORY_LINE, GENERATION_LINE, ...rows.map(({ redisLine }) => redisLine)];
   const columns = rows.map(({ column }) => column);
   const indexes = rows.map(({ redisIndex }) => redisIndex);
   for (const places of [bits, lines, columns, indexes]) {

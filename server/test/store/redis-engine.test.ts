@@ -10,6 +10,7 @@ import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { encode } from "../../src/store/redis/layout/session-codec.ts";
 import { scripts } from "../../src/store/redis/scripts/scripts.ts";
+import { claimLife } from "../../src/store/redis/sessions/visit-claim.ts";
 import { eventually } from "../support/eventually.ts";
 import { startSecuredRedis } from "../support/redis/secured.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
@@ -23,8 +24,12 @@ const conflict = { outcome: "conflict", field: "visitId" };
 const created = { outcome: "created" };
 
 function draft(given: Partial<Identity>): Session {
-  const { id, createdAt } = issuer.issue(Date.now());
-  return newSession(id, createdAt, ids(given), lifetimes);
+  const { handle, createdAt } = issuer.issue(Date.now());
+  return newSession(handle, createdAt, ids(given), lifetimes);
+}
+
+function endSession(store: StoreEngine, handle: string) {
+  return store.end({ handle, scope: "everyone", now: Date.now() });
 }
 
 function create(store: StoreEngine, given: Partial<Identity>) {
@@ -32,10 +37,6 @@ function create(store: StoreEngine, given: Partial<Identity>) {
 }
 
 /** Returns the reason for which a call is refused. Fails if the call is not refused. */
-function endSession(store: StoreEngine, handle: string): Promise<boolean> {
-  return store.end({ handle, scope: "everyone", now: Date.now() });
-}
-
 async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
   const error = await call.then(
     () => undefined,
@@ -66,10 +67,8 @@ after(async () => {
 /** Claims a visit for a session and never writes the session, as if the process had died. Returns the nonce. */
 async function claimAndDie(visitId: string, session: Session, age: number): Promise<string> {
   const nonce = "deadbeef";
-  const [seconds, microseconds] = ((await redis.node.command("TIME")) as string[]).map(Number);
-  const since = (seconds ?? 0) * 1000 + Math.floor((microseconds ?? 0) / 1000) - age;
-  const claim = `${session.handle} ${nonce} ${since}`;
-  await redis.node.command("SET", keys.visit(visitId), claim);
+  const life = claimLife(Math.max(lifetimes.anonymous.total, lifetimes.recognized.total)) - age;
+  await redis.node.command("SET", keys.visit(visitId), `${session.handle} ${nonce}`, "PX", life);
   return nonce;
 }
 
@@ -195,6 +194,37 @@ test("a late copy of a refused command does nothing, even if the visit is free",
   assert.equal((await store.associate(request)).outcome, "associated");
 });
 
+test("a rotation that is sent twice rotates once, and both times returns the session", async () => {
+  const store = await open(redis.url);
+  const session = draft({ visitId: "rotated" });
+  await store.create(session, Date.now());
+  const request = { ...session, ids: ids({ customerId: "c" }), scope: "everyone", now: Date.now() } as const;
+  const [name = "", ...words] = await sentBy(async () => {
+    assert.equal((await store.associate({ ...request, rotate: true })).outcome, "associated");
+  });
+  const stored = await redis.node.command("GET", keys.session(session.handle));
+  const again = (await redis.node.command(name, ...words)) as string[];
+  assert.deepEqual(again, ["associated", stored]);
+  assert.equal(await redis.node.command("GET", keys.session(session.handle)), stored);
+  assert.equal((await store.find(session.handle)).generation, 1);
+});
+
+test("a late copy of a refused rotation does nothing, even if its session got the visit from another request", async () => {
+  const store = await open(redis.url);
+  const holder = draft({ visitId: "elsewhere" });
+  await store.create(holder, Date.now());
+  const session = draft({ customerId: "c" });
+  await store.create(session, Date.now());
+  const request = { ...session, ids: ids({ visitId: "elsewhere" }), scope: "everyone", now: Date.now() } as const;
+  const [name = "", ...words] = await sentBy(async () => {
+    assert.deepEqual(await store.associate({ ...request, rotate: true }), conflict);
+  });
+  await endSession(store, holder.handle);
+  assert.equal((await store.associate(request)).outcome, "associated");
+  await redis.node.command(name, ...words);
+  assert.equal((await store.find(session.handle)).generation, 0);
+});
+
 test("the next request with an idempotency key completes a pending request whose process died", async () => {
   const store = await open(redis.url);
   const first = draft({ customerId: "first" });
@@ -206,6 +236,33 @@ test("the next request with an idempotency key completes a pending request whose
   assert.deepEqual(result, { outcome: "repeated", response: "answer" });
   assert.deepEqual(await store.find(first.handle), first);
 });
+
+for (const isRotated of [true, false]) {
+  test(`a pending rotation whose process died ${isRotated ? "after" : "before"} it rotated is completed once`, async () => {
+    const store = await open(redis.url);
+    const session = draft({ customerId: "c" });
+    const { handle } = session;
+    await store.create(session, Date.now());
+    if (isRotated) {
+      const text = encode({ ...session, generation: 1 }, [{ at: Date.now(), after: 0, fields: [], isRotation: true }]);
+      await redis.node.command("SET", keys.session(handle), `${text} deadbeef`, "PX", HOUR);
+    }
+    const key = `pending ${isRotated}`;
+    const fields = ["r", "request", "a", "new id", "t", Date.now(), "i", handle, "n", "0 deadbeef", "o", "x"];
+    await redis.node.command("HSET", keys.response(key), ...fields);
+    const idempotent = { key, fingerprint: "request", response: "other id" };
+    const repeated = { outcome: "repeated", response: "new id" };
+    assert.deepEqual(await store.findReplay(idempotent, Date.now()), isRotated ? repeated : undefined);
+    const request = { ...session, ids: ids({}), scope: "everyone", now: Date.now(), idempotent } as const;
+    assert.deepEqual(await store.associate({ ...request, rotate: true }), repeated);
+    assert.equal((await store.find(handle)).generation, 1);
+    assert.deepEqual(await store.associate({ ...request, rotate: true }), repeated);
+    assert.equal((await store.find(handle)).generation, 1);
+    assert.equal((await store.listStoredResponses(handle, Date.now())).length, 1);
+    await store.eraseSessions([handle], Date.now());
+    assert.equal(await redis.node.command("EXISTS", keys.response(key)), 0, "erased with the session");
+  });
+}
 
 test("replays and reused idempotency keys store nothing", async () => {
   const prefix = "repeated:";
@@ -219,9 +276,9 @@ test("replays and reused idempotency keys store nothing", async () => {
       fingerprint: request,
       response: "a",
     });
-  const recording = (id: string, request: string) =>
+  const recording = (handle: string, request: string) =>
     store.storeRecords({
-      handle: id,
+      handle,
       records: [record(1)],
       now,
       idempotent: { key: "recorded", fingerprint: request, response: "a" },
@@ -254,7 +311,7 @@ test("all keys expire except the state and the secrets", async () => {
   await store.create(session, Date.now(), once);
   await store.storeRecords({ handle: session.handle, records: [record(1)], now: Date.now() });
   await store.storeRecords({
-    handle: issuer.issue(Date.now()).id,
+    handle: draft({}).handle,
     records: [record(1)],
     now: Date.now(),
   });
@@ -306,8 +363,9 @@ test("an operation takes as few commands as documented", async () => {
       () => store.associate({ ...given, handle: draft({}).handle, ids: ids({ visitId: "w2" }) }),
       1,
     ],
+    ["rotate an id", () => store.associate({ ...given, ids: ids({ globalVisitId: "g" }), rotate: true }), 1],
     ["record", () => store.storeRecords({ handle: session.handle, records: [record(1)], now: Date.now() }), 1],
-    ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
+    ["read a timeline", () => store.readRecordPage({ ...given, generation: 1, after: 0, limit: 9 }), 1],
     // The second command releases the claim on the ended session's visit.
     ["end", () => endSession(store, session.handle), 2],
   ];

@@ -106,9 +106,9 @@ test("Redis Cluster: sessions created together share the command for the index o
   const store = await openRedisAt(cluster.url, { prefix: `w${worlds++}:` });
   const now = Date.now();
   const create = (customerId: string) => {
-    const { id, createdAt } = issuer.issue(now);
+    const { handle, createdAt } = issuer.issue(now);
     const given = ids({ customerId, visitId: `visit of ${customerId}` });
-    return store.create(newSession(id, createdAt, given, lifetimes), now);
+    return store.create(newSession(handle, createdAt, given, lifetimes), now);
   };
   // Loads the scripts on all nodes.
   await Promise.all(Array.from({ length: 50 }, (_, i) => create(`first ${i}`)));
@@ -125,7 +125,7 @@ test("Redis Cluster: sessions created together share the command for the index o
     now,
   });
   assert.equal(total, 100);
-  const found = sessions.map(({ handle: id }) => Buffer.from(id, "base64url").toString("hex"));
+  const found = sessions.map(({ handle }) => Buffer.from(handle, "base64url").toString("hex"));
   assert.deepEqual(found, found.toSorted().toReversed(), "newest first");
   assert.equal(new Set(found).size, 100);
   await store.close();

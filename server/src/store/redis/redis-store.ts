@@ -1,30 +1,31 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../../session/errors.ts";
 import { renewed } from "../../session/lifetime.ts";
-import { hasNoIds, type Session } from "../../session/session.ts";
+import { hasNoIds } from "../../session/session.ts";
 import { StoreOpenError } from "../open-error.ts";
 import type { AuditStore } from "../ports/audit.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
 import type { StoreEngine } from "../ports/engine.ts";
 import type { ErasureStore } from "../ports/erasure.ts";
-import type { IdempotencyStore, IdempotentRequest } from "../ports/idempotency.ts";
+import type { IdempotencyStore } from "../ports/idempotency.ts";
 import type { LifecycleStore } from "../ports/lifecycle.ts";
 import type { RecordStore } from "../ports/records.ts";
 import type { SessionSearch } from "../ports/search.ts";
-import type { CreateResult, SessionStore } from "../ports/sessions.ts";
+import type { SessionStore } from "../ports/sessions.ts";
 import type { TransferStore } from "../ports/transfer.ts";
 import { createAdmission } from "./connection/admission.ts";
 import { RedisFault } from "./connection/faults.ts";
 import { inaccessible, openConnection } from "./connection/open-connection.ts";
-import { Engine, type Operation } from "./engine.ts";
+import { Engine } from "./engine.ts";
 import * as audit from "./globals/audit-trail.ts";
 import * as credentials from "./globals/credentials.ts";
 import { Heartbeat } from "./globals/heartbeat.ts";
 import * as state from "./globals/store-state.ts";
 import { listSessions } from "./index/session-search.ts";
-import { decode, encode } from "./layout/session-codec.ts";
+import { newNonce } from "./layout/nonce.ts";
 import { exportPage } from "./operations/export.ts";
 import * as responses from "./operations/idempotency.ts";
+import { createOnce, isDone, rotateOnce, storeRecordsOnce } from "./operations/idempotent-changes.ts";
 import { importItems } from "./operations/import.ts";
 import type { RedisStoreOptions } from "./options.ts";
 import { readRecordPage } from "./records/record-pages.ts";
@@ -81,7 +82,7 @@ async function openStore(engine: Engine): Promise<OpenStore> {
 function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSearch & ErasureStore {
   return {
     getCached: () => undefined,
-    find: (id) => sessions.find(engine.begin(), id),
+    find: (handle) => sessions.find(engine.begin(), handle),
     create: (session, now, idempotent) =>
       engine.change(now, async (operation) => {
         if (idempotent !== undefined) return createOnce(operation, session, idempotent);
@@ -90,26 +91,27 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
     associate: (request) =>
       engine.change(request.now, async (operation) => {
         await records.flush(operation, request.handle);
-        return associateIds(operation, request);
+        if (request.idempotent !== undefined) return rotateOnce(operation, request, request.idempotent);
+        return associateIds(operation, { ...request, rotation: request.rotate === true ? newNonce() : "" });
       }),
-    rotatedAt: async () => undefined,
+    rotatedAt: (handle, generation) => sessions.rotatedAt(engine.begin(), handle, generation),
     renew(session, now) {
       sessions.renew(engine, session, now);
       return renewed(session, now, engine.policy.lifetimes);
     },
-    end: ({ handle, scope, now }) => engine.change(now, (operation) => sessions.end(operation, handle, scope)),
+    end: (request) => engine.change(request.now, (operation) => sessions.end(operation, request)),
     async listSessions(request) {
       const operation = engine.begin(request.now);
       await records.flushAll(operation);
       return listSessions(operation, request);
     },
-    async eraseSessions(ids, now) {
-      for (const id of ids) records.discard(id);
+    async eraseSessions(handles, now) {
+      for (const handle of handles) records.discard(handle);
       await Promise.all(
-        ids.map((id) =>
+        handles.map((handle) =>
           engine.change(now, async (operation) => {
-            await responses.eraseResponses(operation, id);
-            await sessions.erase(operation, id);
+            await responses.eraseResponses(operation, handle);
+            await sessions.erase(operation, handle);
           }),
         ),
       );
@@ -120,29 +122,18 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
 }
 
 function recordPort({ engine, records }: OpenStore): RecordStore {
-  const recorded = { outcome: "recorded" } as const;
   return {
-    enqueueRecords(id, accepted, now) {
+    enqueueRecords(handle, accepted, now) {
       engine.advance(now);
-      return records.enqueue(id, accepted, now);
+      return records.enqueue(handle, accepted, now);
     },
-    storeRecords: ({ handle: id, records: given, now, idempotent }) =>
-      engine.change(now, async (operation) => {
-        if (idempotent === undefined) {
-          await records.store(operation, id, given);
-          return recorded;
+    storeRecords: (request) =>
+      engine.change(request.now, async (operation) => {
+        if (request.idempotent !== undefined) {
+          return storeRecordsOnce(operation, records, request, request.idempotent);
         }
-        return responses.carryOutOnce<typeof recorded>(operation, {
-          idempotent,
-          id,
-          created: null,
-          need: String(responses.batchOf(idempotent.key, now)),
-          success: recorded,
-          async perform(batch) {
-            await records.store(operation, id, given, Number(batch));
-            return recorded;
-          },
-        });
+        await records.store(operation, request.handle, request.records);
+        return { outcome: "recorded" };
       }),
     async readRecordPage(request) {
       const operation = engine.begin(request.now);
@@ -153,38 +144,13 @@ function recordPort({ engine, records }: OpenStore): RecordStore {
 }
 
 function responsePort({ engine, records }: OpenStore): IdempotencyStore {
-  /** Returns whether the change of a pending request has been made. `id` and `need` are those of its reservation. */
-  async function isDone(operation: Operation, id: string | null, need: string): Promise<boolean> {
-    if (id !== null) return records.isStored(operation, id, Number(need));
-    const name = operation.keys.session(decodeNeed(need).handle);
-    return (await operation.command("exists", name)) === 1;
-  }
-
   return {
     findReplay(idempotent, now) {
       const operation = engine.begin(now);
-      return responses.findReplay(operation, idempotent, (id, need) => isDone(operation, id, need));
+      return responses.findReplay(operation, idempotent, (handle, need) => isDone(operation, records, handle, need));
     },
-    listStoredResponses: (id, now) => responses.responsesAbout(engine.begin(now), id),
+    listStoredResponses: (handle, now) => responses.responsesAbout(engine.begin(now), handle),
   };
-}
-
-function createOnce(operation: Operation, session: Session, idempotent: IdempotentRequest) {
-  return responses.carryOutOnce<CreateResult>(operation, {
-    idempotent,
-    id: null,
-    created: session.handle,
-    // A session without ids is not stored, only the response is (contract.md#rule-8).
-    need: hasNoIds(session) ? null : `${session.handle}\n${encode(session)}`,
-    success: { outcome: "created" },
-    perform: (need) => sessions.create(operation, decodeNeed(need)),
-  });
-}
-
-/** Decodes the session from the `need` that `createOnce` stored with the reservation. */
-function decodeNeed(need: string): Session {
-  const end = need.indexOf("\n");
-  return decode(need.slice(0, end), need.slice(end + 1));
 }
 
 function auditPort({ engine }: OpenStore): AuditStore {

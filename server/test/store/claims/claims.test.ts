@@ -16,17 +16,30 @@ const guards: Guards = {
   holding: true,
   combinedFence: true,
   replacing: true,
+  fenceForAll: true,
+  generation: true,
+  recognition: true,
 };
 const patient = { guards, deaths: 2, repetitions: 1, time: 2 };
 
-const two: Wish[] = [{ id: "s" }, { id: "t" }];
-const ending: Wish[] = [...two, { id: "s", ends: true }];
+const two: Wish[] = [{ handle: "s" }, { handle: "t" }];
+const ending: Wish[] = [...two, { handle: "s", ends: true }];
 /** Three requests for the visit. Two of them are for the same session, which can have only one customer. */
-const shared: Wish[] = [{ id: "s", customer: "c" }, { id: "s", customer: "d" }, { id: "t" }];
+const shared: Wish[] = [{ handle: "s", customer: "c" }, { handle: "s", customer: "d" }, { handle: "t" }];
+
+/** Two requests for one session. Both rotate its id, so only one of them can succeed. */
+const rotating: Wish[] = [{ handle: "s", rotates: true }, { handle: "s", rotates: true }, { handle: "t" }];
+/** A request that rotates may lose to another session, which then ends. Then its session gets the visit after all. */
+const returning: Wish[] = [
+  { handle: "s", rotates: true },
+  { handle: "s" },
+  { handle: "t" },
+  { handle: "t", ends: true },
+];
 
 /** Makes the wishes use the combined script of a single Redis. One that finds a claim continues as on a cluster. */
 const combined = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, isCombined: true }));
-const mixed: Wish[] = [{ id: "s" }, { id: "s", isCombined: true }, { id: "t", isCombined: true }];
+const mixed: Wish[] = [{ handle: "s" }, { handle: "s", isCombined: true }, { handle: "t", isCombined: true }];
 
 /** Settings small enough to explore every order of events. The long form of the test has larger ones. */
 const settings: Readonly<Record<string, Setting>> = {
@@ -52,7 +65,7 @@ const settings: Readonly<Record<string, Setting>> = {
   },
   "three sessions": {
     ...patient,
-    wishes: [...two, { id: "u" }],
+    wishes: [...two, { handle: "u" }],
     deaths: long ? 2 : 1,
     repetitions: 0,
     time: long ? 3 : 2,
@@ -75,6 +88,31 @@ const settings: Readonly<Record<string, Setting>> = {
     deaths: 1,
     repetitions: long ? 1 : 0,
   },
+  "two requests that rotate the id of one session": {
+    ...patient,
+    wishes: rotating,
+    deaths: long ? 1 : 0,
+    time: long ? 2 : 1,
+  },
+  "a request that rotates, and one that does not": {
+    ...patient,
+    wishes: returning,
+    deaths: 0,
+    repetitions: long ? 1 : 0,
+    time: long ? 2 : 1,
+  },
+  "combined: two requests that rotate the id of one session": {
+    ...patient,
+    wishes: combined(rotating),
+    deaths: 1,
+    repetitions: long ? 2 : 1,
+  },
+  "combined: a request that rotates, and one that does not": {
+    ...patient,
+    wishes: combined(returning),
+    deaths: 1,
+    repetitions: long ? 2 : 1,
+  },
 };
 
 for (const [name, setting] of Object.entries(settings)) {
@@ -89,8 +127,8 @@ for (const [name, setting] of Object.entries(settings)) {
 test(`none of ${RUNS} random orders of more events gives one visit to two sessions`, () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
-  const others = [{ id: "t", customer: "c" }, { id: "u" }, { id: "s", ends: true }];
-  const wishes = [...shared, ...others, ...combined(two)];
+  const others = [{ handle: "t", customer: "c" }, { handle: "u" }, { handle: "s", ends: true }];
+  const wishes = [...shared, ...others, ...rotating, ...combined(returning)];
   const setting = { ...patient, wishes, deaths: 3, repetitions: 3, time: 6 };
   const { states, steps, fault } = exploreAtRandom(contention(setting), random, RUNS);
   console.log(`${states} states, ${steps} steps`);
@@ -101,11 +139,11 @@ for (const guard of Object.keys(guards) as (keyof Guards)[]) {
   test(`the exploration finds the fault if a guard is missing: ${guard}`, () => {
     const without = { ...guards, [guard]: false };
     const setting = { ...patient, wishes: shared, deaths: 1, repetitions: 0, guards: without };
-    const withCopies = { wishes: combined(ending), repetitions: 1 };
-    const found = [{}, { customer: "d" }, { wishes: mixed }, withCopies].map(
+    const withCopies = [ending, rotating, returning].map((wishes) => ({ wishes: combined(wishes), repetitions: 1 }));
+    const found = [{}, { customer: "d" }, { wishes: mixed }, ...withCopies].map(
       (more) => exploreAll(contention({ ...setting, ...more })).fault,
     );
     console.log(`without ${guard}: ${found.find((fault) => fault !== undefined)}`);
-    assert.match(found.join(""), /hold the visit|has to wait|all its requests/);
+    assert.match(found.join(""), /hold the visit|has to wait|all its requests|was rotated twice|it was refused/);
   });
 }

@@ -17,6 +17,9 @@ export interface SessionSlot {
   readonly customer: string;
   readonly hasVisit: boolean;
   readonly isOver: boolean;
+  readonly generation: number;
+  /** Nonce of the last rotation; empty for none. */
+  readonly rotation: string;
   /** Nonces of the fenced attempts: those that may not write any more. */
   readonly fenced: readonly string[];
 }
@@ -27,14 +30,22 @@ export interface Slots {
   readonly sessions: Readonly<Record<string, SessionSlot>>;
 }
 
+/** The data that a request writes into its session besides the visit. */
+export interface Addition {
+  /** Empty for none. */
+  readonly customer: string;
+  /** Nonce of the rotation of the session's id from generation 0 to 1; empty for none. */
+  readonly rotation: string;
+}
+
 /** A command to a slot. */
 export type Command =
   | { readonly send: "claim"; readonly own: Claim; readonly replacing: Claim | null }
-  | { readonly send: "write"; readonly own: Claim; readonly customer: string }
-  | { readonly send: "combined"; readonly own: Claim; readonly customer: string }
+  | { readonly send: "write"; readonly own: Claim; readonly addition: Addition }
+  | { readonly send: "combined"; readonly own: Claim; readonly addition: Addition }
   | { readonly send: "examine"; readonly claim: Claim; readonly mayFence: boolean }
-  | { readonly send: "release"; readonly id: string; readonly nonce: string | null }
-  | { readonly send: "end"; readonly id: string };
+  | { readonly send: "release"; readonly handle: string; readonly nonce: string | null }
+  | { readonly send: "end"; readonly handle: string };
 
 export type Reply = ClaimResult | WriteResult | Examination | "unprepared" | "nothing";
 
@@ -54,6 +65,12 @@ export interface Guards {
   readonly combinedFence: boolean;
   /** A combined attempt replaces a claim of its own session. */
   readonly replacing: boolean;
+  /** A fenced attempt writes nothing, even if its session has the visit by another attempt. */
+  readonly fenceForAll: boolean;
+  /** Before a write, checks whether the session still has the generation of the request's id. */
+  readonly generation: boolean;
+  /** A rotation that is sent again is recognized by its nonce. */
+  readonly recognition: boolean;
 }
 
 /** Executes a command at `now`, in units of `GRACE`. */
@@ -68,13 +85,14 @@ export function execute(slots: Slots, command: Command, now: number, guards: Gua
     case "examine":
       return examine(slots, command);
     case "release": {
-      const { id, nonce } = command;
-      const isMeant = slots.claim?.id === id && (nonce === null || nonce === slots.claim.nonce || !guards.compare);
+      const { handle, nonce } = command;
+      const isMeant =
+        slots.claim?.handle === handle && (nonce === null || nonce === slots.claim.nonce || !guards.compare);
       return [isMeant ? { ...slots, claim: null } : slots, "nothing"];
     }
     case "end": {
-      const slot = sessionOf(slots, command.id);
-      return [withSession(slots, command.id, { ...slot, isOver: true }), "nothing"];
+      const slot = sessionOf(slots, command.handle);
+      return [withSession(slots, command.handle, { ...slot, isOver: true }), "nothing"];
     }
   }
 }
@@ -88,9 +106,9 @@ function claim(
 ): readonly [Slots, Reply] {
   const there = slots.claim;
   const isMeant =
-    replacing !== null && (!guards.compare || (there?.id === replacing.id && there.nonce === replacing.nonce));
+    replacing !== null && (!guards.compare || (there?.handle === replacing.handle && there.nonce === replacing.nonce));
   if (there !== null && !isMeant) {
-    if (there.id === own.id) return [slots, { outcome: "claimed", nonce: there.nonce }];
+    if (there.handle === own.handle) return [slots, { outcome: "claimed", nonce: there.nonce }];
     const { since, ...held } = there;
     return [slots, { outcome: "held", claim: held, age: (now - since) * GRACE }];
   }
@@ -100,58 +118,76 @@ function claim(
   ];
 }
 
-/** associate-ids.lua, with a visit and possibly a customer. */
+/** prelude/association.lua: the checks before a write. */
+function check(slot: SessionSlot, { customer, rotation }: Addition, guards: Guards) {
+  if (slot.isOver) return "refused";
+  if (guards.recognition && rotation !== "" && rotation === slot.rotation) return "done";
+  if (guards.generation && slot.generation > 0) return "refused";
+  return customer !== "" && slot.customer !== "" && customer !== slot.customer ? "refused" : "possible";
+}
+
+/** Returns the session after a write. */
+function written(slot: SessionSlot, { customer, rotation }: Addition): SessionSlot {
+  const rotated = rotation === "" ? {} : { generation: slot.generation + 1, rotation };
+  return { ...slot, ...rotated, hasVisit: true, customer: slot.customer || customer };
+}
+
+/** associate-ids.lua, with a visit and possibly more. */
 function write(
   slots: Slots,
-  { own: { id, nonce }, customer }: Extract<Command, { send: "write" }>,
+  { own: { handle, nonce }, addition }: Extract<Command, { send: "write" }>,
   guards: Guards,
 ): readonly [Slots, Reply] {
-  const slot = sessionOf(slots, id);
-  const clashes = customer !== "" && slot.customer !== "" && customer !== slot.customer;
-  if (slot.isOver || clashes) {
+  const slot = sessionOf(slots, handle);
+  const outcome = check(slot, addition, guards);
+  if (outcome === "done") return [slots, "done"];
+  if (outcome === "refused") {
     if (slot.hasVisit) return [slots, guards.holding ? "refused-holding" : "refused"];
     if (!guards.refusal) return [slots, "refused"];
-    return [withSession(slots, id, withFence(slot, nonce)), "refused"];
+    return [withSession(slots, handle, withFence(slot, nonce)), "refused"];
   }
-  if (!slot.hasVisit && guards.fence && slot.fenced.includes(nonce)) return [slots, "fenced"];
-  const written = { ...slot, hasVisit: true, customer: slot.customer || customer };
-  return [withSession(slots, id, written), "done"];
+  const isChecked = guards.fenceForAll || !slot.hasVisit;
+  if (isChecked && guards.fence && slot.fenced.includes(nonce)) return [slots, "fenced"];
+  return [withSession(slots, handle, written(slot, addition)), "done"];
 }
 
 /** associate-ids-combined.lua, and create-session-combined.lua for a session that is not stored. */
 function combined(
   slots: Slots,
-  { own, customer }: Extract<Command, { send: "combined" }>,
+  { own, addition }: Extract<Command, { send: "combined" }>,
   now: number,
   guards: Guards,
 ): readonly [Slots, Reply] {
-  const { id, nonce } = own;
-  const slot = sessionOf(slots, id);
-  const clashes = customer !== "" && slot.customer !== "" && customer !== slot.customer;
-  if (slot.isOver || clashes) return [slots, "refused"];
-  const written = { ...slot, hasVisit: true, customer: slot.customer || customer };
-  if (slot.hasVisit) return [withSession(slots, id, written), "done"];
-  const isHeld = slots.claim !== null && slots.claim.id !== id;
-  if (isHeld || (guards.combinedFence && slot.fenced.includes(nonce))) {
+  const { handle, nonce } = own;
+  const slot = sessionOf(slots, handle);
+  const outcome = check(slot, addition, guards);
+  if (outcome !== "possible") return [slots, outcome];
+  const isFenced = guards.combinedFence && slot.fenced.includes(nonce);
+  if (slot.hasVisit) {
+    if (isFenced && guards.fenceForAll) return [slots, "unprepared"];
+    return [withSession(slots, handle, written(slot, addition)), "done"];
+  }
+  const isHeld = slots.claim !== null && slots.claim.handle !== handle;
+  if (isHeld || isFenced) {
     if (!guards.combinedFence) return [slots, "unprepared"];
-    return [withSession(slots, id, withFence(slot, nonce)), "unprepared"];
+    return [withSession(slots, handle, withFence(slot, nonce)), "unprepared"];
   }
   const stays = slots.claim !== null && !guards.replacing;
   const latest = stays ? slots.claim : { ...own, since: now };
-  return [withSession({ ...slots, claim: latest }, id, written), "done"];
+  return [withSession({ ...slots, claim: latest }, handle, written(slot, addition)), "done"];
 }
 
 /** examine-attempt.lua */
 function examine(
   slots: Slots,
-  { claim: { id, nonce }, mayFence }: Extract<Command, { send: "examine" }>,
+  { claim: { handle, nonce }, mayFence }: Extract<Command, { send: "examine" }>,
 ): readonly [Slots, Reply] {
-  const slot = sessionOf(slots, id);
+  const slot = sessionOf(slots, handle);
   if (slot.isOver) return [slots, "over"];
   if (slot.hasVisit) return [slots, "holds"];
   if (slot.fenced.includes(nonce)) return [slots, "fenced"];
   if (!mayFence) return [slots, "in-progress"];
-  return [withSession(slots, id, withFence(slot, nonce)), "fenced"];
+  return [withSession(slots, handle, withFence(slot, nonce)), "fenced"];
 }
 
 function withFence(slot: SessionSlot, nonce: string): SessionSlot {
@@ -159,13 +195,20 @@ function withFence(slot: SessionSlot, nonce: string): SessionSlot {
 }
 
 /** A session that is not stored. */
-export const unstored: SessionSlot = { customer: "", hasVisit: false, isOver: false, fenced: [] };
+export const unstored: SessionSlot = {
+  customer: "",
+  hasVisit: false,
+  isOver: false,
+  generation: 0,
+  rotation: "",
+  fenced: [],
+};
 
-/** Returns the session with an id. */
-export function sessionOf({ sessions }: Slots, id: string): SessionSlot {
-  return sessions[id] ?? unstored;
+/** Returns the session with a handle. */
+export function sessionOf({ sessions }: Slots, handle: string): SessionSlot {
+  return sessions[handle] ?? unstored;
 }
 
-function withSession(slots: Slots, id: string, slot: SessionSlot): Slots {
-  return { ...slots, sessions: { ...slots.sessions, [id]: slot } };
+function withSession(slots: Slots, handle: string, slot: SessionSlot): Slots {
+  return { ...slots, sessions: { ...slots.sessions, [handle]: slot } };
 }

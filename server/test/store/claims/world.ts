@@ -17,11 +17,15 @@ import { type Command, execute, type Guards, type Reply, type Slots, sessionOf, 
  * of a process needs no step: the others just continue. The engine's own functions decide what a contender does next.
  */
 
-/** A contender: wants the visit for a session, possibly with a customer or by a combined script; or ends the session. */
+/**
+ * A contender: wants the visit for a session, possibly with a customer, a rotation of the session's id, or by a
+ * combined script; or ends the session. Its id has generation 0.
+ */
 export interface Wish {
-  readonly id: string;
+  readonly handle: string;
   readonly isCombined?: boolean;
   readonly customer?: string;
+  readonly rotates?: boolean;
   readonly ends?: boolean;
 }
 
@@ -32,7 +36,7 @@ export interface Setting {
   readonly guards: Guards;
   /** Number of processes that may die, at any time. */
   readonly deaths: number;
-  /** Number of commands that may be executed twice. */
+  /** Number of commands that may be executed twice: because the first reply is lost, or because a copy arrives late. */
   readonly repetitions: number;
   /** Time that may pass, in units of `GRACE`. */
   readonly time: number;
@@ -99,6 +103,7 @@ function stepsOf(setting: Setting, world: World, contender: Contender, i: number
   const doesSend = doing.do !== "pause";
   if (doesSend && world.repetitions > 0) {
     steps.push({ name: `${i} ${doing.do}, twice`, state: advanced(setting, world, i, true) });
+    steps.push({ name: `${i} ${doing.do}, no reply`, state: unanswered(setting, world, i) });
   }
   if (world.deaths > 0) {
     const dead = { ...contender, doing: { do: "die" } } as const;
@@ -128,24 +133,32 @@ function advanced(setting: Setting, world: World, i: number, isTwice: boolean): 
   return { ...world, slots, contenders, late, repetitions: world.repetitions - 1 };
 }
 
+/** Returns the world after a command whose reply is lost, so that its contender will send it again. */
+function unanswered(setting: Setting, world: World, i: number): World {
+  const command = commandOf(setting, world.contenders[i] as Contender, i) as Command;
+  const [slots] = execute(world.slots, command, world.now, setting.guards);
+  return { ...world, slots, repetitions: world.repetitions - 1 };
+}
+
 function commandOf({ wishes, guards }: Setting, { doing, nonces }: Contender, i: number): Command | undefined {
-  const { id, customer = "" } = wishes[i] as Wish;
+  const { handle, customer = "", rotates = false } = wishes[i] as Wish;
+  const addition = { customer, rotation: rotates ? `rotation ${i}` : "" };
   const nonce = guards.nonce ? `${i}.${nonces}` : "only";
   switch (doing.do) {
     case "claim":
-      return { send: "claim", own: { id, nonce }, replacing: doing.replacing };
+      return { send: "claim", own: { handle, nonce }, replacing: doing.replacing };
     case "combined":
-      return { send: "combined", own: { id, nonce }, customer };
+      return { send: "combined", own: { handle, nonce }, addition };
     case "write":
-      return { send: "write", own: { id, nonce: doing.nonce }, customer };
+      return { send: "write", own: { handle, nonce: doing.nonce }, addition };
     case "examine":
       return { send: "examine", claim: doing.claim, mayFence: doing.mayFence };
     case "release":
       return { send: "release", ...doing.claim };
     case "end":
-      return { send: "end", id };
+      return { send: "end", handle };
     case "free":
-      return { send: "release", id, nonce: null };
+      return { send: "release", handle, nonce: null };
     case "pause":
     case "finish":
     case "die":
@@ -173,16 +186,20 @@ function decided(doing: Doing, command: Command, reply: Reply): Doing {
 
 function faultOf(setting: Setting, world: World): string | undefined {
   const holders = Object.entries(world.slots.sessions).filter(([, slot]) => slot.hasVisit && !slot.isOver);
-  if (holders.length > 1) return `${holders.map(([id]) => id).join(" and ")} hold the visit`;
+  if (holders.length > 1) return `${holders.map(([handle]) => handle).join(" and ")} hold the visit`;
   const [holder] = holders[0] ?? [];
   if (holder !== undefined && isDenied(setting, world, holder)) {
     return `${holder} has the visit although all its requests were refused`;
   }
   for (const [i, { doing }] of world.contenders.entries()) {
-    const { id } = setting.wishes[i] as Wish;
-    const slot = sessionOf(world.slots, id);
+    const { handle } = setting.wishes[i] as Wish;
+    const slot = sessionOf(world.slots, handle);
     const hasWon = doing.do === "finish" && doing.outcome === "won";
-    if (hasWon && !slot.hasVisit && !slot.isOver) return `${id} has lost what it had won`;
+    if (hasWon && !slot.hasVisit && !slot.isOver) return `${handle} has lost what it had won`;
+    if (slot.generation > 1) return `the id of ${handle} was rotated twice`;
+    const isRefused = doing.do === "finish" && !hasWon;
+    const hasRotated = slot.rotation === `rotation ${i}` && !slot.isOver;
+    if (isRefused && hasRotated) return `${i} has rotated the id of ${handle} although it was refused`;
     const waits = timeAlone(setting, world, i);
     if (waits > 1) return `${i} has to wait ${waits} times as long as GRACE although nobody does anything`;
   }
@@ -190,10 +207,10 @@ function faultOf(setting: Setting, world: World): string | undefined {
 }
 
 /** Returns whether all requests for the session were refused. */
-function isDenied({ wishes }: Setting, world: World, id: string): boolean {
+function isDenied({ wishes }: Setting, world: World, handle: string): boolean {
   return world.contenders.every(({ doing }, i) => {
     const wish = wishes[i] as Wish;
-    if (wish.id !== id || wish.ends) return true;
+    if (wish.handle !== handle || wish.ends) return true;
     return doing.do === "finish" && doing.outcome !== "won";
   });
 }

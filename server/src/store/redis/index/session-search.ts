@@ -7,7 +7,7 @@ import type { Operation } from "../engine.ts";
 import { INDEX_SHARDS } from "../layout/key-names.ts";
 import { decode, implicitSession } from "../layout/session-codec.ts";
 import { countIndex } from "./session-index.ts";
-import { boundAt, entryOf, idOf, LAST } from "./sort-order.ts";
+import { boundAt, entryOf, handleOfEntry, LAST } from "./sort-order.ts";
 
 /** Number of index entries after which a page ends, even if few of their sessions match. */
 const MAX_SCANNED = 1024;
@@ -31,7 +31,9 @@ export async function listSessions(operation: Operation, request: ListRequest): 
   let { before, from } = rangeOf(filter, after);
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += step) {
     const entries = await newest(operation, names, { before, from }, step);
-    const found = await Promise.all(entries.map((entry) => sessionOf(operation, idOf(entry), includePurgeable)));
+    const found = await Promise.all(
+      entries.map((entry) => sessionOf(operation, handleOfEntry(entry), includePurgeable)),
+    );
     for (const session of found) {
       if (session === undefined || !isMatch(session, filter, now)) continue;
       if (sessions.length === limit) {
@@ -43,7 +45,7 @@ export async function listSessions(operation: Operation, request: ListRequest): 
     if (entries.length < step || last === undefined) return { sessions, next: null, total };
     before = `(${last}`;
   }
-  return { sessions, next: idOf(before.slice(1)), total };
+  return { sessions, next: handleOfEntry(before.slice(1)), total };
 }
 
 /** Returns the keys of the indexes to read: that of the id in `field`, or all shards of the index of all sessions. */
@@ -88,13 +90,13 @@ async function newest(
  * Reads the session of an index entry. Returns `undefined` if its retention is over and `includePurgeable` is false.
  * Also returns `undefined` if the session has neither ids nor records, and is implicit or not live.
  */
-async function sessionOf(operation: Operation, id: string, includePurgeable: boolean) {
+async function sessionOf(operation: Operation, handle: string, includePurgeable: boolean) {
   const { keys, policy } = operation.engine;
   const { now } = operation;
-  const text = (await operation.command("get", keys.session(id))) as string | null;
-  const session = text === null ? implicitSession(id, policy.lifetimes) : decode(id, text);
+  const text = (await operation.command("get", keys.session(handle))) as string | null;
+  const session = text === null ? implicitSession(handle, policy.lifetimes) : decode(handle, text);
   if (hasNoIds(session) && (text === null || !isLive(session, now))) {
-    const count = await operation.command("exists", keys.records(id));
+    const count = await operation.command("exists", keys.records(handle));
     if (count !== 1) return undefined;
   }
   const isKept = isLive(session, now) || now < purgeAfter(session, true, policy);

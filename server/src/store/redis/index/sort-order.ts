@@ -1,10 +1,10 @@
-import { SESSION_ID_CHARACTERS, timeAndCount } from "../../../session/id.ts";
+import { HANDLE_CHARACTERS, timeAndCount } from "../../../session/id.ts";
 import type { RetentionPolicy } from "../../../session/retention.ts";
 import { INDEX_SHARDS, SHARD_TIME } from "../layout/key-names.ts";
 
 /*
  * An index must sort sessions by their creation. Redis sorts the entries of an index as text, but Base64url text does
- * not sort like the bytes that it encodes. So an index entry is a session id in another alphabet, which has the same
+ * not sort like the bytes that it encodes. So an index entry is a handle in another alphabet, which has the same
  * characters in ascending order.
  */
 
@@ -12,7 +12,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const SORTED = ALPHABET.split("").toSorted().join("");
 /** A text that sorts after every entry. */
 export const LAST = "~";
-/** The latest time (Unix ms) that a session id can contain. */
+/** The latest time (Unix ms) that a handle can contain. */
 const MAX_TIME = 2 ** 48 - 1;
 
 /**
@@ -23,17 +23,17 @@ const MAX_TIME = 2 ** 48 - 1;
 function createTranslation(from: string, to: string): (text: string) => string {
   const codes = new Uint8Array(128);
   for (let i = 0; i < from.length; i++) codes[from.charCodeAt(i)] = to.charCodeAt(i);
-  const result = Buffer.alloc(SESSION_ID_CHARACTERS);
+  const result = Buffer.alloc(HANDLE_CHARACTERS);
   return (text) => {
     for (let i = 0; i < text.length; i++) result[i] = codes[text.charCodeAt(i)] as number;
     return result.toString("latin1", 0, text.length);
   };
 }
 
-/** Converts a session id, or the beginning of one, to an index entry. */
+/** Converts a handle, or the beginning of one, to an index entry. */
 export const entryOf = createTranslation(ALPHABET, SORTED);
-/** Converts an index entry to its session id. */
-export const idOf = createTranslation(SORTED, ALPHABET);
+/** Converts an index entry to the handle of its session. */
+export const handleOfEntry = createTranslation(SORTED, ALPHABET);
 
 /** Returns the lower bound of the entries of all sessions that were created at `time` (Unix ms) or later. */
 export function boundAt(time: number): string {
@@ -43,8 +43,8 @@ export function boundAt(time: number): string {
 }
 
 /** Returns the shard of a session. It depends on the creation time, so one command can index many new sessions. */
-export function shardOf(id: string): number {
-  return Math.floor(timeAndCount(id).createdAt / SHARD_TIME) % INDEX_SHARDS;
+export function shardOf(handle: string): number {
+  return Math.floor(timeAndCount(handle).createdAt / SHARD_TIME) % INDEX_SHARDS;
 }
 
 /** Returns the first two arguments of `scripts/update-index.lua` at `now`: bound and lifetime of an index. */

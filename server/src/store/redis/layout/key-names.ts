@@ -11,8 +11,8 @@ import { type IdField, idFieldTable } from "../../../session/fields.ts";
 export const INDEX_SHARDS = 16;
 /** Time (ms) during which all new sessions are added to the same shard. */
 export const SHARD_TIME = 16;
-/** Number of Base64url characters that are kept of a hash; they encode 144 bits. */
-const HASH_CHARACTERS = 24;
+/** Number of Base64url characters that are kept of a hash; they encode 108 bits. */
+const HASH_CHARACTERS = 18;
 
 export type KeyNames = ReturnType<typeof createKeyNames>;
 
@@ -21,15 +21,15 @@ export function createKeyNames(prefix: string) {
   const session = `${prefix}s:{`;
   const records = `${prefix}r:{`;
   return {
-    session: (id: string) => `${session}${id}}`,
-    records: (id: string) => `${records}${id}}`,
-    /** Exists if this attempt to get a visit is fenced: it may no longer write the visit into the session. */
-    fence: (id: string, nonce: string) => `${prefix}b:{${id}}${nonce}`,
+    session: (handle: string) => `${session}${handle}}`,
+    records: (handle: string) => `${records}${handle}}`,
+    /** Exists if this attempt to get a visit is fenced: it may no longer write into the session. */
+    fence: (handle: string, nonce: string) => `${prefix}b:{${handle}}${nonce}`,
     visit: (visitId: string) => `${prefix}v:{${hashOf(visitId)}}`,
     /** Stored response of an idempotency key. */
     response: (key: string) => `${prefix}a:${key}`,
-    /** Set of the idempotency keys whose requests created a session or stored records in it. */
-    responsesAbout: (id: string) => `${prefix}o:{${id}}`,
+    /** Set of the idempotency keys whose requests created or changed a session. */
+    responsesAbout: (handle: string) => `${prefix}o:{${handle}}`,
     /** Index of the sessions that have an id. The index of a visit shares the slot of the visit's claim. */
     index: (field: IdField, value: string) =>
       field === "visitId"
@@ -45,7 +45,7 @@ export function createKeyNames(prefix: string) {
     secrets: `${prefix}{fixed}secrets`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
     exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
-    /** Parses a key name that `exported` matches. `text` is the session id, or the idempotency key of a response. */
+    /** Parses a key name that `exported` matches. `text` is the handle, or the idempotency key of a response. */
     parse(name: string): { kind: "session" | "records" | "response"; text: string } {
       if (name.startsWith(session)) {
         return { kind: "session", text: name.slice(session.length, -1) };

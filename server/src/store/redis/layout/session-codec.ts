@@ -1,16 +1,16 @@
 import { idFields, idFieldTable } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import { type Lifetimes, implicitSession as newImplicitSession } from "../../../session/lifetime.ts";
-import { hasNoIds, type Identity, identityOf, noIdentity, type Session } from "../../../session/session.ts";
+import { type Identity, identityOf, noIdentity, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 import { bitsOf, effectOf } from "../../event-bits.ts";
 
 /*
  * A stored session is a text of lines. The ids in it contain no line breaks. `session/fields.ts` has the line of each
- * id; an older text may lack the last lines. Times are in ms since the session's creation; the session id contains the
- * time of creation.
+ * id; a text may lack the last lines. Times are in ms since the session's creation; the handle contains the time of
+ * creation.
  *
- *   last active | expires | state | agent | customer | visit | global visit | associations
+ *   last active | expires | state | agent | customer | visit | global visit | associations | generation
  *
  * The state is one of:
  *   ''               live or expired
@@ -18,12 +18,17 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
  *   `g`              erased, or being erased
  *   `x`              expired; marked by a contender for the visit, so that no process with a slower clock renews it
  *
- * Each association is `at,after,fields;`: the time, the number of records before it, and the bit set of the ids that
- * were set. `scripts/prelude/session.lua` reads and writes the same format.
+ * Each association is `at,after,bits;`: the time, the number of records before it, and what happened (`event-bits.ts`).
+ *
+ * The line of the generation is `generation nonce`: the nonce is that of the last rotation, so that a rotation that is
+ * sent twice is recognized. Only a session that was rotated has this line. An imported one has no nonce.
+ *
+ * `scripts/prelude/session.lua` reads and writes the same format.
  */
 
 const SEPARATOR = "\n";
 export const HISTORY_LINE = 7;
+export const GENERATION_LINE = 8;
 const ENDED = "e";
 const ERASED = "g";
 
@@ -35,21 +40,22 @@ export interface SessionWithHistory {
 
 /** Encodes a session as it is stored. */
 export function encode(session: Session, associations: readonly AssociationEvent[] = []): string {
-  const { createdAt } = session;
+  const { createdAt, generation } = session;
   const lines = [session.lastActiveAt - createdAt, session.expiresAt - createdAt, session.ended ? ENDED : ""];
   for (const field of idFields) lines[idFieldTable[field].redisLine] = session[field] ?? "";
   lines[HISTORY_LINE] = associations.map((event) => encodeAssociation(event, createdAt)).join("");
+  if (generation > 0) lines[GENERATION_LINE] = generation;
   return lines.join(SEPARATOR);
 }
 
 /** Decodes a stored session. If it is being erased, the result has no ids. */
-export function decode(id: string, text: string): Session {
-  const { createdAt } = timeAndCount(id);
+export function decode(handle: string, text: string): Session {
+  const { createdAt } = timeAndCount(handle);
   const lines = text.split(SEPARATOR);
   const isErasure = lines[2] === ERASED;
   return {
-    handle: id,
-    generation: 0,
+    handle,
+    generation: Number.parseInt(lines[GENERATION_LINE] || "0", 10),
     createdAt,
     lastActiveAt: createdAt + Number(lines[0]),
     expiresAt: createdAt + Number(lines[1]),
@@ -63,6 +69,11 @@ export function isErased(text: string): boolean {
   return text.split(SEPARATOR, 3)[2] === ERASED;
 }
 
+/** Returns whether the last rotation of a stored session is the one with this nonce, from the generation `from`. */
+export function isRotatedBy(text: string, from: number, nonce: string): boolean {
+  return text.split(SEPARATOR)[GENERATION_LINE] === `${from + 1} ${nonce}`;
+}
+
 /** Decodes the ids of a stored session, even if it is being erased. */
 export function decodeIds(text: string): Identity {
   return idsIn(text.split(SEPARATOR));
@@ -73,9 +84,9 @@ function idsIn(lines: readonly string[]): Identity {
 }
 
 /** Decodes a stored session and its associations. An erased session has none. */
-export function decodeWithHistory(id: string, text: string): SessionWithHistory {
-  const session = decode(id, text);
-  if (session.ended && hasNoIds(session)) return { session, associations: [] };
+export function decodeWithHistory(handle: string, text: string): SessionWithHistory {
+  const session = decode(handle, text);
+  if (isErased(text)) return { session, associations: [] };
   const events = text.split(SEPARATOR)[HISTORY_LINE]?.split(";").slice(0, -1) ?? [];
   return {
     session,
@@ -83,9 +94,9 @@ export function decodeWithHistory(id: string, text: string): SessionWithHistory 
   };
 }
 
-/** Returns the implicit session of an id for which nothing is stored (contract.md#rule-8). */
-export function implicitSession(id: string, lifetimes: Lifetimes): Session {
-  return newImplicitSession(id, timeAndCount(id).createdAt, lifetimes);
+/** Returns the implicit session of a handle for which nothing is stored (contract.md#rule-8). */
+export function implicitSession(handle: string, lifetimes: Lifetimes): Session {
+  return newImplicitSession(handle, timeAndCount(handle).createdAt, lifetimes);
 }
 
 function encodeAssociation(event: AssociationEvent, createdAt: number): string {

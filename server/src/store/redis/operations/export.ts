@@ -164,10 +164,10 @@ async function exportKey(engine: Engine, name: string, after: number): Promise<K
   return exportSession(engine, text, after);
 }
 
-async function exportSession(engine: Engine, id: string, after: number): Promise<KeyItems> {
+async function exportSession(engine: Engine, handle: string, after: number): Promise<KeyItems> {
   const operation = engine.begin();
   const { now } = operation;
-  const request = { handle: id, scope: "everyone", after, limit: RECORDS_AN_ITEM, now } as const;
+  const request = { handle, scope: "everyone", after, limit: RECORDS_AN_ITEM, now } as const;
   const page = await readRecordPage(operation, request);
   if (page === undefined) return nothing;
   const { life, total, first, records } = page;

@@ -27,18 +27,18 @@ const GRACE = 1000;
 const PAUSE = 10;
 
 /** An idempotent request and its change. */
-export interface IdempotentChange<O> {
+export interface IdempotentChange<O extends { readonly outcome: string }> {
   readonly idempotent: IdempotentRequest;
-  /** Id of the session in which the request stores records; `null` if it creates a session. */
-  readonly id: string | null;
-  /** Id of the session that the request creates; `null` if it stores records. */
+  /** Handle of the session that the request changes; `null` if it creates a session. */
+  readonly handle: string | null;
+  /** Handle of the session that the request creates; `null` if it changes a session. */
   readonly created: string | null;
   /** The data that the change needs: the argument of `perform`. `null` if there is no change to make. */
   readonly need: string | null;
-  /** The result of `perform` if the change is made. */
-  readonly success: O;
+  /** The outcome of `perform` if the change is made. */
+  readonly success: O["outcome"];
   /** Makes the change. `need` comes from this request, or from an earlier one with the same key that is pending. */
-  perform(need: string): Promise<O>;
+  perform(need: string | null): Promise<O>;
 }
 
 /**
@@ -64,8 +64,8 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
       change,
     );
     if (state === "reserved") {
-      await addTo(operation, change.id ?? change.created ?? "", idempotent.key);
-      return need === null ? change.success : finish(operation, change, nonce, need);
+      await addTo(operation, change.handle ?? change.created ?? "", idempotent.key);
+      return need === null ? change.perform(null) : finish(operation, change, nonce, need);
     }
     if (fingerprint !== idempotent.fingerprint) return { outcome: "key-reused" };
     if (state === "done") return { outcome: "repeated", response };
@@ -76,7 +76,7 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
     // The process that reserved the idempotency key may have died before it added the key to the set.
     await addTo(operation, owner, idempotent.key);
     const result = await finish(operation, change, pendingNonce, pendingNeed);
-    if (result.outcome === change.success.outcome) return { outcome: "repeated", response };
+    if (result.outcome === change.success) return { outcome: "repeated", response };
   }
 }
 
@@ -87,12 +87,12 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
 export async function findReplay(
   operation: Operation,
   { key, fingerprint }: Omit<IdempotentRequest, "response">,
-  isDone: (id: string | null, need: string) => Promise<boolean>,
+  isDone: (handle: string | null, need: string) => Promise<boolean>,
 ): Promise<Replay | undefined> {
   const stored = await readStored(operation, key);
   if (stored === undefined) return undefined;
   if (stored.fingerprint !== fingerprint) return { outcome: "key-reused" };
-  if (stored.need !== null && !(await isDone(stored.id, stored.need))) return undefined;
+  if (stored.need !== null && !(await isDone(stored.handle, stored.need))) return undefined;
   return { outcome: "repeated", response: stored.response };
 }
 
@@ -100,40 +100,42 @@ export async function findReplay(
 export async function readResponse(operation: Operation, key: string): Promise<StoredResponseItem | undefined> {
   const stored = await readStored(operation, key);
   if (stored === undefined || stored.need !== null) return undefined;
-  const { fingerprint, response, id, created, storedAt } = stored;
+  const { fingerprint, response, handle, created, storedAt } = stored;
   const idempotent = { key, fingerprint, response };
-  return { kind: "answer", idempotent, handle: id, created, storedAt };
+  return { kind: "answer", idempotent, handle, created, storedAt };
 }
 
-/** Reads the stored responses of requests that created a session or stored records in it, oldest first. */
-export async function responsesAbout(operation: Operation, id: string) {
-  const keys = await keysAbout(operation, id);
+/** Reads the stored responses of requests that created or changed a session, oldest first. */
+export async function responsesAbout(operation: Operation, handle: string) {
+  const keys = await keysAbout(operation, handle);
   const found = await Promise.all(keys.map((key) => readResponse(operation, key)));
   return found
     .filter((item) => item !== undefined)
-    .filter((item) => item.handle === id || item.created === id)
+    .filter((item) => item.handle === handle || item.created === handle)
     .toSorted((a, b) => a.storedAt - b.storedAt);
 }
 
-/** Removes the stored responses of requests that created a session or stored records in it. */
-export async function eraseResponses(operation: Operation, id: string): Promise<void> {
-  const keys = await keysAbout(operation, id);
-  await Promise.all(keys.map((key) => operation.change(scripts.eraseResponse, [operation.keys.response(key)], [id])));
-  await operation.write("del", operation.keys.responsesAbout(id));
+/** Removes the stored responses of requests that created or changed a session. */
+export async function eraseResponses(operation: Operation, handle: string): Promise<void> {
+  const keys = await keysAbout(operation, handle);
+  await Promise.all(
+    keys.map((key) => operation.change(scripts.eraseResponse, [operation.keys.response(key)], [handle])),
+  );
+  await operation.write("del", operation.keys.responsesAbout(handle));
 }
 
 /** Imports a stored response of another store, unless it has expired or a later one is stored under the same key. */
 export async function importResponse(operation: Operation, item: StoredResponseItem) {
-  const { idempotent, handle: id, created, storedAt } = item;
+  const { idempotent, handle, created, storedAt } = item;
   const { key, fingerprint, response } = idempotent;
   const stored = await readStored(operation, key);
   const life = storedAt + STORED_RESPONSE_LIFE_MS - operation.now;
   if (life <= 0 || (stored !== undefined && stored.storedAt > storedAt)) return;
-  await addTo(operation, id ?? created ?? "", key);
+  await addTo(operation, handle ?? created ?? "", key);
   const name = operation.keys.response(key);
   const fields = [
     ...["r", fingerprint, "a", response, "t", storedAt],
-    ...(id === null ? [] : ["i", id]),
+    ...(handle === null ? [] : ["i", handle]),
     ...(created === null ? [] : ["c", created]),
   ];
   await operation.write("hset", name, ...fields);
@@ -141,10 +143,14 @@ export async function importResponse(operation: Operation, item: StoredResponseI
 }
 
 /** Reserves the idempotency key. Returns the reply of `scripts/reserve-request.lua`. */
-async function reserve<O>(operation: Operation, nonce: string, change: IdempotentChange<O>) {
-  const { idempotent, id, created, need } = change;
+async function reserve<O extends { readonly outcome: string }>(
+  operation: Operation,
+  nonce: string,
+  change: IdempotentChange<O>,
+) {
+  const { idempotent, handle, created, need } = change;
   const { key, fingerprint, response } = idempotent;
-  const reservation = [nonce, fingerprint, response, id ?? "", created ?? "", need ?? "-"];
+  const reservation = [nonce, fingerprint, response, handle ?? "", created ?? "", need ?? "-"];
   const args = [operation.now, STORED_RESPONSE_LIFE_MS, ...reservation];
   const names = [operation.keys.response(key)];
   const reply = await operation.run(scripts.reserveRequest, names, args);
@@ -160,7 +166,7 @@ async function finish<O extends { readonly outcome: string }>(
 ): Promise<O> {
   const result = await perform(need);
   const names = [operation.keys.response(idempotent.key)];
-  const args = [nonce, result.outcome === success.outcome ? 1 : 0];
+  const args = [nonce, result.outcome === success ? 1 : 0];
   await operation.run(scripts.settleRequest, names, args);
   return result;
 }
@@ -170,26 +176,26 @@ async function readStored(operation: Operation, key: string) {
   const name = operation.keys.response(key);
   const fields = ["r", "a", "t", "i", "c", "n"];
   const reply = await operation.command("hmget", name, ...fields);
-  const [fingerprint, response, time, id = null, created = null, need = null] = reply as (string | null)[];
+  const [fingerprint, response, time, handle = null, created = null, need = null] = reply as (string | null)[];
   const storedAt = Number(time);
   if (fingerprint == null || response == null || storedAt + STORED_RESPONSE_LIFE_MS <= operation.now) {
     return undefined;
   }
-  return { fingerprint, response, storedAt, id, created, need };
+  return { fingerprint, response, storedAt, handle, created, need };
 }
 
 /**
- * Adds an idempotency key to the set of a session (`responsesAbout`). `id` is the session of the request that reserved
- * the key, because other requests with the same key may be about other sessions.
+ * Adds an idempotency key to the set of a session (`responsesAbout`). `handle` is the session of the request that
+ * reserved the key, because other requests with the same key may be about other sessions.
  */
-async function addTo(operation: Operation, id: string, key: string): Promise<void> {
-  const name = operation.keys.responsesAbout(id);
+async function addTo(operation: Operation, handle: string, key: string): Promise<void> {
+  const name = operation.keys.responsesAbout(handle);
   await operation.write("sadd", name, key);
   await operation.command("pexpire", name, STORED_RESPONSE_LIFE_MS);
 }
 
-/** Reads the idempotency keys of requests that created a session or stored records in it. */
-async function keysAbout(operation: Operation, id: string): Promise<string[]> {
-  const name = operation.keys.responsesAbout(id);
+/** Reads the idempotency keys of requests that created or changed a session. */
+async function keysAbout(operation: Operation, handle: string): Promise<string[]> {
+  const name = operation.keys.responsesAbout(handle);
   return (await operation.command("smembers", name)) as string[];
 }

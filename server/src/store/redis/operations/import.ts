@@ -22,7 +22,7 @@ const IMPORTED = "adopted";
 
 /**
  * Imports items that another store exported, then stores the cursor. Nothing else writes to the store meanwhile, so the
- * steps need not be atomic. Returns the ids of skipped sessions: always an empty list.
+ * steps need not be atomic. Returns the handles of skipped sessions: always an empty list.
  */
 export async function importItems(engine: Engine, { items, cursor, now }: ImportRequest): Promise<readonly string[]> {
   // The records of a session and the audit entries are imported in order, all other items in parallel.
@@ -63,30 +63,29 @@ function importItem(engine: Engine, item: TransferItem, now: number): Promise<un
 async function importSession(operation: Operation, item: SessionItem) {
   const { keys, policy } = operation.engine;
   const { session, associations, requests } = item;
-  const { handle: id } = session;
+  const { handle } = session;
   const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
   if (ttl <= 0) return;
-  await addToIndexes(operation, id, session, true);
+  await addToIndexes(operation, handle, session, true);
   if (hasOnlyRecords(item)) return;
-  const name = keys.session(id);
+  const name = keys.session(handle);
   const stored = (await operation.command("get", name)) as string | null;
   const text = encode(session, associations);
-  if (stored !== null && stored !== text && isNewerState(decode(id, stored), session)) return;
+  if (stored !== null && stored !== text && isNewerState(decode(handle, stored), session)) return;
   await operation.write("set", name, text, "PX", ttl);
-  await operation.command("pexpire", keys.records(id), ttl);
+  await operation.command("pexpire", keys.records(handle), ttl);
   await importClaim(operation, item);
 }
 
 /** Writes the claim of the session's visit if the session is live; otherwise releases that claim. */
 async function importClaim(operation: Operation, { session }: SessionItem): Promise<void> {
   const { keys, claimLife } = operation.engine;
-  const { handle: id, visitId } = session;
+  const { handle, visitId } = session;
   if (visitId === null) return;
   const name = keys.visit(visitId);
   if (isLive(session, operation.now)) {
-    const claim = `${id} ${IMPORTED} ${operation.now}`;
-    await operation.write("set", name, claim, "PX", claimLife);
-  } else await operation.run(scripts.releaseVisit, [name], [`${id} `]);
+    await operation.write("set", name, `${handle} ${IMPORTED}`, "PX", claimLife);
+  } else await operation.run(scripts.releaseVisit, [name], [`${handle} `]);
 }
 
 async function importRecords(operation: Operation, { session, first, records }: RecordsItem) {

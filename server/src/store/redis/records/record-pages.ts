@@ -1,4 +1,4 @@
-import { isWithin } from "../../../session/permissions.ts";
+import { isReached } from "../../../session/permissions.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import { isLive, type Session } from "../../../session/session.ts";
 import type { EndEvent, RecordPage } from "../../../session/timeline.ts";
@@ -14,24 +14,27 @@ const MAX_CHARACTERS = 512 * 1024;
 /** Number of records that one script reads. Records may be long, and a script blocks the Redis server while it runs. */
 const RECORDS_A_READ = 64;
 
-/** Reads a page of records. Returns `undefined` if the session is not in the scope, or its data are no longer kept. */
+/**
+ * Reads a page of records. Returns `undefined` if the session is not in the scope or has another generation, or if its
+ * data are no longer kept.
+ */
 export async function readRecordPage(
   operation: Operation,
   request: RecordPageRequest,
 ): Promise<RecordPage | undefined> {
-  const { handle: id, scope, after, limit, now } = request;
-  const head = await readRecords(operation, id, after + 1, Math.min(limit, RECORDS_A_READ));
+  const { handle, generation, scope, after, limit, now } = request;
+  const head = await readRecords(operation, handle, after + 1, Math.min(limit, RECORDS_A_READ));
   const { total, text } = head;
   if (text !== null && isErased(text)) return undefined;
-  const { session, associations } = sessionIn(operation, id, text);
+  const { session, associations } = sessionIn(operation, handle, text);
   const isStored = text !== null || total > 0;
   const isKept = isLive(session, now) || (isStored && now < purgeAfter(session, total > 0, operation.engine.policy));
-  if (!isKept || !isWithin(session.customerId, scope)) return undefined;
+  if (!isKept || !isReached(session, generation, scope)) return undefined;
   // If `maxRecords` was higher before, more records may be stored. The excess is treated as dropped.
   const dropped = Math.max(total - operation.engine.options.maxRecords, total === 0 ? 0 : head.oldest - 1);
   const first = Math.max(after, dropped) + 1;
   const lines = first === Math.max(after + 1, head.oldest) ? head.lines : [];
-  await readMore(operation, id, first, Math.min(limit, total - first + 1), lines);
+  await readMore(operation, handle, first, Math.min(limit, total - first + 1), lines);
   return {
     life: { session, associations, end: endOf(session, now) },
     total,
@@ -44,30 +47,30 @@ export async function readRecordPage(
 /** Adds records to `lines` until there are `count` or the page is full. `first` is the sequence of the first line. */
 async function readMore(
   operation: Operation,
-  id: string,
+  handle: string,
   first: number,
   count: number,
   lines: string[],
 ): Promise<void> {
   while (lines.length < count && charactersOf(lines) < MAX_CHARACTERS) {
     const next = first + lines.length;
-    const more = await readRecords(operation, id, next, Math.min(count - lines.length, RECORDS_A_READ));
+    const more = await readRecords(operation, handle, next, Math.min(count - lines.length, RECORDS_A_READ));
     // Records were dropped meanwhile. This page ends here, and the next one begins at the oldest stored record.
     if (more.oldest > next || more.lines.length === 0) return;
     lines.push(...more.lines);
   }
 }
 
-async function readRecords(operation: Operation, id: string, from: number, limit: number) {
-  const names = sessionKeys(operation, id);
+async function readRecords(operation: Operation, handle: string, from: number, limit: number) {
+  const names = sessionKeys(operation, handle);
   const reply = await operation.run(scripts.readRecords, names, [from, limit]);
   const [text, total, oldest, lines] = reply as [string | null, number, number, string[]];
   return { text, total, oldest, lines };
 }
 
-function sessionIn(operation: Operation, id: string, text: string | null): SessionWithHistory {
-  if (text !== null) return decodeWithHistory(id, text);
-  return { session: implicitSession(id, operation.engine.policy.lifetimes), associations: [] };
+function sessionIn(operation: Operation, handle: string, text: string | null): SessionWithHistory {
+  if (text !== null) return decodeWithHistory(handle, text);
+  return { session: implicitSession(handle, operation.engine.policy.lifetimes), associations: [] };
 }
 
 function charactersOf(lines: readonly string[]): number {

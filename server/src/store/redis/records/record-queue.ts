@@ -68,9 +68,9 @@ export class RecordQueue {
   }
 
   /** Queues records. Returns false and queues none of them if the queues are full or are being closed. */
-  enqueue(id: string, records: readonly RequestRecord[], now: number): boolean {
+  enqueue(handle: string, records: readonly RequestRecord[], now: number): boolean {
     if (this.#characters >= MAX_CHARACTERS || this.#isClosing) return false;
-    const queue = this.#queueOf(id);
+    const queue = this.#queueOf(handle);
     for (let from = 0; from < records.length; from += MAX_BATCH) {
       let batch = queue.batches.at(-1);
       if (batch === undefined || batch.isClosed || isFull(batch)) batch = addBatch(queue, now);
@@ -84,25 +84,25 @@ export class RecordQueue {
    * Stores records durably, after all queued records of the session. `number` is given if an earlier call may have
    * stored the same records already as the batch with this number.
    */
-  async store(operation: Operation, id: string, records: readonly RequestRecord[], number?: number): Promise<void> {
-    const queue = this.#queueOf(id);
+  async store(operation: Operation, handle: string, records: readonly RequestRecord[], number?: number): Promise<void> {
+    const queue = this.#queueOf(handle);
     const batch = addBatch(queue, operation.now, operation, number);
     this.#fill(batch, records, operation.now);
-    void this.#sendAll(id, queue);
+    void this.#sendAll(handle, queue);
     await inTime(operation, batch.stored.promise, () => {
       const isSent = queue.batches[0] === batch && queue.isSending;
       if (isSent || !queue.batches.includes(batch)) return;
       this.#remove(queue, batch);
-      if (queue.batches.length === 0) this.#queues.delete(id);
+      if (queue.batches.length === 0) this.#queues.delete(handle);
     });
   }
 
   /** Stores all records that are queued for a session. Rejects if the deadline of the operation passes. */
-  flush(operation: Operation, id: string): Promise<void> | undefined {
-    const queue = this.#queues.get(id);
+  flush(operation: Operation, handle: string): Promise<void> | undefined {
+    const queue = this.#queues.get(handle);
     const last = queue?.batches.at(-1);
     if (queue === undefined || last === undefined) return undefined;
-    void this.#sendAll(id, queue);
+    void this.#sendAll(handle, queue);
     return inTime(
       operation,
       last.stored.promise.catch(() => undefined),
@@ -112,15 +112,15 @@ export class RecordQueue {
 
   /** Stores all queued records of all sessions. */
   async flushAll(operation: Operation): Promise<void> {
-    await Promise.all([...this.#queues.keys()].map(async (id) => this.flush(operation, id)));
+    await Promise.all([...this.#queues.keys()].map(async (handle) => this.flush(operation, handle)));
   }
 
   /**
    * Drops the queued records of a session that is being erased. A batch that is being sent is not dropped here. Either
    * the erasure removes its records, or the script ignores the batch because of the session's tombstone.
    */
-  discard(id: string): void {
-    const queue = this.#queues.get(id);
+  discard(handle: string): void {
+    const queue = this.#queues.get(handle);
     for (const batch of queue?.batches.slice(queue.isSending ? 1 : 0) ?? []) {
       this.#remove(queue as Queue, batch);
       batch.stored.resolve();
@@ -128,10 +128,10 @@ export class RecordQueue {
   }
 
   /** Returns whether the batch with this number is stored. */
-  async isStored(operation: Operation, id: string, number: number): Promise<boolean> {
+  async isStored(operation: Operation, handle: string, number: number): Promise<boolean> {
     // The script is called without records, so it only looks for the batch.
-    const args = [...argsOf(operation, id), number, 1];
-    return (await operation.run(scripts.appendRecords, sessionKeys(operation, id), args)) === 0;
+    const args = [...argsOf(operation, handle), number, 1];
+    return (await operation.run(scripts.appendRecords, sessionKeys(operation, handle), args)) === 0;
   }
 
   /** Stores queued records until the timeout of one operation. Reports the records that are then left as lost. */
@@ -139,7 +139,7 @@ export class RecordQueue {
     this.#isClosing = true;
     const { deadline } = this.#engine.connection.begin(0);
     while (this.#queues.size > 0 && performance.now() < deadline) {
-      await Promise.all([...this.#queues].map(([id, queue]) => this.#sendAll(id, queue)));
+      await Promise.all([...this.#queues].map(([handle, queue]) => this.#sendAll(handle, queue)));
       const pause = this.#queues.size > 0 ? RETRY_PAUSE : 0;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
@@ -147,11 +147,11 @@ export class RecordQueue {
     if (this.#records > 0) this.#engine.options.events.recordsLost(this.#records);
   }
 
-  #queueOf(id: string): Queue {
-    let queue = this.#queues.get(id);
+  #queueOf(handle: string): Queue {
+    let queue = this.#queues.get(handle);
     if (queue === undefined) {
       queue = { batches: [], isSending: false };
-      this.#queues.set(id, queue);
+      this.#queues.set(handle, queue);
     }
     return queue;
   }
@@ -177,13 +177,13 @@ export class RecordQueue {
    * Sends the batches of a session one after the other. If a batch fails for which no caller waits, stops and tries
    * again later. If a batch fails for which a caller waits, rejects that batch and continues.
    */
-  async #sendAll(id: string, queue: Queue): Promise<void> {
+  async #sendAll(handle: string, queue: Queue): Promise<void> {
     if (queue.isSending) return;
     queue.isSending = true;
     for (let batch = queue.batches[0]; batch !== undefined; batch = queue.batches[0]) {
       batch.isClosed = true;
       try {
-        await this.#send(id, batch);
+        await this.#send(handle, batch);
         this.#remove(queue, batch);
         batch.stored.resolve();
       } catch (error) {
@@ -198,19 +198,19 @@ export class RecordQueue {
       }
     }
     queue.isSending = false;
-    if (queue.batches.length === 0) this.#queues.delete(id);
+    if (queue.batches.length === 0) this.#queues.delete(handle);
   }
 
-  async #send(id: string, batch: Batch): Promise<void> {
+  async #send(handle: string, batch: Batch): Promise<void> {
     const { admission } = this.#engine;
     const operation = batch.waiter ?? this.#engine.begin(batch.now);
     const { number, mayBeStored, lines } = batch;
-    const args = [...argsOf(operation, id), number, mayBeStored ? 1 : 0, ...lines];
-    const names = sessionKeys(operation, id);
+    const args = [...argsOf(operation, handle), number, mayBeStored ? 1 : 0, ...lines];
+    const names = sessionKeys(operation, handle);
     const change = async () => {
       const reply = await operation.change(scripts.appendRecords, names, args);
       // Only records are stored of this session, so no other operation has added it to the index of all sessions.
-      if (reply === 2) await addToIndexes(operation, id, noIdentity, true);
+      if (reply === 2) await addToIndexes(operation, handle, noIdentity, true);
     };
     await (batch.waiter === undefined ? admission.admit(change) : change());
   }
@@ -219,14 +219,14 @@ export class RecordQueue {
   #wake(pause: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      for (const [id, queue] of this.#queues) void this.#sendAll(id, queue);
+      for (const [handle, queue] of this.#queues) void this.#sendAll(handle, queue);
     }, pause);
   }
 }
 
 /** Returns the arguments of `scripts/append-records.lua` that do not depend on the batch. */
-function argsOf(operation: Operation, id: string): Argument[] {
-  return [...sessionArgs(operation, id), operation.engine.options.maxRecords];
+function argsOf(operation: Operation, handle: string): Argument[] {
+  return [...sessionArgs(operation, handle), operation.engine.options.maxRecords];
 }
 
 /** Adds a batch to a queue. `number` is given if a batch with this number may be stored already. */

@@ -1,28 +1,32 @@
 -- Claims a visit for a session (sessions/visit-claim.ts), and adds the session to the index of the visit.
 --
 -- KEYS[1] claim of the visit, KEYS[2] index of the visit
--- ARGV[1] session id, ARGV[2] nonce of the attempt
--- ARGV[3] 'id nonce' of a claim that may be replaced; '' for none
+-- ARGV[1] handle of the session, ARGV[2] nonce of the attempt
+-- ARGV[3] 'handle nonce' of a claim that may be replaced; '' for none
 -- ARGV[4] lifetime of the claim (ms)
 -- ARGV[5], ARGV[6] bound and lifetime of the index, as ARGV[1] and ARGV[2] of update-index.lua
 -- ARGV[7], ARGV[8] 0 and the index entry of the session
 -- Returns one of:
 -- { nonce } of the session's claim, which this attempt or an earlier one has made
--- { nonce, id, age in ms } of another session's claim; nothing was changed
+-- { nonce, handle, age in ms } of another session's claim; nothing was changed
+--
+-- The age is the part of the claim's lifetime that has passed. The claim of a process with other lifetimes counts as
+-- old, so `age` is positive then too.
 local nonce = ARGV[2]
 local current = redis.call('GET', KEYS[1])
 local isOwn = false
 if current then
-  local id, earlier, since = string.match(current, '^(%S+) (%S+) (%d+)$')
-  if id .. ' ' .. earlier ~= ARGV[3] then
-    if id ~= ARGV[1] then
-      return { earlier, id, serverTime() - since }
+  local handle, earlier = string.match(current, '^(%S+) (%S+)$')
+  if current ~= ARGV[3] then
+    if handle ~= ARGV[1] then
+      local age = ARGV[4] - redis.call('PTTL', KEYS[1])
+      return { earlier, handle, math.abs(age) }
     end
     nonce, isOwn = earlier, true
   end
 end
 if not isOwn then
-  writeClaim(KEYS[1], ARGV[1] .. ' ' .. nonce .. ' ', ARGV[4])
+  redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. nonce, 'PX', ARGV[4])
 end
 addToIndex(KEYS[2], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
 return { nonce }

@@ -5,7 +5,7 @@
 -- KEYS[2] claim of the visit, KEYS[3] fence of the attempt; if the session has no visit, both are the session's key
 -- KEYS[4..] indexes
 -- ARGV[1] text of the session, ARGV[2] time until it is purged (ms)
--- ARGV[3] 'id nonce ' of the claim; '' if the session has no visit
+-- ARGV[3] 'handle nonce' of the claim; '' if the session has no visit
 -- ARGV[4], ARGV[5] lifetimes of a claim and a fence (ms)
 -- ARGV[6], ARGV[7] bound and lifetime of an index, as ARGV[1] and ARGV[2] of update-index.lua
 -- ARGV[8], ARGV[9] 0 and the index entry of the session

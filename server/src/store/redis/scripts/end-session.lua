@@ -3,10 +3,12 @@
 -- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
 -- ARGV[8] nonce of the request
 -- ARGV[9] scope, as for isWithin in prelude/session.lua
--- Returns { 1, visit or '' }; { 0 } if the session is not live or not in the scope
+-- ARGV[10] generation that the session must have; '' for any
+-- Returns { 1, visit or '' }; { 0 } if the session is not live, not in the scope, or has another generation
 local session = load()
 if session[STATE] ~= 'e' .. ARGV[8] then
-  if not isLive(session) or not isWithin(session, ARGV[9]) then
+  local isMeant = ARGV[10] == '' or generationOf(session) == tonumber(ARGV[10])
+  if not isLive(session) or not isWithin(session, ARGV[9]) or not isMeant then
     return { 0 }
   end
   session[STATE] = 'e' .. ARGV[8]

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
-import { HISTORY_LINE } from "../layout/session-codec.ts";
+import { MAX_GENERATION } from "../../../session/id.ts";
+import { bitsOf } from "../../event-bits.ts";
+import { GENERATION_LINE, HISTORY_LINE } from "../layout/session-codec.ts";
 
 /** A Lua script that Redis runs atomically. */
 export interface Script {
@@ -12,14 +14,19 @@ export interface Script {
   readonly keys: number;
 }
 
-/** Returns Lua declarations for `prelude/session.lua`, made from `session/fields.ts`: the lines of the ids, counted from 1, and their bits. */
-function declareIdFields(): string {
+/**
+ * Returns Lua declarations for `prelude/session.lua`: the lines of a session (counted from 1) and the bits of its
+ * history, as `session/fields.ts`, `layout/session-codec.ts` and `event-bits.ts` define them.
+ */
+function declareLines(): string {
   const line = (field: IdField) => idFieldTable[field].redisLine + 1;
   const lines = idFields.map(line);
   return `
 local ID_LINES, ID_BITS = { ${lines.join()} }, { ${idFields.map((field) => idFieldTable[field].bit).join()} }
 local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line("visitId")}
-local HISTORY, LAST_LINE = ${HISTORY_LINE + 1}, ${Math.max(HISTORY_LINE + 1, ...lines)}`;
+local HISTORY, GENERATION = ${HISTORY_LINE + 1}, ${GENERATION_LINE + 1}
+local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
+local ROTATION_BIT, MAX_GENERATION = ${bitsOf({ fields: [], isRotation: true })}, ${MAX_GENERATION}`;
 }
 
 /** Joins files of this folder into one script. */
@@ -27,16 +34,15 @@ function script(keys: number, ...files: readonly string[]): Script {
   const source = files
     .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
     .join("\n")
-    .replace("-- (declarations of session/fields.ts)", declareIdFields);
+    .replace("-- (declarations of lines and bits)", declareLines);
   return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
 }
 
 const session = "prelude/session";
 const association = "prelude/association";
 const index = "prelude/index";
-const claim = "prelude/claim";
 /** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
-const combined = [index, claim, "prelude/claim-combined"] as const;
+const combined = [index, "prelude/claim-combined"] as const;
 
 /** All scripts. Each file begins with its KEYS, ARGV and return value. Preludes contain code that scripts share. */
 export const scripts = {
@@ -48,7 +54,7 @@ export const scripts = {
   endSession: script(2, session, "end-session"),
   eraseSession: script(2, session, "erase-session"),
 
-  claimVisit: script(2, index, claim, "claim-visit"),
+  claimVisit: script(2, index, "claim-visit"),
   examineAttempt: script(3, session, "examine-attempt"),
   releaseVisit: script(1, "release-visit"),
   updateIndex: script(1, index, "update-index"),

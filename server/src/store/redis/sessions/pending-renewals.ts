@@ -3,17 +3,17 @@ export class PendingRenewals {
   readonly #renewals = new Map<string, Promise<void>>();
 
   /** Returns a promise that is fulfilled when the session's renewal is done, or `undefined` if there is no renewal. */
-  of(id: string): Promise<void> | undefined {
-    return this.#renewals.size === 0 ? undefined : this.#renewals.get(id);
+  of(handle: string): Promise<void> | undefined {
+    return this.#renewals.size === 0 ? undefined : this.#renewals.get(handle);
   }
 
   /** Runs `store` as soon as the earlier renewals of the session are done. `store` must not reject. */
-  add(id: string, store: () => Promise<void>): void {
-    const renewal = Promise.resolve(this.of(id))
+  add(handle: string, store: () => Promise<void>): void {
+    const renewal = Promise.resolve(this.of(handle))
       .then(store)
       .finally(() => {
-        if (this.#renewals.get(id) === renewal) this.#renewals.delete(id);
+        if (this.#renewals.get(handle) === renewal) this.#renewals.delete(handle);
       });
-    this.#renewals.set(id, renewal);
+    this.#renewals.set(handle, renewal);
   }
 }

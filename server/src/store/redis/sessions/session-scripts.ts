@@ -4,16 +4,16 @@ import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 
 /** Returns the first keys of every script that uses `prelude/session.lua`. */
-export function sessionKeys({ keys }: Operation, id: string): string[] {
-  return [keys.session(id), keys.records(id)];
+export function sessionKeys({ keys }: Operation, handle: string): string[] {
+  return [keys.session(handle), keys.records(handle)];
 }
 
 /** Returns the first arguments of every script that uses `prelude/session.lua`. */
-export function sessionArgs({ engine, now }: Operation, id: string): Argument[] {
+export function sessionArgs({ engine, now }: Operation, handle: string): Argument[] {
   const { lifetimes, retention } = engine.policy;
   const { anonymous, recognized } = lifetimes;
   return [
-    ...[now, timeAndCount(id).createdAt],
+    ...[now, timeAndCount(handle).createdAt],
     ...[anonymous.idle, anonymous.total, recognized.idle, recognized.total],
     retention,
   ];

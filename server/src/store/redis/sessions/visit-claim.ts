@@ -18,7 +18,9 @@
  *                expired session. The claim may be replaced at once.
  *   fenced       The other attempt cannot get the visit any more. The claim may be replaced at once.
  *   in-progress  The other attempt continues, or its process died between claim and write. The contender examines it
- *                again and again. As soon as the claim is `GRACE` old, the contender fences the other attempt.
+ *                again and again. As soon as the claim is `GRACE` old, the contender fences the other attempt. The age
+ *                is the part of the claim's lifetime that has passed. Renewals of a session that holds the visit extend
+ *                the lifetime, but then the age does not matter.
  *
  * A contender replaces or releases a claim only if it is still the claim that was examined. So at any time a visit can
  * be written into at most one session, which is the session in the claim. The reasons:
@@ -27,6 +29,8 @@
  *   contender finds that the session holds the visit.
  * - The script that refuses an attempt also fences it. After that, the attempt releases the claim. The exception: if
  *   another attempt with the same claim has written the visit into the session, the claim stays.
+ * - A fenced attempt writes nothing, even if its session has got the visit by another attempt meanwhile: its request
+ *   may have been refused already, and a copy of its command may arrive late.
  * - A fence lasts for `FENCE_LIFE`. No write is delayed for that time, because none is sent after its deadline.
  * - A claim is kept longer than any session into which the visit was written (`claimLife`).
  *
@@ -53,9 +57,9 @@ export function claimLife(total: number): number {
   return total + SLACK;
 }
 
-/** The claim of a visit: the id of a session and the nonce of that session's attempt. */
+/** The claim of a visit: the handle of a session and the nonce of that session's attempt. */
 export interface Claim {
-  readonly id: string;
+  readonly handle: string;
   readonly nonce: string;
 }
 

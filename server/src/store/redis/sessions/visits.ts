@@ -25,18 +25,18 @@ import {
  */
 export async function obtainVisit(
   operation: Operation,
-  id: string,
+  handle: string,
   visitId: string,
   write: (nonce: string) => Promise<WriteResult>,
 ): Promise<boolean> {
   for (let step: Step = firstStep; ; ) {
     switch (step.do) {
       case "claim":
-        step = afterClaim(await claimVisit(operation, id, visitId, step.replacing));
+        step = afterClaim(await claimVisit(operation, handle, visitId, step.replacing));
         break;
       case "write": {
         const { nonce } = step;
-        step = afterWrite({ id, nonce }, await write(nonce));
+        step = afterWrite({ handle, nonce }, await write(nonce));
         break;
       }
       case "examine": {
@@ -49,7 +49,7 @@ export async function obtainVisit(
         step = firstStep;
         break;
       case "release":
-        await releaseClaim(operation, visitId, `${textOf(step.claim)} `);
+        await releaseClaim(operation, visitId, textOf(step.claim));
         return true;
       case "finish":
         return step.outcome !== "lost";
@@ -64,24 +64,24 @@ export async function obtainVisit(
  */
 export function newClaim(
   operation: Operation,
-  id: string,
+  handle: string,
   visitId: string | null,
 ): { readonly names: string[]; readonly args: Argument[] } {
   const { keys, claimLife } = operation.engine;
   if (visitId === null) {
-    const own = keys.session(id);
+    const own = keys.session(handle);
     return { names: [own, own], args: ["", 0, 0] };
   }
   const nonce = newNonce();
   return {
-    names: [keys.visit(visitId), keys.fence(id, nonce)],
-    args: [`${textOf({ id, nonce })} `, claimLife, FENCE_LIFE],
+    names: [keys.visit(visitId), keys.fence(handle, nonce)],
+    args: [textOf({ handle, nonce }), claimLife, FENCE_LIFE],
   };
 }
 
 /** Releases the claim of a session that has ended or is being erased, whatever its nonce is. */
-export function releaseVisit(operation: Operation, id: string, visitId: string): Promise<void> {
-  return releaseClaim(operation, visitId, `${id} `);
+export function releaseVisit(operation: Operation, handle: string, visitId: string): Promise<void> {
+  return releaseClaim(operation, visitId, `${handle} `);
 }
 
 /** Extends the lifetime of the claim of a visit whose session is renewed. */
@@ -90,27 +90,27 @@ export async function extendClaim(operation: Operation, visitId: string): Promis
   await operation.command("pexpire", keys.visit(visitId), claimLife);
 }
 
-async function claimVisit(operation: Operation, id: string, visitId: string, old: Claim | null) {
+async function claimVisit(operation: Operation, handle: string, visitId: string, old: Claim | null) {
   const { keys, claimLife } = operation.engine;
   // Each attempt has a new nonce, because an attempt with an earlier nonce may be fenced.
   const attempt = newNonce();
-  const entries = indexEntriesFor(operation, id, { visitId }, false);
+  const entries = indexEntriesFor(operation, handle, { visitId }, false);
   const names = [keys.visit(visitId), ...entries.names];
   const replaced = old === null ? "" : textOf(old);
-  const args = [id, attempt, replaced, claimLife, ...entries.args];
+  const args = [handle, attempt, replaced, claimLife, ...entries.args];
   // `prepare` waits for replicas. If a failover undid a claim or a fence, two sessions could get the visit.
   const reply = await operation.prepare(scripts.claimVisit, names, args);
   const [nonce, holder, age] = reply as [string, string | undefined, number];
   return holder === undefined
     ? ({ outcome: "claimed", nonce } as const)
-    : ({ outcome: "held", claim: { id: holder, nonce }, age } as const);
+    : ({ outcome: "held", claim: { handle: holder, nonce }, age } as const);
 }
 
 async function examine(operation: Operation, claim: Claim, visitId: string, mayFence: boolean) {
-  const { id, nonce } = claim;
-  await operation.engine.renewals.of(id);
-  const names = [...sessionKeys(operation, id), operation.keys.fence(id, nonce)];
-  const facts = sessionArgs(operation, id);
+  const { handle, nonce } = claim;
+  await operation.engine.renewals.of(handle);
+  const names = [...sessionKeys(operation, handle), operation.keys.fence(handle, nonce)];
+  const facts = sessionArgs(operation, handle);
   const args = [...facts, visitId, mayFence ? 1 : 0, FENCE_LIFE];
   const reply = await operation.prepare(scripts.examineAttempt, names, args);
   return reply as Examination;
@@ -121,6 +121,6 @@ async function releaseClaim(operation: Operation, visitId: string, owner: string
   await operation.run(scripts.releaseVisit, [keys.visit(visitId)], [owner]);
 }
 
-function textOf({ id, nonce }: Claim): string {
-  return `${id} ${nonce}`;
+function textOf({ handle, nonce }: Claim): string {
+  return `${handle} ${nonce}`;
 }

@@ -1,18 +1,32 @@
--- Prelude: the rules for associating ids, as in session/association.ts. Needs prelude/session.lua before it.
+-- Prelude: the rules for associating ids and rotating the session's id, as in session/association.ts. Needs
+-- prelude/session.lua before it.
 --
 -- ARGV[8] scope, as for isWithin in prelude/session.lua
+-- ARGV[9] generation of the caller's id
+-- ARGV[10] nonce of the rotation; '' if the session's id is not to be rotated
 -- The last arguments are the ids in the order of session/fields.ts; '' for an id that is not given
 local given = {}
 for i, line in ipairs(ID_LINES) do
   given[line] = ARGV[#ARGV - #ID_LINES + i]
 end
+local expected, rotation = tonumber(ARGV[9]), ARGV[10]
+local rotates = rotation ~= ''
 
--- Checks whether the given ids can be associated with the session. Returns one of:
--- 'absent' if the session is not live or not in the scope
+-- Checks whether the given ids can be associated with the session, and its id be rotated. Returns one of:
+-- 'absent' if the session is not live, not in the scope, or has another generation
+-- 'done' if this rotation was carried out already, because the command was sent twice
 -- 'conflict' and the position (from 0) of the first id that already has another value
+-- 'rotation-limit' if the session has the last generation
 -- 'possible' and the bit set of the ids to add; bit 0 is the agent
 local function check(session)
-  if not isLive(session) or not isWithin(session, ARGV[8]) then
+  local generation, nonce = generationOf(session)
+  if not isLive(session) then
+    return 'absent'
+  end
+  if rotates and generation == expected + 1 and nonce == rotation then
+    return 'done'
+  end
+  if not isWithin(session, ARGV[8]) or generation ~= expected then
     return 'absent'
   end
   local added = 0
@@ -25,6 +39,9 @@ local function check(session)
       added = added + ID_BITS[i]
     end
   end
+  if rotates and generation == MAX_GENERATION then
+    return 'rotation-limit'
+  end
   return 'possible', added
 end
 
@@ -32,16 +49,20 @@ local function hasBit(set, bit)
   return math.floor(set / bit) % 2 == 1
 end
 
--- Adds the ids in the bit set `added` to the session, renews the session and stores it. Returns its text.
+-- Adds the ids in the bit set `added` to the session, rotates and renews it, and stores it. Returns its text.
 local function associate(session, added)
   local last = lastSequence()
-  if added > 0 then
-    for i, line in ipairs(ID_LINES) do
-      if hasBit(added, ID_BITS[i]) then
-        session[line] = given[line]
-      end
+  for i, line in ipairs(ID_LINES) do
+    if hasBit(added, ID_BITS[i]) then
+      session[line] = given[line]
     end
-    session[HISTORY] = session[HISTORY] .. age .. ',' .. last .. ',' .. added .. ';'
+  end
+  if rotates then
+    session[GENERATION] = expected + 1 .. ' ' .. rotation
+  end
+  if rotates or added > 0 then
+    local event = added + (rotates and ROTATION_BIT or 0)
+    session[HISTORY] = session[HISTORY] .. age .. ',' .. last .. ',' .. event .. ';'
   end
   renew(session)
   save(session, last > 0)

@@ -1,8 +1,8 @@
 -- Prelude: claims a visit in a script that also writes the visit into the session. Such a script needs all keys on one
--- server. Needs prelude/claim.lua before it.
+-- server.
 
--- Claims the visit for the attempt `owner` ('id nonce '). `visit` is the key of the claim, `fence` that of the fence.
--- `life` and `fenceLife` are the lifetimes (ms) of a claim and a fence.
+-- Claims the visit for the attempt `owner` ('handle nonce'). `visit` is the key of the claim, `fence` that of the
+-- fence. `life` and `fenceLife` are the lifetimes (ms) of a claim and a fence.
 --
 -- Returns false if another session has a claim of the visit, or if this attempt is fenced. In both cases fences the
 -- attempt: the caller learns that nothing was changed, so a second copy of the command must not change anything later.
@@ -17,6 +17,6 @@ local function claimCombined(visit, fence, owner, life, fenceLife)
     redis.call('SET', fence, '', 'PX', fenceLife)
     return false
   end
-  writeClaim(visit, owner, life)
+  redis.call('SET', visit, owner, 'PX', life)
   return true
 end

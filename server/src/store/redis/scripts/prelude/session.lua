@@ -14,14 +14,14 @@ local retention = tonumber(ARGV[7])
 
 -- Positions of the lines in a stored session (layout/session-codec.ts). Times are ms since the session's creation.
 local ACTIVE, EXPIRES, STATE = 1, 2, 3
--- (declarations of session/fields.ts)
+-- (declarations of lines and bits)
 
 -- Returns the index into `idle` and `total`: 1 for an anonymous session, 2 for a recognized one.
 local function kindOf(session)
   return (session[AGENT] ~= '' or session[CUSTOMER] ~= '') and 2 or 1
 end
 
--- Adds the lines that the stored text does not have, as empty lines.
+-- Adds the lines that the stored text does not have, as empty lines. The generation has a line only after a rotation.
 local function complete(session)
   for line = #session + 1, LAST_LINE do
     session[line] = ''
@@ -54,6 +54,12 @@ end
 local function isWithin(session, scope)
   local owner = session[CUSTOMER]
   return owner == '' or scope == '*' or scope == '=' .. owner
+end
+
+-- Returns the generation of the session's id, and the nonce of the last rotation: 0 and '' if there was no rotation.
+local function generationOf(session)
+  local generation, nonce = string.match(session[GENERATION] or '', '^(%d+) ?(.*)$')
+  return tonumber(generation or 0), nonce or ''
 end
 
 local function isRenewalDue(session)
