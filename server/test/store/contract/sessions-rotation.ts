@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { anySession } from "../../../src/session/filter.ts";
 import { MAX_GENERATION } from "../../../src/session/id.ts";
 import type { AssociationEvent } from "../../../src/session/timeline.ts";
 import type { IdempotentRequest } from "../../../src/store/ports/idempotency.ts";
@@ -83,6 +84,8 @@ export function rotationContract(name: string, make: DataFactory): void {
       const handle = world.newHandle();
       const rotated = associated(await world.rotate(handle, 0, { given }));
       assert.deepEqual([rotated.generation, rotated.agentId], [1, given.agentId ?? null]);
+      const listed = await world.store.listSessions({ filter: anySession, after: null, limit: 9, now: world.now });
+      assert.ok(listed.sessions.some((session) => session.handle === handle));
       await world.reopen();
       await assertGeneration(world, handle, 1);
       associated(await world.rotate(handle, 1));
