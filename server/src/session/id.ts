@@ -32,7 +32,7 @@ export const MAX_GENERATION = 255;
 /** The minimum length of a secret in bytes, which is the length of the hash (RFC 2104, section 3). */
 export const SECRET_BYTES = 32;
 
-/** A new id of generation 0, and what it contains. */
+/** A new id of generation 0, with its parts. */
 export interface IssuedId {
   readonly id: string;
   readonly handle: string;
@@ -40,7 +40,7 @@ export interface IssuedId {
   readonly createdAt: number;
 }
 
-/** What a verified id contains. */
+/** The parts of a verified id. */
 export interface VerifiedId {
   readonly handle: string;
   readonly generation: number;
@@ -65,7 +65,7 @@ const ROTATION_DELAY = 3000;
 export interface IdIssuer {
   /** Returns a new id with the creation time `now` (Unix ms), or a later one if `now` already has too many ids. */
   issue(now: number): IssuedId;
-  /** Returns what an id contains that one of the secrets signed; `undefined` for any other text. */
+  /** Returns the parts of an id that one of the secrets signed; `undefined` for any other text. */
   verify(text: string): VerifiedId | undefined;
   /** Signs the id of a session that was created before: `now` (Unix ms) chooses the secret. */
   sign(handle: string, generation: number, now: number): string;

@@ -4,7 +4,7 @@ import type { AssociationEvent } from "../session/timeline.ts";
 /** The bit of a rotation. 16 has another meaning in the index of SQLite. */
 const ROTATION = 32;
 
-/** What an event did, apart from its time. */
+/** The effect of an event on its session. */
 type Effect = Pick<AssociationEvent, "fields" | "isRotation">;
 
 /** Returns the number that stands for an event in the history of a session: the bits of its fields, and `ROTATION`. */

@@ -17,8 +17,8 @@ const session: Session = {
 };
 
 /** Returns a session with its id. */
-function opened(session: Session): OpenedSession {
-  return { id: `${session.handle}DA0ODxAREhMUFRYX`, session };
+function opened(one: Session): OpenedSession {
+  return { id: `${one.handle}DA0ODxAREhMUFRYX`, session: one };
 }
 
 /** Returns the expected JSON, made with `JSON.stringify`. */
