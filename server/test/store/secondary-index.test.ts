@@ -223,8 +223,9 @@ function openIndex(mergeAt = MERGE_AT): OpenIndex {
 function addRow(database: DatabaseSync, id: number, visit: string, customer: string): void {
   database
     .prepare(
-      `INSERT INTO sessions (id, tail, active_after, expires_after, ended, customer_id, visit_id)
-       VALUES (?, '', 0, 0, 0, ?, ?)`,
+      `INSERT INTO sessions
+         (id, random_high, random_low, active_after, expires_after, ended, generation, customer_id, visit_id)
+       VALUES (?, 0, 0, 0, 0, 0, 0, ?, ?)`,
     )
     .run(id, customer, visit);
 }
