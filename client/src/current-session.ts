@@ -30,8 +30,8 @@ export class CurrentSession {
   }
 
   /** Returns the time of the last reset in any tab, which rises with every reset; 0 if there was none. */
-  generation(): number {
-    return this.#storage.generation();
+  resetAt(): number {
+    return this.#storage.resetAt();
   }
 
   /**
@@ -44,9 +44,9 @@ export class CurrentSession {
       // `Math.abs`, because the clock may be set back: an old entry must not look fresh then.
       const isFresh = cached && Math.abs(Date.now() - cached.at) < MAX_AGE_MS;
       if (isFresh && cached.entry === this.#storage.read()) return cached.info;
-      const generation = this.generation();
+      const resetAt = this.resetAt();
       const info = await this.#refresh();
-      if (this.generation() === generation) return info;
+      if (this.resetAt() === resetAt) return info;
     }
   }
 
@@ -61,9 +61,9 @@ export class CurrentSession {
    * Rejects if a reset happens during the call.
    */
   identify(ids: Ids): Promise<SessionInfo> {
-    const generation = this.generation();
+    const resetAt = this.resetAt();
     const check = () => {
-      if (this.generation() !== generation) throw resetError();
+      if (this.resetAt() !== resetAt) throw resetError();
     };
     return this.#withLock(async () => {
       for (;;) {
@@ -112,12 +112,12 @@ export class CurrentSession {
 
   async #load(): Promise<SessionInfo> {
     for (;;) {
-      const generation = this.generation();
+      const resetAt = this.resetAt();
       const entry = this.#storage.read();
       const before = sessionIdOf(entry);
       const info = before ? await this.#transport.retrieve(before) : await this.#transport.create();
       // A reset or another session has made this result outdated, so the request is repeated.
-      if (this.generation() !== generation || this.#storage.read() !== entry) continue;
+      if (this.resetAt() !== resetAt || this.#storage.read() !== entry) continue;
       if (info.sessionId !== before) this.#replaced = { before, by: info.sessionId };
       const isSame = entry?.startsWith(`${info.sessionId}.`);
       return this.#cache(info, this.#storage.write(info.sessionId, isSame ? entry : undefined));

@@ -13,7 +13,7 @@ interface QueuedRecord {
   readonly record: RequestRecord;
   /** Id of the session; `undefined` until the visitor has a session. */
   sessionId: string | undefined;
-  readonly generation: number;
+  readonly resetAt: number;
   readonly bytes: number;
 }
 
@@ -73,7 +73,7 @@ export class Recorder {
       this.#queue.push({
         record,
         sessionId: this.#current.id(),
-        generation: this.#current.generation(),
+        resetAt: this.#current.resetAt(),
         bytes: bytesOf(record),
       });
     }
@@ -141,8 +141,8 @@ export class Recorder {
    * forgotten before having a session.
    */
   #assign(sessionId: string): void {
-    const generation = this.#current.generation();
-    const kept = this.#queue.filter((queued) => queued.sessionId ?? queued.generation === generation);
+    const resetAt = this.#current.resetAt();
+    const kept = this.#queue.filter((queued) => queued.sessionId ?? queued.resetAt === resetAt);
     for (const queued of kept) queued.sessionId ??= sessionId;
     const lost = this.#queue.length - kept.length;
     this.#queue = kept;

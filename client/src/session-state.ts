@@ -5,12 +5,12 @@ export interface SessionState {
   /** The session's id and a random suffix, which changes with the session's identity; empty if there is no session. */
   readonly entry: string;
   /** Time of the last reset in any tab (Unix ms), or a little later, so that it always rises; 0 without a reset. */
-  readonly generation: number;
+  readonly resetAt: number;
   /** Handles of the sessions that were forgotten, the most recent one last. */
   readonly forgotten: readonly string[];
 }
 
-/** The text form of a state: an entry, the generation, and handles. */
+/** The text form of a state: an entry, the time of the last reset, and handles. */
 const STATE = /^([\w-]{40}\.\d+|)~(\d{1,15})((?:~[\w-]{24})*)$/;
 /** Maximum number of forgotten sessions in a state. */
 const MAX_FORGOTTEN = 8;
@@ -21,16 +21,16 @@ export function sessionIdOf<Entry extends string | undefined>(entry: Entry): Ent
 }
 
 /** Formats a state as text. */
-export function formatState({ entry, generation, forgotten }: SessionState): string {
-  return [entry, generation, ...forgotten].join("~");
+export function formatState({ entry, resetAt, forgotten }: SessionState): string {
+  return [entry, resetAt, ...forgotten].join("~");
 }
 
 /** Parses the text of a state. Returns the initial state for any other text. */
 export function parseState(text: string | null | undefined): SessionState {
-  const [, entry = "", generation = "0", forgotten = ""] = STATE.exec(text ?? "") ?? [];
+  const [, entry = "", resetAt = "0", forgotten = ""] = STATE.exec(text ?? "") ?? [];
   return {
     entry,
-    generation: Number(generation),
+    resetAt: Number(resetAt),
     forgotten: forgotten.split("~").slice(1),
   };
 }

@@ -21,9 +21,9 @@ const NO_COOKIE = "; Max-Age=0";
  * Stores a visitor's session for all tabs: in the web storage and the page's cookie, or in memory if neither works.
  * Every access reads the storage again, to see writes by other tabs.
  *
- * A reset stores a higher generation and the handles of the forgotten sessions. Code that writes after an `await` must
- * first compare the generation with the one before. A write by a tab that has not seen a reset yet has a lower
- * generation; it is recognized by that and undone.
+ * A reset stores its time and the handles of the forgotten sessions. Code that writes after an `await` must first
+ * compare the time of the last reset with the one before. A write by a tab that has not seen a reset yet has an earlier
+ * time; it is recognized by that and undone.
  */
 export class SessionStorage {
   /** The storage that all tabs share; `undefined` if each tab has its own state. */
@@ -66,9 +66,9 @@ export class SessionStorage {
     return entry || undefined;
   }
 
-  /** Returns the generation: the time (Unix ms) of the last reset in any tab; 0 if there was no reset. */
-  generation(): number {
-    return this.#refresh().generation;
+  /** Returns the time (Unix ms) of the last reset in any tab, which rises with every reset; 0 if there was none. */
+  resetAt(): number {
+    return this.#refresh().resetAt;
   }
 
   /** Stores an entry for a session and returns it. By default it is an entry with a new random suffix. */
@@ -80,11 +80,11 @@ export class SessionStorage {
     return entry;
   }
 
-  /** Forgets the session and raises the generation. */
+  /** Forgets the session and stores the time of this reset. */
   reset(): void {
     const handles = [handleOf(this.#state.entry), handleOf(this.read() ?? "")];
-    const generation = Math.max(Date.now(), this.#state.generation + 1);
-    this.#save(withForgotten({ ...this.#state, entry: "", generation }, handles));
+    const resetAt = Math.max(Date.now(), this.#state.resetAt + 1);
+    this.#save(withForgotten({ ...this.#state, entry: "", resetAt }, handles));
     this.#setCookie(COOKIE, NO_COOKIE);
   }
 
@@ -142,17 +142,17 @@ export class SessionStorage {
   #merge(text: string | null | undefined, isStored: boolean): void {
     const own = this.#state;
     const theirs = parseState(text);
-    const isLater = theirs.generation > own.generation;
-    const isOlder = theirs.generation < own.generation;
-    // Forgets the session from before the reset: if the other tab's generation is higher, the one that this tab has
-    // used; if it is lower, the one that the other tab has written.
+    const isLater = theirs.resetAt > own.resetAt;
+    const isOlder = theirs.resetAt < own.resetAt;
+    // Forgets the session from before the reset: if the other tab knows a later reset, the one that this tab has used;
+    // if it knows only an earlier one, the one that the other tab has written.
     const late = isLater ? [own.entry, this.#lastRead] : isOlder ? [theirs.entry] : [];
     const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
     const handles = late.map(handleOf).filter((handle) => !theirs.forgotten.includes(handle));
     const { entry } = isTheirs ? theirs : own;
-    const generation = Math.max(theirs.generation, own.generation);
-    this.#state = withForgotten({ ...own, entry, generation }, [...theirs.forgotten, ...handles]);
-    // Stores the merged state, even if the site has cleared its storage: the other tabs still need the generation.
+    const resetAt = Math.max(theirs.resetAt, own.resetAt);
+    this.#state = withForgotten({ ...own, entry, resetAt }, [...theirs.forgotten, ...handles]);
+    // Stores the merged state, even if the site has cleared its storage: the other tabs still need the time of the reset.
     if (isLater ? handles.join("") || !isStored : isOlder && isStored) this.#save(this.#state);
   }
 

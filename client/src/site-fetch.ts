@@ -38,10 +38,10 @@ export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins
   return async (input, init) => {
     const request = new Request(input as string, init);
     if (!origins.includes(new URL(request.url).origin)) return await doFetch(request);
-    const generation = current.generation();
+    const resetAt = current.resetAt();
     const idAtCall = current.id();
     let sent = await sessionId();
-    if (generation !== current.generation()) {
+    if (resetAt !== current.resetAt()) {
       // There was no session at the call. A request without an id would now get the cookie of the next visitor's
       // session from the browser.
       if (!idAtCall && sent) throw resetError();
@@ -54,8 +54,8 @@ export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins
     const isFromSite = origins.includes(new URL(response.url || request.url).origin);
     if (isFromSite && received !== sent && isSessionId(received)) {
       const replaces = response.headers.get(REPLACES);
-      const isFresh = sent ? replaces === handleOf(sent) : replaces === "none" && generation === 0;
-      if (generation !== current.generation()) current.forget(received);
+      const isFresh = sent ? replaces === handleOf(sent) : replaces === "none" && resetAt === 0;
+      if (resetAt !== current.resetAt()) current.forget(received);
       else if (isFresh) current.adopt(received, sent);
     }
     return response;

@@ -157,11 +157,11 @@ test("a site that clears its storage after a reset does not undo it", () => {
   const [one, other] = pages.map((page) => new SessionStorage({ page, ...options }));
   assert.ok(one && other);
   one.write(sessionId("a"));
-  const before = other.generation();
+  const before = other.resetAt();
   one.reset();
   pages[0]?.localStorage?.removeItem("antechamber.session");
   for (const storage of [one, other, new SessionStorage({ page: browser.openTab(), ...options })]) {
-    assert.ok(storage.generation() > before);
+    assert.ok(storage.resetAt() > before);
     assert.equal(storage.read(), undefined);
   }
 });
@@ -173,10 +173,10 @@ test("a reset reaches the other tabs if there are only cookies", () => {
   assert.ok(one && other);
   one.write(sessionId("a"));
   assert.equal(other.read(), sessionId("a"));
-  const before = other.generation();
+  const before = other.resetAt();
   other.write(sessionId("a"));
   one.reset();
-  assert.notEqual(other.generation(), before);
+  assert.notEqual(other.resetAt(), before);
   assert.equal(other.read(), undefined);
 });
 
