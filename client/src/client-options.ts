@@ -30,7 +30,11 @@ const clientChecks: Record<keyof ClientOptions, Check> = {
   ...common,
   storage: (value) =>
     value === false || isStorage(value) ? undefined : "is false, or has the methods of localStorage",
-  cookie: isType("boolean"),
+  cookie: (value) =>
+    typeof value === "boolean" || isMaxAge((value as { maxAge?: unknown } | null)?.maxAge)
+      ? undefined
+      : "is a boolean, or { maxAge } with whole seconds up to 34560000",
+  rotate: isType("boolean"),
   origins: faultOfOrigins,
   sessionId: isType("string"),
   onError: isType("function"),
@@ -89,6 +93,11 @@ function faultOfOrigins(given: unknown): string | undefined {
 function originOf(address: unknown): string | undefined {
   const url = quietly(() => new URL(String(address)));
   return url?.host ? url.origin : undefined;
+}
+
+/** Returns whether browsers accept the value as `Max-Age` (RFC 6265bis, section 5.5: at most 400 days). */
+function isMaxAge(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) <= 34_560_000;
 }
 
 function isStorage(value: unknown): boolean {

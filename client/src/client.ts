@@ -2,7 +2,7 @@ import { checkClientOptions } from "./client-options.ts";
 import { currentPage, isServer, type WebStorage } from "./page.ts";
 import type { RequestRecord, SessionInfo, Timeline } from "./protocol.ts";
 import type { OnError } from "./recorder.ts";
-import type { Fetch, Ids, TimelineOptions, TransportOptions } from "./transport.ts";
+import type { Fetch, Ids, SessionOptions, TimelineOptions, TransportOptions } from "./transport.ts";
 import { createVisitorClient } from "./visitor-client.ts";
 
 export { ProblemError } from "./problem-error.ts";
@@ -12,9 +12,15 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
   readonly storage?: WebStorage | false | undefined;
   /**
    * Whether the id is also written to the page's cookie `sessionId`, so that the site's server gets it; `true` by
-   * default.
+   * default. `maxAge` is the time in seconds for which the browser keeps the cookie, at most 34,560,000 (400 days);
+   * without it, until the browser is closed.
    */
-  readonly cookie?: boolean | undefined;
+  readonly cookie?: boolean | { readonly maxAge?: number | undefined } | undefined;
+  /**
+   * Whether the session gets a new id when `identify` gives it its first customer or agent; `true` by default. Nobody
+   * who knew the old id then has access to the person's session (rule 9 of the contract).
+   */
+  readonly rotate?: boolean | undefined;
   /** Origins besides the page's own to which `fetch` sends the session, such as `https://api.example`. */
   readonly origins?: readonly string[] | undefined;
   /** Id of the visitor's session on the site's server, if the page knows the id. */
@@ -33,10 +39,15 @@ export interface Client {
    * session, which does not have the other person's visit. Rejects with `already-exists` if another session has the
    * given visit, or if this session has a different visit.
    *
+   * The first customer or agent of a session gives it a new id, in all tabs (option `rotate`).
+   *
+   * Rejects for every refusal. Resolves with `false` if the service did not answer in time; the ids may be stored then,
+   * and the same call again returns the session.
+   *
    * @example
-   * await client.identify({ customerId: "customer-4711" });
+   * await client.identify({ customerId: "customer-4711" }, { label: "Firefox on Windows" });
    */
-  identify(ids: Ids): Promise<SessionInfo>;
+  identify(ids: Ids, options?: SessionOptions): Promise<SessionInfo | false>;
   /** Works like `fetch`, and also sends the session, but only to the page's own origin and to `origins`. */
   readonly fetch: Fetch;
   /**
@@ -51,9 +62,16 @@ export interface Client {
   /** Returns a page of the current session's timeline. It includes the records of all earlier calls. */
   timeline(options?: TimelineOptions): Promise<Timeline>;
   /**
-   * Forgets the session in all tabs, for example after signing out. The next visitor gets a new session, even if calls
-   * are in progress: a `session()` in progress resolves with the new session, and an `identify()` in progress rejects
-   * with the code `reset`.
+   * Ends the session, and forgets it in all tabs as `reset` does. Forgets it at once, before the service answers.
+   *
+   * Resolves with `true` if the session has ended, now or earlier. Resolves with `false` if the service did not answer
+   * in time: the session is forgotten, and expires by itself. Rejects for a refusal; the session is forgotten too.
+   */
+  signOut(): Promise<boolean>;
+  /**
+   * Forgets the session in all tabs without ending it. The next visitor gets a new session, even if calls are in
+   * progress: a `session()` in progress resolves with the new session, and an `identify()` in progress rejects with the
+   * code `reset`.
    */
   reset(): void;
   /** Sends all waiting records, and stops listening to the page's events. */

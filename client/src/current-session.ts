@@ -1,9 +1,10 @@
 import type { Mutex } from "./mutex.ts";
 import { ProblemError } from "./problem-error.ts";
 import type { SessionInfo } from "./protocol.ts";
+import { handleOf, isRetiredBy } from "./session-id.ts";
 import { sessionIdOf } from "./session-state.ts";
 import type { SessionStorage } from "./session-storage.ts";
-import type { Ids, Transport } from "./transport.ts";
+import { type Ids, randomKey, type SessionOptions, type Transport, type UpdateOptions } from "./transport.ts";
 
 /** Maximum age in milliseconds of a cached session. An older one is requested again from the service. */
 const MAX_AGE_MS = 60_000;
@@ -13,15 +14,20 @@ export class CurrentSession {
   readonly #transport: Transport;
   readonly #storage: SessionStorage;
   readonly #withLock: Mutex;
+  readonly #rotates: boolean;
   #cached: { entry: string; info: SessionInfo; at: number } | undefined;
   #refreshing: Promise<SessionInfo> | undefined;
   /** The id of the session that was replaced last, and the id of the session that replaced it. */
   #replaced: { before: string | undefined; by: string } | undefined;
+  /** The rotation that was requested last, as text, and its Idempotency-Key. */
+  #rotation: { request: string; key: string } | undefined;
 
-  constructor(transport: Transport, storage: SessionStorage, withLock: Mutex) {
+  /** `rotates`: whether the session gets a new id when somebody is identified in it. */
+  constructor(transport: Transport, storage: SessionStorage, withLock: Mutex, rotates: boolean) {
     this.#transport = transport;
     this.#storage = storage;
     this.#withLock = withLock;
+    this.#rotates = rotates;
   }
 
   /** Returns the session's id if this tab knows it. */
@@ -50,17 +56,19 @@ export class CurrentSession {
     }
   }
 
-  /** Returns the id of the session that replaced `sessionId` for the same visitor; `undefined` if none did. */
+  /** Returns the id that replaced `sessionId` for the same visitor; `undefined` if none did. */
   async successorOf(sessionId: string): Promise<string | undefined> {
     if (sessionId === this.id()) await this.#refresh();
+    const current = this.id();
+    if (current && isRetiredBy(sessionId, current)) return current;
     return this.#replaced?.before === sessionId ? this.#replaced.by : undefined;
   }
 
   /**
-   * Associates ids with the session. If the session belongs to another person, creates a new session with the ids.
-   * Rejects if a reset happens during the call.
+   * Associates ids with the session, and rotates it if somebody is identified in it for the first time. If the session
+   * belongs to another person, creates a new session with the ids. Rejects if a reset happens during the call.
    */
-  identify(ids: Ids): Promise<SessionInfo> {
+  identify(ids: Ids, options: SessionOptions | undefined): Promise<SessionInfo> {
     const resetAt = this.resetAt();
     const check = () => {
       if (this.resetAt() !== resetAt) throw resetError();
@@ -68,12 +76,22 @@ export class CurrentSession {
     return this.#withLock(async () => {
       for (;;) {
         check();
-        const before = this.id();
-        const info = await associate(this.#transport, before, ids, check);
+        const mayRotate = this.#rotates && this.id() && (ids.customerId || ids.agentId);
+        const isFirst = mayRotate && (await this.#known()).state === "anonymous";
         check();
-        // If the site's server has issued another session in the meantime, the loop continues and associates the ids
-        // with that session instead.
-        if (info.sessionId !== before || this.id() === before) {
+        const before = this.id();
+        const rotation = before && isFirst ? this.#rotationOf(before, ids, options) : undefined;
+        const info = await this.#associate(before, ids, { ...options, ...rotation }, check);
+        // Nobody gets the new id after a reset, so the session is ended.
+        if (this.resetAt() !== resetAt && info && info.sessionId !== before) {
+          this.#transport.end(info.sessionId).catch(() => undefined);
+        }
+        check();
+        const current = this.id();
+        const isOther = handleOf(info?.sessionId ?? "") !== handleOf(before ?? "");
+        // If the site's server has issued another id in the meantime, the loop continues and associates the ids with
+        // that session instead.
+        if (info && (isOther || current === before || current === info.sessionId)) {
           return this.#cache(info, this.#storage.write(info.sessionId));
         }
       }
@@ -81,13 +99,20 @@ export class CurrentSession {
   }
 
   /**
-   * Uses the session `sessionId`, which the site's server issued to replace `before`. Does nothing if another session
-   * has already replaced `before`, or if a reset has forgotten `sessionId`.
+   * Uses the id `sessionId`, which the site's server issued to replace `before`. Does nothing if another id has already
+   * replaced `before`, if a reset has forgotten the session, or if `sessionId` is retired.
    */
   adopt(sessionId: string, before: string | undefined): void {
-    if (this.id() !== before || this.#storage.isForgotten(sessionId)) return;
+    const current = this.id() ?? "";
+    const isNext = current === (before ?? "") || isRetiredBy(current, sessionId);
+    if (!isNext || isRetiredBy(sessionId, current) || this.#storage.isForgotten(sessionId)) return;
     this.#replaced = { before, by: sessionId };
     this.#storage.write(sessionId);
+  }
+
+  /** Returns whether the session with this id is still stored, but with a later id. */
+  isRetired(sessionId: string): boolean {
+    return this.#storage.isRetired(sessionId);
   }
 
   /** Forgets a session that the site's server issued before a reset. */
@@ -99,6 +124,46 @@ export class CurrentSession {
   reset(): void {
     this.#storage.reset();
     this.#cached = this.#refreshing = this.#replaced = undefined;
+  }
+
+  /** Returns the session as this tab knows it, even if that is not recent: ids, once set, do not change. */
+  async #known(): Promise<SessionInfo> {
+    const cached = this.#cached;
+    return cached?.entry === this.#storage.read() && cached ? cached.info : await this.#load();
+  }
+
+  /** Returns the options of a rotation. A repeated one has the same key, because the response may have been lost. */
+  #rotationOf(...request: readonly [sessionId: string, ids: Ids, options: SessionOptions | undefined]): UpdateOptions {
+    const text = JSON.stringify(request);
+    if (this.#rotation?.request !== text) this.#rotation = { request: text, key: randomKey() };
+    return { rotate: true, idempotencyKey: this.#rotation.key };
+  }
+
+  /**
+   * Associates ids with the session, or with a new session if necessary. Returns `undefined` if the session's id was
+   * replaced in the meantime. `check` throws if a reset has happened.
+   */
+  async #associate(
+    sessionId: string | undefined,
+    ids: Ids,
+    options: UpdateOptions,
+    check: () => void,
+  ): Promise<SessionInfo | undefined> {
+    const transport = this.#transport;
+    const { profile, label } = options;
+    if (!sessionId) return await transport.create(ids, { profile, label });
+    try {
+      return await transport.update(sessionId, ids, options);
+    } catch (error) {
+      check();
+      const { code, problem } = error as ProblemError;
+      if (code === "session-not-found") {
+        return this.id() === sessionId ? await transport.create(ids, { profile, label }) : undefined;
+      }
+      const isAnothers = problem?.field === "customerId" || problem?.field === "agentId";
+      if (!isAnothers) throw error;
+      return await createForNextPerson(transport, ids, { profile, label }, check);
+    }
   }
 
   #refresh(): Promise<SessionInfo> {
@@ -136,34 +201,19 @@ export function resetError(): ProblemError {
   return new ProblemError({ code: "reset", detail });
 }
 
-/** Associates ids with the session, or with a new session if necessary. `check` throws if a reset has happened. */
-async function associate(
+/** Creates a session for a person who uses the same browser after another person. */
+async function createForNextPerson(
   transport: Transport,
-  sessionId: string | undefined,
   ids: Ids,
+  options: SessionOptions,
   check: () => void,
 ): Promise<SessionInfo> {
-  if (!sessionId) return await transport.create(ids);
   try {
-    return await transport.update(sessionId, ids);
-  } catch (error) {
-    check();
-    const { code, problem } = error as ProblemError;
-    if (code === "session-not-found") return await transport.create(ids);
-    const isAnothers = problem?.field === "customerId" || problem?.field === "agentId";
-    if (!isAnothers) throw error;
-    return await createForNextPerson(transport, ids, check);
-  }
-}
-
-/** Creates a session for a person who uses the same browser after another person. */
-async function createForNextPerson(transport: Transport, ids: Ids, check: () => void): Promise<SessionInfo> {
-  try {
-    return await transport.create(ids);
+    return await transport.create(ids, options);
   } catch (error) {
     check();
     // The visit belongs to the other person's session (contract.md#rule-2), so the new session is created without it.
     if ((error as ProblemError).code !== "already-exists") throw error;
-    return await transport.create({ ...ids, visitId: null });
+    return await transport.create({ ...ids, visitId: null }, options);
   }
 }

@@ -48,20 +48,24 @@ export class ProblemError extends Error {
   }
 }
 
-const retryableCodes: readonly FailureCode[] = [
+const unansweredCodes: readonly FailureCode[] = [
   "network",
   "timeout",
   "unavailable",
-  "too-many-requests",
   "request-under-way",
   "request-timeout",
 ];
 
-/** Returns whether the same request may succeed later. */
-export function isRetryable(error: ProblemError): boolean {
+/** Returns whether the service did not decide on the request in time. All other failures are refusals or defects. */
+export function isUnanswered(error: ProblemError): boolean {
   // A proxy responded because it cannot reach the service at the moment.
   const isFromGateway = error.code === "unexpected-answer" && error.status >= 502;
-  return isFromGateway || retryableCodes.includes(error.code);
+  return isFromGateway || unansweredCodes.includes(error.code);
+}
+
+/** Returns whether the same request may succeed later. */
+export function isRetryable(error: ProblemError): boolean {
+  return error.code === "too-many-requests" || isUnanswered(error);
 }
 
 /** Returns the error for a response whose status is not a success. `text` is the body of the response. */

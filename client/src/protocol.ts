@@ -32,7 +32,14 @@ export interface SessionInfo extends Identity {
 }
 
 /** The request body for creating and updating a session. Unknown members are ignored. */
-export type VisitBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null };
+export type SessionBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null } & {
+  /** Only for updating: whether the session gets a new id (rule 9 of the contract). */
+  readonly rotate?: boolean | undefined;
+  /** Name of the profile whose lifetimes count from now on (rule 10 of the contract). */
+  readonly profile?: string | undefined;
+  /** A text by which people recognize the session, up to 128 characters (rule 11 of the contract). */
+  readonly label?: string | undefined;
+};
 
 /**
  * A request to record in a session. Only `method` and `path` are required; a member that is not known may be missing or

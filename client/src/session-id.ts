@@ -9,3 +9,13 @@ export function isSessionId(text: string | null | undefined): text is string {
 export function handleOf(sessionId: string): string {
   return sessionId.slice(0, 24);
 }
+
+/** Returns whether `by` is a later id of the same session, so that `sessionId` was retired (rule 9 of the contract). */
+export function isRetiredBy(sessionId: string, by: string): boolean {
+  return handleOf(sessionId) === handleOf(by) && generationOf(sessionId) < generationOf(by);
+}
+
+/** Returns the generation of a session id, which is its 19th byte; `NaN` for the empty string. */
+function generationOf(sessionId: string): number {
+  return atob(sessionId.slice(24, 28).replaceAll("-", "+").replaceAll("_", "/")).charCodeAt(0);
+}

@@ -1,5 +1,5 @@
 import { type Page, type PageEvent, quietly, type WebStorage } from "./page.ts";
-import { handleOf, isSessionId } from "./session-id.ts";
+import { handleOf, isRetiredBy, isSessionId } from "./session-id.ts";
 import { formatState, parseState, type SessionState, sessionIdOf, withForgotten } from "./session-state.ts";
 
 export interface SessionStorageOptions {
@@ -7,7 +7,7 @@ export interface SessionStorageOptions {
   /** Where the state is stored: `localStorage` in a page, memory elsewhere, by default. `false`: memory only. */
   readonly storage?: WebStorage | false | undefined;
   /** Whether the session's id is also written to the page's cookie `sessionId`. */
-  readonly cookie: boolean;
+  readonly cookie: boolean | { readonly maxAge?: number | undefined };
 }
 
 const STORAGE_KEY = "antechamber.session";
@@ -23,7 +23,8 @@ const NO_COOKIE = "; Max-Age=0";
  *
  * A reset stores its time and the handles of the forgotten sessions. Code that writes after an `await` must first
  * compare the time of the last reset with the one before. A write by a tab that has not seen a reset yet has an earlier
- * time; it is recognized by that and undone.
+ * time; it is recognized by that and undone. Likewise a write by a tab that has not seen a rotation yet has an earlier
+ * id of the same session.
  */
 export class SessionStorage {
   /** The storage that all tabs share; `undefined` if each tab has its own state. */
@@ -32,6 +33,8 @@ export class SessionStorage {
   readonly close: () => void;
   /** The page whose cookies are used; `undefined` if cookies are not used. */
   readonly #cookiePage: Page | undefined;
+  /** The attribute `Max-Age` of the session's cookie; empty if the cookie lasts until the browser is closed. */
+  readonly #maxAge: string;
   #state = parseState("");
   /** The text in the storage when it was last read. While the text is the same, `#state` is up to date. */
   #lastText: string | null | undefined;
@@ -45,6 +48,8 @@ export class SessionStorage {
   constructor({ page, storage, cookie }: SessionStorageOptions) {
     this.shared = storage === false ? undefined : (storage ?? quietly(() => page?.localStorage) ?? undefined);
     this.#cookiePage = cookie ? page : undefined;
+    const { maxAge } = cookie as { maxAge?: number };
+    this.#maxAge = maxAge ? `; Max-Age=${maxAge}` : "";
     const onStorage = (event: PageEvent) => this.#onStorage(event);
     if (this.shared) page?.addEventListener("storage", onStorage);
     this.close = () => page?.removeEventListener("storage", onStorage);
@@ -56,11 +61,17 @@ export class SessionStorage {
     let { entry } = state;
     // The site's server reads the cookie and may have set it, so the cookie takes precedence over the storage.
     const ids = this.#cookies(COOKIE).filter((id) => isSessionId(id) && !this.#ignoredIds.includes(id));
-    if (ids.length > 0 && !ids.includes(sessionIdOf(entry))) {
-      const given = ids.find((id) => !state.forgotten.includes(handleOf(id)));
+    const own = sessionIdOf(entry);
+    if (ids.length > 0 && !ids.includes(own)) {
+      const given = ids.find((id) => !state.forgotten.includes(handleOf(id)) && !isRetiredBy(id, own));
       if (given) entry = given;
-      // The cookie names a forgotten session, because a response arrived after the reset. Corrects the cookie.
-      else this.#setCookie(COOKIE, sessionIdOf(entry) || NO_COOKIE);
+      // The cookie names a forgotten session or has a retired id, because a response arrived late. Corrects the cookie.
+      else this.#setCookie(COOKIE, own ? own + this.#maxAge : NO_COOKIE);
+      // The site's server has rotated the session. The new id is stored, because a late response may change the cookie.
+      if (isRetiredBy(own, entry)) {
+        entry = entryOf(entry);
+        this.#save({ ...state, entry });
+      }
     }
     this.#lastRead = entry;
     return entry || undefined;
@@ -72,10 +83,10 @@ export class SessionStorage {
   }
 
   /** Stores an entry for a session and returns it. By default it is an entry with a new random suffix. */
-  // All entries have the same length, so that a new entry can replace the old one even if the storage is full.
-  write(sessionId: string, entry = sessionId + Math.random().toFixed(16).slice(1)): string {
+  write(sessionId: string, entry = entryOf(sessionId)): string {
     this.#save({ ...this.#refresh(), entry });
-    this.#setCookie(COOKIE, sessionId);
+    // A cookie of the site's server, which may have other attributes, is not replaced by the same id.
+    if (!this.#cookies(COOKIE).includes(sessionId)) this.#setCookie(COOKIE, sessionId + this.#maxAge);
     this.#ignoredIds = this.#cookies(COOKIE).filter((id) => id !== sessionId);
     return entry;
   }
@@ -91,6 +102,11 @@ export class SessionStorage {
   /** Returns whether a recent reset has forgotten the session. */
   isForgotten(sessionId: string): boolean {
     return this.#refresh().forgotten.includes(handleOf(sessionId));
+  }
+
+  /** Returns whether the stored session is the one with this id, but has a later id. Ignores cookies. */
+  isRetired(sessionId: string): boolean {
+    return isRetiredBy(sessionId, this.#refresh().entry);
   }
 
   /** Forgets a session that the site's server set although the page did not ask, such as by a late response. */
@@ -127,7 +143,8 @@ export class SessionStorage {
     this.#state = next;
     const text = formatState(next);
     const store = () => {
-      quietly(() => this.shared?.setItem(STORAGE_KEY, text));
+      // An unchanged text is not written: another tab may have just written a later one that is not visible here yet.
+      if (this.#text() !== text) quietly(() => this.shared?.setItem(STORAGE_KEY, text));
       this.#lastText = this.#text();
       return this.#lastText === text;
     };
@@ -147,13 +164,17 @@ export class SessionStorage {
     // Forgets the session from before the reset: if the other tab knows a later reset, the one that this tab has used;
     // if it knows only an earlier one, the one that the other tab has written.
     const late = isLater ? [own.entry, this.#lastRead] : isOlder ? [theirs.entry] : [];
-    const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
+    const isRetired = isRetiredBy(theirs.entry, own.entry);
+    const isRotated = isRetiredBy(own.entry, theirs.entry);
+    const isTheirs = isLater || isRotated || (isStored && !isRetired && !(isOlder && theirs.entry));
     const handles = late.map(handleOf).filter((handle) => !theirs.forgotten.includes(handle));
     const { entry } = isTheirs ? theirs : own;
     const resetAt = Math.max(theirs.resetAt, own.resetAt);
     this.#state = withForgotten({ ...own, entry, resetAt }, [...theirs.forgotten, ...handles]);
-    // Stores the merged state, even if the site has cleared its storage: the other tabs still need the time of the reset.
-    if (isLater ? handles.join("") || !isStored : isOlder && isStored) this.#save(this.#state);
+    // Stores the merged state, even if the site has cleared its storage: the other tabs still need the time of the reset
+    // and the latest id.
+    const isOutdated = isStored ? isOlder || isRetired : isRotated;
+    if (isLater ? handles.join("") || !isStored : isOutdated) this.#save(this.#state);
   }
 
   /** Returns the current state, including writes of other tabs. */
@@ -179,4 +200,10 @@ export class SessionStorage {
     this.#merge(newValue, false);
     this.read();
   }
+}
+
+/** Returns a new entry for a session: its id and a random suffix. */
+// All entries have the same length, so that a new entry can replace the old one even if the storage is full.
+function entryOf(sessionId: string): string {
+  return sessionId + Math.random().toFixed(16).slice(1);
 }

@@ -55,7 +55,9 @@ export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins
     if (isFromSite && received !== sent && isSessionId(received)) {
       const replaces = response.headers.get(REPLACES);
       const isFresh = sent ? replaces === handleOf(sent) : replaces === "none" && resetAt === 0;
-      if (resetAt !== current.resetAt()) current.forget(received);
+      // The request was sent with an id that was retired since. Another session must not replace the new id.
+      const isLate = sent && handleOf(received) !== handleOf(sent) && current.isRetired(sent);
+      if (resetAt !== current.resetAt() || isLate) current.forget(received);
       else if (isFresh) current.adopt(received, sent);
     }
     return response;

@@ -1,25 +1,51 @@
 import { type CallOptions, createRequestSender, type Ids, type TransportOptions } from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
+import type { ProblemError } from "./problem-error.ts";
 import {
   bodyIds,
   type RecordReceipt,
   type RequestRecord,
+  type SessionBody,
   type SessionInfo,
   type Timeline,
-  type VisitBody,
 } from "./protocol.ts";
 import { isSessionId } from "./session-id.ts";
 
 export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
-export interface CreateOptions extends CallOptions {
+/** Members of a session besides its ids. */
+export interface SessionOptions {
+  /** Name of a profile of the server's configuration, whose lifetimes count from now on (rule 10 of the contract). */
+  readonly profile?: string | undefined;
+  /** A text by which people recognize the session, such as "Firefox on Windows" (rule 11 of the contract). */
+  readonly label?: string | undefined;
+}
+
+interface KeyedCallOptions extends CallOptions {
   /**
    * The `Idempotency-Key`: 1 to 255 visible ASCII characters; by default random. Only `create` without ids sends none.
    */
   readonly idempotencyKey?: string | undefined;
 }
 
-export interface RecordOptions extends CreateOptions {
+export interface CreateOptions extends KeyedCallOptions, SessionOptions {}
+
+export interface UpdateOptions extends CallOptions, SessionOptions {
+  /** Whether the session gets a new id, which replaces the given one (rule 9 of the contract). */
+  readonly rotate?: boolean | undefined;
+  /**
+   * The `Idempotency-Key`; by default random if `rotate` is true. Repeating a lost call with the same key and ids
+   * returns the new id.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface EndOptions extends CallOptions {
+  /** Whether the request may continue after its page has ended (Fetch standard). */
+  readonly keepalive?: boolean | undefined;
+}
+
+export interface RecordOptions extends KeyedCallOptions {
   /** Whether to wait until the records are stored on disk. */
   readonly durable?: boolean | undefined;
   /** Whether the request may continue after its page has ended, with a body of less than 64 KiB (Fetch standard). */
@@ -35,8 +61,8 @@ export interface TimelineOptions extends CallOptions {
 
 /**
  * The operations of the service. A failed call rejects with a `ProblemError`. Within the time limit, a call is retried
- * if there was no response, or if the service asks for a retry. A retry has no second effect: retrieving and updating
- * can be repeated (contract.md#rule-1), and creating and recording send an Idempotency-Key.
+ * if there was no response, or if the service asks for a retry. A retry has no second effect: retrieving, updating and
+ * ending can be repeated (contract.md#rule-1), and creating, rotating and recording send an Idempotency-Key.
  */
 export interface Transport {
   /** Creates a session, with ids if any are given. */
@@ -47,7 +73,12 @@ export interface Transport {
    */
   retrieve(sessionId: string, ids?: Ids, options?: CallOptions): Promise<SessionInfo>;
   /** Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). */
-  update(sessionId: string, ids: Ids, options?: CallOptions): Promise<SessionInfo>;
+  update(sessionId: string, ids: Ids, options?: UpdateOptions): Promise<SessionInfo>;
+  /**
+   * Ends a session. Resolves with `false` if no live session has this id, also if an attempt whose response was lost
+   * has ended it.
+   */
+  end(sessionId: string, options?: EndOptions): Promise<boolean>;
   /** Records 1 to 1,000 requests in a session. */
   record(
     sessionId: string,
@@ -76,13 +107,29 @@ export function createTransport(options: TransportOptions): Transport {
         method: "PUT",
         path: "/sessions/new",
         ids,
-        body: visitBody(ids),
+        body: bodyOf(ids, given),
         // A session without ids is not stored (contract.md#rule-8), so a retry that creates a second one does no harm.
         idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
     retrieve: (sessionId, ids, given) => call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
     update: (sessionId, ids, given) =>
-      call({ ...given, method: "POST", path: pathOf(sessionId), ids, body: visitBody(ids) }),
+      call({
+        ...given,
+        method: "POST",
+        path: pathOf(sessionId),
+        ids,
+        body: bodyOf(ids, given),
+        idempotencyKey: given?.idempotencyKey ?? (given?.rotate ? randomKey() : undefined),
+      }),
+    async end(sessionId, given) {
+      try {
+        await call({ ...given, method: "DELETE", path: pathOf(sessionId) });
+        return true;
+      } catch (error) {
+        if ((error as ProblemError).code === "session-not-found") return false;
+        throw error;
+      }
+    },
     record: (sessionId, records, { durable, idempotencyKey = randomKey(), ...rest } = {}) =>
       call({
         method: "POST",
@@ -117,6 +164,6 @@ export function randomKey(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-function visitBody(ids: Ids = {}): VisitBody {
-  return Object.fromEntries(bodyIds.map((name) => [name, ids[name] ?? null]));
+function bodyOf(ids: Ids = {}, { rotate, profile, label }: UpdateOptions = {}): SessionBody {
+  return { ...Object.fromEntries(bodyIds.map((name) => [name, ids[name] ?? null])), rotate, profile, label };
 }

@@ -3,27 +3,32 @@ import type { Client, ClientOptions } from "./client.ts";
 import { CurrentSession } from "./current-session.ts";
 import { createMutex } from "./mutex.ts";
 import type { Page } from "./page.ts";
+import { isUnanswered, type ProblemError } from "./problem-error.ts";
 import { Recorder } from "./recorder.ts";
 import { isSessionId } from "./session-id.ts";
 import { SessionStorage } from "./session-storage.ts";
 import { createSiteFetch } from "./site-fetch.ts";
+import { sleep } from "./sleep.ts";
 import { createTransport } from "./transport.ts";
+
+/** Maximum time (ms) for which a sign-out waits until the session's last records are sent. */
+const MAX_FLUSH_MS = 1000;
 
 /** Creates the client for a page, or for a program without a page. The options must already be checked. */
 export function createVisitorClient(page: Page | undefined, options: ClientOptions): Client {
-  const { url, key, timeout = 10_000, cookie = true, origins = [] } = options;
+  const { url, key, timeout = 10_000, cookie = true, origins = [], rotate = true } = options;
   const doFetch = fetchOf(options);
   const transport = createTransport({ url, key, timeout, fetch: doFetch });
   const storage = new SessionStorage({ page, storage: options.storage, cookie });
   const mutex = createMutex(page, storage.shared, timeout);
-  const current = new CurrentSession(transport, storage, mutex);
+  const current = new CurrentSession(transport, storage, mutex, rotate);
   const recorder = new Recorder(transport, current, page, options.onError);
   const ownOrigins = page ? [page.location.origin] : [];
   if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
 
   return {
     session: () => current.get(),
-    identify: (ids) => current.identify(ids),
+    identify: (ids, given) => falseIfUnanswered(current.identify(ids, given)),
     fetch: createSiteFetch(current, doFetch, [...ownOrigins, ...origins]),
     record: (records) => recorder.record(records),
     flush: () => recorder.flush(),
@@ -31,10 +36,28 @@ export function createVisitorClient(page: Page | undefined, options: ClientOptio
       await recorder.flush();
       return await transport.timeline((await current.get()).sessionId, range);
     },
+    async signOut() {
+      const sessionId = current.id();
+      current.reset();
+      // An ended session accepts no records.
+      await Promise.race([recorder.flush(), sleep(MAX_FLUSH_MS)]).catch(() => undefined);
+      const end = async () => void (sessionId && (await transport.end(sessionId, { keepalive: true })));
+      return await falseIfUnanswered(end().then(() => true as const));
+    },
     reset: () => current.reset(),
     async close() {
       storage.close();
       await recorder.close();
     },
   };
+}
+
+/** Returns the result of a call; `false` if the service did not answer in time. */
+async function falseIfUnanswered<T>(call: Promise<T>): Promise<T | false> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isUnanswered(error as ProblemError)) return false;
+    throw error;
+  }
 }

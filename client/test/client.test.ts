@@ -4,8 +4,10 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { serve } from "../../server/test/support/in-process.ts";
 import { type Client, createClient, ProblemError } from "../src/client.ts";
+import { handleOf } from "../src/session-id.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { createWebStorage } from "./fake-browser.ts";
+import { identified } from "./identified.ts";
 
 /** Creates a `fetch` that collects its requests, such as `PUT /sessions/new`. */
 function createCountingFetch() {
@@ -52,10 +54,11 @@ test("a sign-in in one tab is visible in the others", async () => {
   const storage = createWebStorage();
   const one = createClient({ url: server.url, storage });
   const other = createClient({ url: server.url, storage });
-  const { sessionId } = await other.session();
-  await one.identify({ customerId: "c" });
+  const before = await other.session();
+  const { sessionId } = await identified(one, { customerId: "c" });
   const seen = await other.session();
   assert.deepEqual([seen.sessionId, seen.customerId], [sessionId, "c"]);
+  assert.equal(handleOf(sessionId), handleOf(before.sessionId));
 });
 
 test("an expired session is replaced by the same new one in all tabs", async () => {
@@ -73,10 +76,10 @@ test("an expired session is replaced by the same new one in all tabs", async () 
 test("the next person on the same computer gets a new session without the first person's visit", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
-  const first = await client.identify({ customerId: "anna", visitId: "v" });
-  const again = await client.identify({ customerId: "anna" });
+  const first = await identified(client, { customerId: "anna", visitId: "v" });
+  const again = await identified(client, { customerId: "anna" });
   assert.equal(again.sessionId, first.sessionId);
-  const next = await client.identify({ customerId: "ben", visitId: "v" });
+  const next = await identified(client, { customerId: "ben", visitId: "v" });
   assert.notEqual(next.sessionId, first.sessionId);
   assert.deepEqual([next.customerId, next.visitId], ["ben", null]);
   assert.equal((await client.session()).sessionId, next.sessionId);
@@ -85,7 +88,7 @@ test("the next person on the same computer gets a new session without the first 
 test("records stay in the session of the person who made them", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
-  const first = await client.identify({ customerId: "anna" });
+  const first = await identified(client, { customerId: "anna" });
   client.record(page("/annas"));
   await client.identify({ customerId: "ben" });
   client.record(page("/bens"));
@@ -112,7 +115,7 @@ test("identifying a different visit is refused, and the error names the field", 
 test("after a reset the visitor gets a new, anonymous session", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
-  const { sessionId } = await client.identify({ customerId: "c" });
+  const { sessionId } = await identified(client, { customerId: "c" });
   client.reset();
   const next = await client.session();
   assert.notEqual(next.sessionId, sessionId);
@@ -124,7 +127,7 @@ test("a visitor whose session has expired can sign in", async () => {
   const client = createClient({ url: server.url, storage: false });
   await client.session();
   server.pass(25 * 60 * 60 * 1000);
-  assert.equal((await client.identify({ customerId: "c" })).customerId, "c");
+  assert.equal((await identified(client, { customerId: "c" })).customerId, "c");
 });
 
 test("records are sent in batches, in order", async () => {

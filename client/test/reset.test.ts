@@ -6,6 +6,7 @@ import { handleOf } from "../src/session-id.ts";
 import { SessionStorage } from "../src/session-storage.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { createWebStorage, openBrowser } from "./fake-browser.ts";
+import { identified } from "./identified.ts";
 
 /** Creates a `fetch` whose responses wait while it is closed. */
 function createGatedFetch() {
@@ -40,7 +41,7 @@ for (const where of ["this tab", "another tab"]) {
     const storage = createWebStorage();
     const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
     const other = createClient({ url: server.url, storage });
-    const alices = await other.identify({ customerId: "alice" });
+    const alices = await identified(other, { customerId: "alice" });
     gate.close();
     const asking = tab.session();
     await gate.responseWaits();

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { serve } from "../../server/test/support/in-process.ts";
 import { createVisitorClient } from "../src/visitor-client.ts";
 import { type BrowserOptions, openBrowser } from "./fake-browser.ts";
+import { identified } from "./identified.ts";
 
 const storages: readonly BrowserOptions["storage"][] = ["full", "mute", "blocked"];
 
@@ -16,7 +17,7 @@ for (const storage of storages) {
         const client = createVisitorClient(page, { url: server.url, cookie });
         const sessions = [await client.session(), await client.session(), await client.session()];
         assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
-        const signedIn = await client.identify({ customerId: "c" });
+        const signedIn = await identified(client, { customerId: "c" });
         assert.equal(signedIn.sessionId, sessions[0]?.sessionId);
         assert.equal((await client.session()).customerId, "c");
         client.reset();

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { eventually } from "../../../server/test/support/eventually.ts";
 import type { SessionInfo } from "../../src/protocol.ts";
+import { handleOf } from "../../src/session-id.ts";
 import { createTransport } from "../../src/transport.ts";
 import { openSite, type Site } from "./site.ts";
 
@@ -47,16 +48,17 @@ test("a sign-in in one tab is visible in the other, and survives a reload", asyn
   const context = await site.context();
   const [one, other] = [await site.open(context), await site.open(context)];
   const before = await session(other);
-  await one.evaluate("client.identify({ customerId: 'Zoë' }).then(() => true)");
+  const { sessionId } = await one.evaluate<SessionInfo>("client.identify({ customerId: 'Zoë' })");
+  assert.equal(handleOf(sessionId), handleOf(before.sessionId));
   // The tabs are separate processes, so an event between them takes a moment.
   await eventually(async () => {
     assert.partialDeepStrictEqual(await session(other), {
-      sessionId: before.sessionId,
+      sessionId,
       customerId: "Zoë",
     });
   }, 10_000);
   const next = await one.evaluate<SessionInfo>("client.identify({ customerId: 'Ben' })");
-  assert.notEqual(next.sessionId, before.sessionId);
+  assert.notEqual(handleOf(next.sessionId), handleOf(sessionId));
   await one.reload();
   assert.equal((await session(one)).sessionId, next.sessionId);
   await eventually(async () => assert.equal((await session(other)).customerId, "Ben"), 10_000);
@@ -101,10 +103,11 @@ test("a page has one session if storage and cookies are blocked", async () => {
   const page = await site.open(await site.context({ blocked: true }));
   const { sessionId } = await session(page);
   assert.deepEqual(await page.evaluate("first.then(([a, b]) => [a.sessionId, b.sessionId])"), [sessionId, sessionId]);
-  await page.evaluate("client.identify({ customerId: 'c' }).then(() => true)");
-  assert.partialDeepStrictEqual(await session(page), { sessionId, customerId: "c" });
+  const signedIn = await page.evaluate<SessionInfo>("client.identify({ customerId: 'c' })");
+  assert.deepEqual(await session(page), signedIn);
+  assert.deepEqual([handleOf(signedIn.sessionId), signedIn.customerId], [handleOf(sessionId), "c"]);
   await page.evaluate("client.record({ method: 'VIEW', path: '/p' }); client.flush()");
-  assert.deepEqual(await recorded(site, sessionId, 1), ["/p"]);
+  assert.deepEqual(await recorded(site, signedIn.sessionId, 1), ["/p"]);
 });
 
 test("the page uses the session of a cookie set by the site's server", async () => {
@@ -125,4 +128,16 @@ test("the browser stores only the session's id, and nothing after a reset", asyn
   await page.evaluate("client.reset()");
   const after = await page.evaluate<string>("JSON.stringify(localStorage) + document.cookie");
   assert.ok(!after.includes("sessionId"));
+});
+
+test("signing out in one tab ends the session in all tabs and on the server", async () => {
+  await using site = await openSite();
+  const context = await site.context();
+  const [one, other] = [await site.open(context), await site.open(context)];
+  const { sessionId } = await one.evaluate<SessionInfo>("client.identify({ customerId: 'Zoë' })");
+  await eventually(async () => assert.equal((await session(other)).sessionId, sessionId), 10_000);
+  assert.equal(await one.evaluate("client.signOut()"), true);
+  assert.equal(await createTransport({ url: site.antechamber.url }).end(sessionId), false, "it has ended already");
+  await eventually(async () => assert.equal((await session(other)).customerId, null), 10_000);
+  assert.equal((await session(one)).sessionId, (await session(other)).sessionId);
 });
