@@ -1,5 +1,6 @@
 import { checkChoice, checkOptionNames, shown } from "./option-names.ts";
 import type { CookieOptions, SessionsOptions } from "./options.ts";
+import { SECURE_NAME } from "./set-cookie.ts";
 
 /** The options of every middleware. The compiler reports an option that is missing here. */
 const optionNames: Record<keyof SessionsOptions, true> = {
@@ -8,6 +9,7 @@ const optionNames: Record<keyof SessionsOptions, true> = {
   service: true,
   deadline: true,
   create: true,
+  rotate: true,
   sources: true,
   cookie: true,
   record: true,
@@ -19,6 +21,7 @@ const cookieNames: Record<keyof CookieOptions, true> = {
   name: true,
   path: true,
   domain: true,
+  maxAge: true,
   sameSite: true,
   httpOnly: true,
   secure: true,
@@ -29,6 +32,8 @@ const sameSites = ["Strict", "Lax", "None"];
 const MAX_SERVICE = 256;
 /** Maximum deadline in milliseconds. `identify` waits four times as long; a timer above 2^31 ms would fire at once. */
 const MAX_DEADLINE = 600_000;
+/** The longest time, in seconds, for which browsers keep a cookie (RFC 6265bis, section 5.5): 400 days. */
+const MAX_COOKIE_AGE = 34_560_000;
 const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Characters that would end the attribute of a cookie or the whole header. */
 const COOKIE_DELIMITER = /[;\p{Cc}]/u;
@@ -76,9 +81,11 @@ function checkText(name: string, value: unknown, max: number): void {
     throw new TypeError(`${name} is a text of 1 to ${max} characters, not ${shown(value)}`);
 }
 
-function checkTypes({ create, record, onError, fetch }: SessionsOptions): void {
-  if (create !== undefined && typeof create !== "boolean")
-    throw new TypeError(`create is true or false, not ${shown(create)}`);
+function checkTypes({ create, rotate, record, onError, fetch }: SessionsOptions): void {
+  for (const [name, value] of Object.entries({ create, rotate })) {
+    if (value !== undefined && typeof value !== "boolean")
+      throw new TypeError(`${name} is true or false, not ${shown(value)}`);
+  }
   if (record !== undefined && typeof record !== "boolean" && typeof record !== "function")
     throw new TypeError(`record is true, false or a function, not ${shown(record)}`);
   for (const [name, value] of Object.entries({ onError, fetch })) {
@@ -96,12 +103,16 @@ function checkSources(given: unknown): void {
 
 function checkCookie(cookie: CookieOptions): void {
   checkOptionNames("cookie", cookie, Object.keys(cookieNames));
-  const { name = "sessionId", path = "/", domain = "", sameSite = "Lax" } = cookie;
+  const { name = "sessionId", path = "/", domain = "", maxAge = 1, sameSite = "Lax" } = cookie;
   if (!COOKIE_NAME.test(name)) throw new TypeError(`cookie.name is a cookie's name, not ${shown(name)}`);
   if (!path.startsWith("/") || COOKIE_DELIMITER.test(path))
     throw new TypeError(`cookie.path begins with / and has no semicolon, not ${shown(path)}`);
   if (typeof domain !== "string" || /[/:\s]/.test(domain) || COOKIE_DELIMITER.test(domain))
     throw new TypeError(`cookie.domain is a host's name such as "shop.example", not ${shown(domain)}`);
+  if (!Number.isInteger(maxAge) || maxAge < 1 || maxAge > MAX_COOKIE_AGE)
+    throw new TypeError(
+      `cookie.maxAge is a time in whole seconds, from 1 to ${MAX_COOKIE_AGE} (400 days), not ${shown(maxAge)}`,
+    );
   checkChoice("cookie.sameSite", sameSite, sameSites);
   for (const attribute of ["httpOnly", "secure"] as const) {
     const value: unknown = cookie[attribute];
@@ -115,9 +126,9 @@ function checkCookie(cookie: CookieOptions): void {
 function checkBrowserAccepts({ name = "", path, domain, sameSite, secure }: CookieOptions): void {
   if (sameSite === "None" && secure === false)
     throw new TypeError('cookie.sameSite "None" needs cookie.secure: browsers refuse it without');
-  if (/^__(?:Secure|Host)-/i.test(name) && secure === false)
+  if (SECURE_NAME.test(name) && secure === false)
     throw new TypeError(`cookie.name ${name} needs cookie.secure: browsers refuse it without`);
-  if (/^__Host-/i.test(name) && (path !== "/" || domain !== ""))
+  if (/^__Host(?:-Http)?-/i.test(name) && (path !== "/" || domain !== ""))
     throw new TypeError(`cookie.name ${name} allows no cookie.domain, and no cookie.path but "/"`);
 }
 

@@ -25,6 +25,11 @@ export interface SessionsOptions {
   /** Whether a visitor without a live session gets one; `true` by default. */
   readonly create?: boolean | undefined;
   /**
+   * Whether a session gets a new id when `identify` gives it its first customer or agent; `true` by default. Nobody who
+   * knew the old id then has access to the person's session (rule 9 of the contract).
+   */
+  readonly rotate?: boolean | undefined;
+  /**
    * The parts of a request that may contain the session id; header and cookie by default. They are searched in the
    * order query, header, cookie, and the first id of a live session is used. Warning: with `query`, anyone who publishes a
    * link can choose the session of everybody who follows it.
@@ -52,7 +57,7 @@ export interface SessionsOptions {
   readonly fetch?: Fetch | undefined;
 }
 
-/** The attributes of the cookie (RFC 6265, section 4.1.2). Without an expiry, it lasts until the browser is closed. */
+/** The attributes of the cookie (RFC 6265bis, section 4.1.2). */
 export interface CookieOptions {
   /** Name of the cookie; `sessionId` by default, which forward authentication and the browser client also use. */
   readonly name?: string | undefined;
@@ -60,13 +65,18 @@ export interface CookieOptions {
   readonly path?: string | undefined;
   /** Domain of the cookie. By default the browser sends the cookie only to the host that set it. */
   readonly domain?: string | undefined;
+  /**
+   * The attribute `Max-Age`: the time in seconds for which the browser keeps the cookie after it was set, at most
+   * 34,560,000 (400 days). By default the browser keeps the cookie until it is closed.
+   */
+  readonly maxAge?: number | undefined;
   /** The attribute `SameSite`; `Lax` by default. */
   readonly sameSite?: "Strict" | "Lax" | "None" | undefined;
   /** The attribute `HttpOnly`; `true` by default, so that scripts cannot read the cookie. */
   readonly httpOnly?: boolean | undefined;
   /**
    * The attribute `Secure`. By default it is `true` if the request came over https, either to this server or to a proxy
-   * that sends `X-Forwarded-Proto`.
+   * that sends `X-Forwarded-Proto`, and if browsers would reject the cookie without it.
    */
   readonly secure?: boolean | undefined;
 }
@@ -76,6 +86,7 @@ export interface Settings {
   readonly service: string | null;
   readonly deadline: number;
   readonly create: boolean;
+  readonly rotate: boolean;
   readonly sources: ReadonlySet<SessionSource>;
   readonly cookie: CookieOptions | null;
   readonly cookieName: string;
@@ -89,13 +100,15 @@ const DEFAULT_DEADLINE_MS = 250;
 /** Checks the options and adds the defaults. Throws a `TypeError` if an option is invalid. */
 export function settingsOf(options: SessionsOptions, ownNames: readonly string[] = []): Settings {
   checkOptions(options, ownNames);
-  const { service = null, deadline = DEFAULT_DEADLINE_MS, create = true, cookie = {}, record = true } = options;
+  const { service = null, deadline = DEFAULT_DEADLINE_MS, create = true, rotate = true } = options;
+  const { cookie = {}, record = true } = options;
   const url = String(options.url);
   const listener = options.onError ?? createWarnings({ url, hasKey: Boolean(options.key), deadline });
   return {
     service,
     deadline,
     create,
+    rotate,
     sources: new Set(options.sources ?? ["header", "cookie"]),
     cookie: cookie === false ? null : cookie,
     cookieName: (cookie === false ? undefined : cookie.name) ?? "sessionId",

@@ -1,126 +1,138 @@
-import { isRetryable, ProblemError } from "../problem-error.ts";
+import { isUnanswered, ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
-import type { Ids, Transport } from "../transport.ts";
+import { handleOf } from "../session-id.ts";
+import type { Ids, SessionOptions, Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
+import type { RecentSessions } from "./recent-sessions.ts";
+import type { RotateSession } from "./rotations.ts";
 
 /** The session of a request. */
 export interface RequestSession extends SessionInfo {
   /** Whether the session was created for this request, because the visitor had no live session. */
   readonly isNew: boolean;
+  /** The first 24 characters of the id. They stay the same when the session gets a new id, and open nothing. */
+  readonly handle: string;
   /**
    * Associates ids with the session, for example at a sign-in. Calling it again with the same ids is safe. Records from
    * before remain those of an anonymous visitor. If the session belongs to another customer or agent, another person
    * now uses the browser, so the visitor gets a new session with these ids.
    *
+   * The first customer or agent of a session gives it a new id (option `rotate`), which the response reports. So call it
+   * before the response begins, and wait for it.
+   *
    * Resolves with `true` if the ids are stored. Resolves with `false` if Antechamber is unavailable or does not respond
    * in time; the next request may try again. Rejects with a `ProblemError` for every refusal, such as `already-exists`,
    * `invalid-request`, `nothing-to-associate` and `identity-mismatch`. If another request has ended the session with
-   * `end`, rejects with `session-not-found`.
+   * `end`, rejects with `session-not-found`; also if another request has given it a new id, and `ids` has no customer and
+   * no agent.
    *
    * @example
-   * await sessionOf(request)?.identify({ customerId: user.id });
+   * await sessionOf(request)?.identify({ customerId: user.id }, { profile: "remember" });
    */
-  identify(ids: Ids): Promise<boolean>;
+  identify(ids: Ids, options?: SessionOptions): Promise<boolean>;
   /**
    * Ends the session, for example at a sign-out. Afterwards the session's id cannot be used any more, and the response
    * to this request removes the browser's cookie. This request is recorded before the session ends, so its record has
    * no status. The visitor gets a new session with the next request, or if `identify` is called on this one.
    *
-   * Resolves with `true` if the session has ended, now or earlier. Resolves with `false` if Antechamber did not respond
-   * in time. The cookie is removed in both cases. Rejects with a `ProblemError` for a refusal.
+   * Resolves with `true` if the id opens no session any more. Resolves with `false` if Antechamber is unavailable or does
+   * not respond in time: then the session expires by itself. The cookie is removed in both cases. Rejects with a
+   * `ProblemError` for a refusal.
    */
   end(): Promise<boolean>;
 }
 
 /** The change that the response to a request must report to the visitor. */
-export type SessionChange = "none" | "new session" | "ended session";
+export type SessionChange = "none" | "new id" | "ended session";
 
 /** The operations that a `RequestSession` calls. */
 export interface SessionCalls {
-  readonly transport: Pick<Transport, "create" | "update">;
-  /** Ends a session. Rejects with `session-not-found` if there is no live session with this id. */
-  endSession(sessionId: string): Promise<unknown>;
+  readonly transport: Pick<Transport, "create" | "retrieve" | "update" | "end">;
+  /** Associates the first customer or agent with a session. If the option `rotate` is false, the id does not change. */
+  readonly rotate: RotateSession;
   /** Time limit of `identify` and `end` in milliseconds. */
   readonly deadline: number;
   /** Sends the session's waiting records, so that they are stored before the session's identity changes. */
   flush(sessionId: string): Promise<void>;
   reportFailure(error: unknown): void;
-  /** Ids of sessions that were ended recently. */
-  readonly ended: EndedIds;
+  readonly recent: RecentSessions;
 }
 
-/** A set of ids of sessions that were ended recently. */
-export interface EndedIds {
-  add(sessionId: string): void;
-  delete(sessionId: string): void;
-  has(sessionId: string): boolean;
+/** The part of a request's response that a `RequestSession` needs to know. */
+export interface SessionResponse {
+  /** Returns whether the response can still report a change to the visitor. */
+  canReport(): boolean;
+  /** Called if the visitor gets another id or the session ends, because the response must report this. */
+  changed(change: SessionChange): void;
 }
 
-/** Maximum number of ids in the set of ended sessions: more than a process has simultaneous requests. */
-const MAX_ENDED = 1000;
-
-/** Creates a set that keeps only the `MAX_ENDED` ids that were added last. */
-export function createEndedIds(): EndedIds {
-  const ids = new Set<string>();
-  return {
-    add(sessionId) {
-      ids.add(sessionId);
-      const [oldest] = ids;
-      if (ids.size > MAX_ENDED && oldest !== undefined) ids.delete(oldest);
-    },
-    delete: (sessionId) => void ids.delete(sessionId),
-    has: (sessionId) => ids.has(sessionId),
-  };
-}
-
-/**
- * Creates the session of a request from the service's response. Calls `changed` if the visitor gets a new session or the
- * session ends, because the response must report this to the visitor.
- */
+/** Creates the session of a request from the service's response. */
 export function createRequestSession(
   info: SessionInfo,
   isNew: boolean,
   calls: SessionCalls,
-  changed: (change: SessionChange) => void,
+  response: SessionResponse,
 ): RequestSession {
-  const session = { ...info, isNew, identify, end };
+  const session = { ...info, handle: handleOf(info.sessionId), isNew, identify, end };
   let hasEnded = false;
 
-  async function identify(ids: Ids): Promise<boolean> {
-    return await inTime(calls, () => associate(ids));
+  async function identify(ids: Ids, options: SessionOptions = {}): Promise<boolean> {
+    return await inTime(calls, () => associate(ids, options));
   }
 
   async function end(): Promise<boolean> {
     const { sessionId } = session;
-    changed("ended session");
+    response.changed("ended session");
     hasEnded = true;
-    calls.ended.add(sessionId);
+    calls.recent.addEnd(sessionId);
     try {
       return await inTime(calls, () => endSession(calls, sessionId));
     } catch (error) {
-      calls.ended.delete(sessionId);
+      calls.recent.removeEnd(sessionId);
       throw error;
     }
   }
 
-  async function associate(ids: Ids): Promise<void> {
+  async function associate(ids: Ids, options: SessionOptions): Promise<void> {
     const { sessionId } = session;
-    if (hasEnded) return await replace(ids);
+    if (hasEnded) return await replace(ids, options);
     await flushRecords(calls, sessionId);
     // A request that was in progress at the sign-out must not sign the visitor in again.
-    if (calls.ended.has(sessionId)) throw new ProblemError({ code: "session-not-found", status: 404 });
+    if (calls.recent.hasEnded(sessionId)) throw sessionNotFound();
+    const isPerson = Boolean(ids.customerId || ids.agentId);
+    // Without a response that reports the new id, the visitor would lose the session.
+    const isRotation = isPerson && session.state === "anonymous" && response.canReport();
     try {
-      Object.assign(session, await calls.transport.update(sessionId, ids));
+      const send = isRotation ? calls.rotate : calls.transport.update;
+      await use(sessionId, await send(sessionId, ids, options));
     } catch (error) {
-      if (!needsNewSession(error) || calls.ended.has(sessionId)) throw error;
-      await replace(ids);
+      if (!needsNewSession(error) || calls.recent.hasEnded(sessionId)) throw error;
+      // Another request has rotated the session. This one gets neither the new id, which it gives no proof of being
+      // allowed to have, nor a new session, whose cookie would replace that of the rotated session.
+      if (!isPerson && (await isRetired(calls, sessionId))) throw error;
+      await replace(ids, options);
     }
   }
 
-  async function replace(ids: Ids): Promise<void> {
-    Object.assign(session, await calls.transport.create(ids), { isNew: true });
+  /** Takes over the result of associating ids, which may have a new id. */
+  async function use(before: string, next: SessionInfo): Promise<void> {
+    const isRotated = next.sessionId !== before;
+    if (isRotated && calls.recent.hasEnded(before)) {
+      // The visitor signed out in the meantime.
+      await calls.transport.end(next.sessionId);
+      throw sessionNotFound();
+    }
+    Object.assign(session, next);
+    if (!isRotated) return;
+    calls.recent.addRotation(before, next.sessionId);
+    response.changed("new id");
+  }
+
+  async function replace(ids: Ids, options: SessionOptions): Promise<void> {
+    const created = await calls.transport.create(ids, options);
+    Object.assign(session, created, { handle: handleOf(created.sessionId), isNew: true });
     hasEnded = false;
-    changed("new session");
+    response.changed("new id");
   }
 
   return guarded(session);
@@ -132,10 +144,19 @@ async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<b
     await withDeadline(calls.deadline, work());
     return true;
   } catch (error) {
-    if (!(error instanceof ProblemError && isRetryable(error))) throw error;
+    if (!(error instanceof ProblemError && isUnanswered(error))) throw error;
     calls.reportFailure(error);
     return false;
   }
+}
+
+/** Returns whether a rotation has retired the id just now: it still opens the anonymous session (rule 9 of the contract). */
+async function isRetired(calls: SessionCalls, sessionId: string): Promise<boolean> {
+  return (await calls.transport.retrieve(sessionId)).sessionId === sessionId;
+}
+
+function sessionNotFound(): ProblemError {
+  return new ProblemError({ code: "session-not-found", status: 404 });
 }
 
 /** Sends the session's waiting records. Takes at most half of the deadline: the calls that follow matter more. */
@@ -145,11 +166,8 @@ async function flushRecords(calls: SessionCalls, sessionId: string): Promise<voi
 
 async function endSession(calls: SessionCalls, sessionId: string): Promise<void> {
   await flushRecords(calls, sessionId);
-  try {
-    await calls.endSession(sessionId);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  // Requests with an older id of the session may be in progress too.
+  if (await calls.transport.end(sessionId)) calls.recent.addEnd(handleOf(sessionId));
 }
 
 /** Members that sessions of other middleware have. An application that reads one here uses the wrong session. */
@@ -179,16 +197,12 @@ function guarded(session: RequestSession): RequestSession {
   });
 }
 
-/** Returns whether the session belongs to another person (contract.md#rule-1) or has ended. */
+/** Returns whether the session belongs to another person (contract.md#rule-1), or the id opens no session any more. */
 function needsNewSession(error: unknown): boolean {
-  if (isNotFound(error)) return true;
   if (!(error instanceof ProblemError)) return false;
+  if (error.code === "session-not-found") return true;
   const field = error.code === "already-exists" ? error.problem?.field : undefined;
   return field === "customerId" || field === "agentId";
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof ProblemError && error.code === "session-not-found";
 }
 
 const sessions = new WeakMap<object, RequestSession | null>();

@@ -1,17 +1,12 @@
-import { createRequestSender } from "../call.ts";
 import type { RequestRecord } from "../protocol.ts";
 import { handleOf, isSessionId } from "../session-id.ts";
-import { createTransport, pathOf as sessionPath, type Transport } from "../transport.ts";
+import { createTransport, randomKey, type TransportOptions } from "../transport.ts";
 import { createCircuitBreaker } from "./circuit-breaker.ts";
 import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
+import { createRecentSessions } from "./recent-sessions.ts";
 import { Recorder } from "./recorder.ts";
-import {
-  createEndedIds,
-  createRequestSession,
-  type RequestSession,
-  type SessionCalls,
-  type SessionChange,
-} from "./request-session.ts";
+import { createRequestSession, type RequestSession, type SessionCalls, type SessionChange } from "./request-session.ts";
+import { createRotations } from "./rotations.ts";
 import { type IncomingRequest, sessionIdsOf } from "./session-ids.ts";
 import { createSessionResolver, type ResolvedSession, type SessionResolver } from "./session-resolver.ts";
 import { formatClearCookie, formatSetCookie } from "./set-cookie.ts";
@@ -22,7 +17,10 @@ type Headers = readonly (readonly [name: string, value: string])[];
 export interface TrackedRequest {
   /** The session of the request; `null` if there is none. Resolves within the deadline and never rejects. */
   readonly session: Promise<RequestSession | null>;
-  /** Returns the headers that report a new or ended session to the visitor; an empty list if nothing changed. */
+  /**
+   * Returns the headers that report a new id or an ended session to the visitor; an empty list if nothing changed. Later
+   * changes are not reported.
+   */
   sessionHeaders(): Headers;
   /** Reports a failure to `onError`. */
   reportFailure(error: unknown): void;
@@ -64,25 +62,28 @@ const RECORD_TIMEOUT_MS = 5000;
  */
 export function createRequestTracker(given: SessionsOptions, ownNames: readonly string[] = []): RequestTracker {
   const settings = settingsOf(given, ownNames);
-  const { url, key, fetch } = given;
-  const { reportFailure } = settings;
+  const { url, fetch } = given;
+  const key = given.key?.trim();
+  const { reportFailure, rotate } = settings;
   const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
-  const transport = (timeout: number): Transport =>
-    // One attempt only: waiting for another would use up the deadline. The callers retry where that makes sense.
-    createTransport({ url, key: key?.trim(), fetch, timeout, attempts: 1 });
-  const send = createRequestSender({ url, key: key?.trim(), fetch, timeout: identifyDeadline });
-  const recorder = new Recorder({ transport: transport(RECORD_TIMEOUT_MS), reportFailure });
+  const transport = (options: Pick<TransportOptions, "timeout" | "attempts">) =>
+    createTransport({ url, key, fetch, ...options });
+  // One attempt only: waiting for another would use up the deadline. The callers retry where that makes sense.
+  const once = (timeout: number) => transport({ timeout, attempts: 1 });
+  const identifying = transport({ timeout: identifyDeadline });
+  const recorder = new Recorder({ transport: once(RECORD_TIMEOUT_MS), reportFailure });
   const parts: TrackerParts = {
     settings,
-    resolver: createSessionResolver(transport(settings.deadline), settings, createCircuitBreaker()),
+    resolver: createSessionResolver(once(settings.deadline), settings, createCircuitBreaker()),
     recorder,
     calls: {
-      transport: transport(identifyDeadline),
-      endSession: (sessionId) => send({ method: "DELETE", path: sessionPath(sessionId) }),
+      transport: identifying,
+      // Without an API key, other processes cannot repeat a rotation of this one.
+      rotate: rotate ? createRotations(identifying, key || randomKey()) : identifying.update,
       deadline: identifyDeadline,
       flush: (sessionId) => recorder.flush(sessionId),
       reportFailure: (error) => reportFailure(error, 0),
-      ended: createEndedIds(),
+      recent: createRecentSessions(),
     },
   };
   return {
@@ -109,17 +110,21 @@ function trackRequest(
   const replaces = isSessionId(sentId) ? handleOf(sentId) : "none";
   let session: RequestSession | null = null;
   let change: SessionChange = "none";
+  let isHeadComplete = false;
   let isFinished = false;
 
   function createSession({ info, isNew }: ResolvedSession): RequestSession | null {
     if (info === null) return null;
-    if (isNew) change = "new session";
-    session = createRequestSession(info, isNew, calls, (changed) => {
-      change = changed;
-      if (changed !== "ended session" || isFinished) return;
-      // An ended session accepts no records. So the request is recorded before the session ends, without a status.
-      isFinished = true;
-      enqueue(recordWith(null, false), true);
+    if (isNew) change = "new id";
+    session = createRequestSession(info, isNew, calls, {
+      canReport: () => !isHeadComplete,
+      changed(changed) {
+        change = changed;
+        if (changed !== "ended session" || isFinished) return;
+        // An ended session accepts no records. So the request is recorded before the session ends, without a status.
+        isFinished = true;
+        enqueue(recordWith(null, false), true);
+      },
     });
     return session;
   }
@@ -129,9 +134,9 @@ function trackRequest(
     // the record.
     const sessionId = session?.sessionId ?? (isAvailable ? undefined : ids[0]);
     // An ended session accepts no records. This is not an error.
-    if (sessionId === undefined || calls.ended.has(sessionId)) return;
+    if (sessionId === undefined || calls.recent.hasEnded(sessionId)) return;
     const filtered = applyFilter(record, settings);
-    if (filtered !== null) recorder.add(sessionId, filtered);
+    if (filtered !== null) recorder.add(calls.recent.latestIdOf(sessionId), filtered);
   }
 
   const resolved = resolver.resolve(ids);
@@ -139,7 +144,10 @@ function trackRequest(
     session: resolved.then(createSession),
     reportFailure: calls.reportFailure,
     sessionHeaders() {
+      isHeadComplete = true;
       const sessionId = session?.sessionId ?? "";
+      // A sign-in that ends later than the sign-out does not set the cookie again.
+      if (change === "new id" && calls.recent.hasEnded(sessionId)) return [];
       return sessionHeadersOf(change, { sessionId, replaces, isSecure }, settings);
     },
     finish(status, isAborted) {
@@ -172,7 +180,7 @@ function recordableStatus(status: number | null): number | null {
 }
 
 /**
- * Returns the headers that report a new or ended session to the visitor. `replaces` is the handle of the session id in
+ * Returns the headers that report a new id or an ended session to the visitor. `replaces` is the handle of the session id in
  * the request's header: it proves to the client in the page that the response is not an earlier visitor's from a cache.
  */
 function sessionHeadersOf(
@@ -182,7 +190,7 @@ function sessionHeadersOf(
 ): Headers {
   if (change === "none") return [];
   const { sessionId, replaces, isSecure } = of;
-  const isNew = change === "new session";
+  const isNew = change === "new id";
   const headers: [name: string, value: string][] = isNew
     ? [
         ["gkc-sessionId", sessionId],

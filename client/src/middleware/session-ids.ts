@@ -1,4 +1,4 @@
-import { isSessionId } from "../session-id.ts";
+import { isRetiredBy, isSessionId } from "../session-id.ts";
 import type { SessionSource } from "./options.ts";
 
 /** The parts of a request that the middleware reads. Every framework provides them. */
@@ -20,7 +20,8 @@ const MAX_CANDIDATES = 4;
 
 /**
  * Returns the session ids in a request, in the order in which to try them: from the query parameter `sessionId`, from
- * the header `gkc-sessionId` or `gkc_sessionId`, and from the cookie. Ignores values that cannot be session ids.
+ * the header `gkc-sessionId` or `gkc_sessionId`, and from the cookie. An id that was retired by another one among them
+ * comes last: it still opens the anonymous session for a moment. Ignores values that cannot be session ids.
  */
 export function sessionIdsOf(
   request: IncomingRequest,
@@ -31,7 +32,9 @@ export function sessionIdsOf(
   if (sources.has("query")) found.push(...candidates(queryIds(request.target)));
   if (sources.has("header")) found.push(...candidates(headerIds(request)));
   if (sources.has("cookie")) found.push(...candidates(cookieValues(request.header("cookie"), cookieName)));
-  return [...new Set(found)];
+  const ids = [...new Set(found)];
+  const isRetired = (id: string) => ids.some((other) => isRetiredBy(id, other));
+  return [...ids.filter((id) => !isRetired(id)), ...ids.filter(isRetired)];
 }
 
 function candidates(ids: readonly string[]): readonly string[] {

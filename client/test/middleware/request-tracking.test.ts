@@ -103,11 +103,11 @@ test("ending a session also ends it for requests in progress", async () => {
     onError: (_error, count) => lost.push(count),
   });
   const { sessionId } = await sessionIn(track(tracker));
-  const signOut = track(tracker, "/sign-out", sessionId);
   const inProgress = track(tracker, "/slow", sessionId);
-  const ending = await sessionIn(signOut);
   const slow = await sessionIn(inProgress);
   assert.equal(await slow.identify({ customerId: "jane" }), true);
+  const signOut = track(tracker, "/sign-out", slow.sessionId);
+  const ending = await sessionIn(signOut);
   assert.equal(await ending.end(), true);
   assert.deepEqual(signOut.sessionHeaders(), [
     ["set-cookie", "sessionId=; Path=/; SameSite=Lax; HttpOnly; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"],
@@ -120,8 +120,8 @@ test("ending a session also ends it for requests in progress", async () => {
   for (const request of [signOut, inProgress]) request.finish(200, false);
   await tracker.close();
   assert.deepEqual([lost, tracker.dropped()], [[], 0]);
-  const after = await createTransport({ url: antechamber.url }).retrieve(sessionId);
-  assert.notEqual(after.sessionId, sessionId);
+  const after = await createTransport({ url: antechamber.url }).retrieve(slow.sessionId);
+  assert.notEqual(after.sessionId, slow.sessionId);
 
   // A sign-in in the same request creates a new session.
   assert.equal(await ending.identify({ customerId: "john" }), true);
@@ -360,7 +360,11 @@ test("invalid options are refused at once, and the error says what to write inst
     [{ url, ignore: ["health"] }, /begin with \//],
     [{ url, ignore: ["/assets/*"] }, /regular expression/],
     [{ url, cookie: true }, /cookie takes an object/],
-    [{ url, cookie: { maxAge: 1 } }, /cookie has no option maxAge/],
+    [{ url, rotate: 1 }, /rotate is true or false, not 1/],
+    [{ url, cookie: { maxage: 1 } }, /cookie has no option maxage: did you mean maxAge\?/],
+    [{ url, cookie: { maxAge: 0 } }, /cookie.maxAge is a time in whole seconds, from 1 to 34560000/],
+    [{ url, cookie: { maxAge: 30 * 24 * 3600 * 1000 } }, /cookie.maxAge/],
+    [{ url, cookie: { maxAge: "1d" } }, /cookie.maxAge/],
     [{ url, cookie: { name: "a b" } }, /cookie.name/],
     [{ url, cookie: { path: "/;x" } }, /cookie.path/],
     [{ url, cookie: { path: "x" } }, /cookie.path begins with \//],

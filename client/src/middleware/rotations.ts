@@ -1,0 +1,45 @@
+import type { SessionInfo } from "../protocol.ts";
+import type { Ids, SessionOptions, Transport } from "../transport.ts";
+
+/**
+ * Rotates a session while it associates ids. Requests of one page that are in progress at the same time may all ask for
+ * the same rotation; all of them get the same new id.
+ */
+export type RotateSession = (sessionId: string, ids: Ids, options: SessionOptions) => Promise<SessionInfo>;
+
+/**
+ * Creates the function that rotates sessions. It derives the Idempotency-Key of a rotation from `secret` and the
+ * request, so that another request and another process of the application repeat a rotation whose response was lost.
+ * Whoever knows the secret and an old id can ask for the new id.
+ */
+export function createRotations(transport: Pick<Transport, "update">, secret: string): RotateSession {
+  const underWay = new Map<string, Promise<SessionInfo>>();
+  let signingKey: Promise<CryptoKey> | undefined;
+
+  async function idempotencyKeyOf(text: string): Promise<string> {
+    signingKey ??= importKey(secret);
+    const signature = await crypto.subtle.sign("HMAC", await signingKey, new TextEncoder().encode(text));
+    return Array.from(new Uint8Array(signature), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  return async (sessionId, ids, options) => {
+    const { agentId, customerId, visitId, globalVisitId } = ids;
+    const { profile, label } = options;
+    const request = [sessionId, agentId, customerId, visitId, globalVisitId, profile, label];
+    const idempotencyKey = await idempotencyKeyOf(JSON.stringify(request.map((value) => value ?? "")));
+    for (let other = underWay.get(idempotencyKey); other; other = underWay.get(idempotencyKey)) {
+      const info = await other.catch(() => undefined);
+      if (info) return info;
+    }
+    const rotation = transport
+      .update(sessionId, ids, { profile, label, rotate: true, idempotencyKey })
+      .finally(() => underWay.delete(idempotencyKey));
+    underWay.set(idempotencyKey, rotation);
+    return await rotation;
+  };
+}
+
+function importKey(secret: string): Promise<CryptoKey> {
+  const bytes = new TextEncoder().encode(secret);
+  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+}
