@@ -4,6 +4,7 @@ import type { RequestSession } from "@antechamber/client/express";
 export interface Visit {
   /** A number for the session in URLs, because its id, a secret, would get into logs and browser histories. */
   readonly number: number;
+  /** The latest id. The session gets a new one when the visitor signs in. */
   readonly sessionId: string;
   readonly customerId: string | null;
   readonly createdAt: string;
@@ -11,7 +12,7 @@ export interface Visit {
   readonly lastSeenAt: string;
 }
 
-/** The latest visits, in memory, for the list of the example's agents. */
+/** The latest visits, in memory, for the list of the example's agents. A visit is found by its session's handle. */
 export interface Visits {
   saw(session: RequestSession): void;
   /** Returns the visits. The visit that was seen last comes first. */
@@ -25,12 +26,12 @@ export function createVisits(): Visits {
   const visits = new Map<string, Visit>();
   let count = 0;
   return {
-    saw({ sessionId, customerId, createdAt }) {
-      const number = visits.get(sessionId)?.number ?? ++count;
+    saw({ sessionId, handle, customerId, createdAt }) {
+      const number = visits.get(handle)?.number ?? ++count;
       const lastSeenAt = new Date().toISOString();
       // First deletes the visit, so that the map stays in the order in which visits were last seen.
-      visits.delete(sessionId);
-      visits.set(sessionId, { number, sessionId, customerId, createdAt, lastSeenAt });
+      visits.delete(handle);
+      visits.set(handle, { number, sessionId, customerId, createdAt, lastSeenAt });
       const [oldest] = visits.keys();
       if (visits.size > KEPT && oldest !== undefined) visits.delete(oldest);
     },
