@@ -18,7 +18,7 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
   readonly cookie?: boolean | { readonly maxAge?: number | undefined } | undefined;
   /**
    * Whether the session gets a new id when `identify` gives it its first customer or agent; `true` by default. Nobody
-   * who knew the old id then has access to the person's session (rule 9 of the contract).
+   * who knew the old id then has access to the person's session (contract.md#rule-9).
    */
   readonly rotate?: boolean | undefined;
   /** Origins besides the page's own to which `fetch` sends the session, such as `https://api.example`. */

@@ -33,7 +33,7 @@ export interface SessionInfo extends Identity {
 
 /** The request body for creating and updating a session. Unknown members are ignored. */
 export type SessionBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null } & {
-  /** Only for updating: whether the session gets a new id (rule 9 of the contract). */
+  /** Only for updating: whether the session gets a new id (contract.md#rule-9). */
   readonly rotate?: boolean | undefined;
   /** Name of the profile whose lifetimes count from now on (rule 10 of the contract). */
   readonly profile?: string | undefined;

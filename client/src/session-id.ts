@@ -10,7 +10,7 @@ export function handleOf(sessionId: string): string {
   return sessionId.slice(0, 24);
 }
 
-/** Returns whether `by` is a later id of the same session, so that `sessionId` was retired (rule 9 of the contract). */
+/** Returns whether `by` is a later id of the same session, so that `sessionId` was retired (contract.md#rule-9). */
 export function isRetiredBy(sessionId: string, by: string): boolean {
   return handleOf(sessionId) === handleOf(by) && generationOf(sessionId) < generationOf(by);
 }

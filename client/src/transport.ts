@@ -31,7 +31,7 @@ interface KeyedCallOptions extends CallOptions {
 export interface CreateOptions extends KeyedCallOptions, SessionOptions {}
 
 export interface UpdateOptions extends CallOptions, SessionOptions {
-  /** Whether the session gets a new id, which replaces the given one (rule 9 of the contract). */
+  /** Whether the session gets a new id, which replaces the given one (contract.md#rule-9). */
   readonly rotate?: boolean | undefined;
   /**
    * The `Idempotency-Key`; by default random if `rotate` is true. Repeating a lost call with the same key and ids

@@ -5,7 +5,7 @@ import { bodyIds, headerIds, type Identity, type SessionBody, type SessionInfo }
 import { handleOf } from "../src/session-id.ts";
 
 /**
- * A service in memory that rotates sessions as rule 9 of the contract says. It is a peer for tests of the client alone: it
+ * A service in memory that rotates sessions as contract.md#rule-9 says. It is a peer for tests of the client alone: it
  * has no expiry, no credentials and no visits.
  */
 export interface RotatingService {

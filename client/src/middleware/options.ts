@@ -26,7 +26,7 @@ export interface SessionsOptions {
   readonly create?: boolean | undefined;
   /**
    * Whether a session gets a new id when `identify` gives it its first customer or agent; `true` by default. Nobody who
-   * knew the old id then has access to the person's session (rule 9 of the contract).
+   * knew the old id then has access to the person's session (contract.md#rule-9).
    */
   readonly rotate?: boolean | undefined;
   /**

@@ -150,7 +150,7 @@ async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<b
   }
 }
 
-/** Returns whether a rotation has retired the id just now: it still opens the anonymous session (rule 9 of the contract). */
+/** Returns whether a rotation has retired the id just now: it still opens the anonymous session (contract.md#rule-9). */
 async function isRetired(calls: SessionCalls, sessionId: string): Promise<boolean> {
   return (await calls.transport.retrieve(sessionId)).sessionId === sessionId;
 }
