@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Admin } from "../control/operations.ts";
 import { newestEntries, verifyAuditTrail } from "../services/audit.ts";
+import { handleIn } from "../session/id.ts";
 import type { AuditEntry } from "../store/audit-chain.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
@@ -32,7 +33,7 @@ function listCommand(output: Output): Command {
     .description("list the last entries, oldest first")
     .option("--last <count>", "at most this number", countOf, 50)
     .option("--customer <id>", "only entries about this customer (the trail has a keyed hash of the id)", idOf)
-    .option("--session <id>", "only entries about this session", idOf)
+    .option("--session <id-or-handle>", "only entries about this session", idOf)
     .option("--json", "print JSON, one entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);
@@ -48,9 +49,11 @@ function listCommand(output: Output): Command {
 }
 
 async function lastEntries(admin: Admin, options: ListOptions): Promise<AuditEntry[]> {
-  const ids = [options.customer, options.session].filter((id) => id !== undefined);
-  const hashes = await Promise.all(ids.map((id) => admin.hashOf(id)));
-  const isMeant = ({ details }: AuditEntry) => hashes.every((hash) => Object.values(details).includes(hash));
+  const { customer, session } = options;
+  const about: string[] = [];
+  if (customer !== undefined) about.push(await admin.hashOf(customer));
+  if (session !== undefined) about.push(handleIn(session) ?? (await admin.hashOf(session)));
+  const isMeant = ({ details }: AuditEntry) => about.every((one) => Object.values(details).includes(one));
   return newestEntries(admin.auditTrail, options.last, isMeant);
 }
 

@@ -6,6 +6,8 @@ export interface Output {
   printJson(value: unknown): void;
   /** Prints a remark for people. It is not part of the result. */
   remark(text: string): void;
+  /** True if results may have colours: they go to a terminal, and NO_COLOR is not set (no-color.org). */
+  readonly isColoured: boolean;
 }
 
 /** Prints to stdout and stderr of this process. */
@@ -13,6 +15,7 @@ export const processOutput: Output = {
   print: (text) => void process.stdout.write(`${text}\n`),
   printJson: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
   remark: (text) => void process.stderr.write(`${text}\n`),
+  isColoured: process.stdout.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
 };
 
 /** Formats rows as aligned columns, separated by two spaces. */

@@ -13,31 +13,33 @@ import { type Output, table, terminalSafe, timeText } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
+import { timelineCommand } from "./timeline.ts";
 
 /** Number of sessions that one request reads or ends. */
 const PAGE = 256;
 
-/** `sessions get`, `sessions list`, `sessions end`: find and end sessions, by id or by a filter. */
+/** `sessions get`, `list`, `timeline` and `end`: find, show and end sessions, by id, by handle or by a filter. */
 export function sessionsCommand(output: Output): Command {
   return new Command("sessions")
     .description("find sessions, look at them, end them")
     .addCommand(getCommand(output))
     .addCommand(listCommand(output))
+    .addCommand(timelineCommand(output))
     .addCommand(endCommand(output));
 }
 
 function getCommand(output: Output): Command {
   const command = new Command("get")
     .description("show a session, without renewing it")
-    .argument("<id>", "session id")
+    .argument("<handle-or-id>", "handle of a stored session, or a session id")
     .option("--json", "print it as JSON")
-    .action(async (id: string, options: { json?: true }, self: Command) => {
+    .action(async (handleOrId: string, options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);
-      const view = await withAdmin(config, (admin) => admin.getSession(id));
+      const view = await withAdmin(config, (admin) => admin.getSession(handleOrId));
       if (view === undefined) {
         throw new CliError(
           exitCodes.notFound,
-          "there is no such session: another service issued the id, or the session was removed",
+          "there is no such session: another service issued the id, nothing is stored under the handle, or the session was removed",
         );
       }
       const shown = sessionJson(view);
@@ -126,24 +128,26 @@ interface EndOptions extends FilterOptions {
 }
 
 function endCommand(output: Output): Command {
-  const command = addFilter(new Command("end").argument("[id]", "session id"))
+  const command = addFilter(
+    new Command("end").argument("[handle-or-id]", "handle of a stored session, or a session id"),
+  )
     .description("end a session and free its visit, or end all that match")
     .option("--all", "every live session")
     .option("--dry-run", "only count them, end nothing")
     .option("--json", "print the number as JSON")
-    .action(async (id: string | undefined, options: EndOptions, self: Command) => {
+    .action(async (handleOrId: string | undefined, options: EndOptions, self: Command) => {
       const filter = filterOf(options);
       const isEmpty = isUnconditional(filter);
       const { config } = loadSettings(self);
-      if (id !== undefined) {
+      if (handleOrId !== undefined) {
         if (!isEmpty || options.all === true || options.dryRun === true) {
-          throw new CliError(exitCodes.usage, "an id names one session: leave the other options out");
+          throw new CliError(exitCodes.usage, "a handle or an id names one session: leave the other options out");
         }
-        return endOne(config, id, output);
+        return endOne(config, handleOrId, output);
       }
       if (isEmpty !== (options.all === true)) {
         const message = isEmpty
-          ? "name the sessions to end: by an id, by options such as --customer, or by --all"
+          ? "name the sessions to end: by a handle or an id, by options such as --customer, or by --all"
           : "--all ends every session: leave out either --all or the other options";
         throw new CliError(exitCodes.usage, message);
       }
@@ -156,9 +160,9 @@ function endCommand(output: Output): Command {
   ]);
 }
 
-async function endOne(config: Config, id: string, output: Output): Promise<void> {
-  if (!(await withAdmin(config, (admin) => admin.endSession(id)))) {
-    throw new CliError(exitCodes.notFound, "there is no live session of this id");
+async function endOne(config: Config, handleOrId: string, output: Output): Promise<void> {
+  if (!(await withAdmin(config, (admin) => admin.endSession(handleOrId)))) {
+    throw new CliError(exitCodes.notFound, "there is no live session of this handle or id");
   }
   output.remark("The session has ended.");
 }

@@ -4,8 +4,10 @@ import type { AuditTrail, Initiator } from "../services/audit.ts";
 import type { CredentialAdmin } from "../services/credentials.ts";
 import type { CustomerAdmin } from "../services/customers.ts";
 import type { SessionAdmin } from "../services/session-admin.ts";
+import { pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
 import { exportLine } from "../wire/customer-export.ts";
+import { timelineInfo } from "../wire/timeline-info.ts";
 import {
   apiKeyInfo,
   apiKeyRequest,
@@ -16,6 +18,7 @@ import {
   rotationResult,
   sessionFilter,
   sessionView,
+  timeline,
 } from "./schemas.ts";
 
 /** The parts that the operations work with. If a server runs, they are the parts of that server. */
@@ -78,7 +81,19 @@ export const operations = {
     use.credentials.rotateSecret(by),
   ),
   getSession: define(id, sessionView.optional(), (use, _by, one) => use.sessionAdmin.get(one)),
-  endSession: define(id, z.boolean(), (use, by, one) => use.sessionAdmin.end(by, { id: one, auditsMissing: true })),
+  endSession: define(id, z.boolean(), (use, by, idOrHandle) =>
+    use.sessionAdmin.end(by, { idOrHandle, auditsMissing: true }),
+  ),
+  readTimeline: define(
+    z.object({ idOrHandle: id, after: cursor, limit: z.number() }),
+    timeline.optional(),
+    async ({ sessionAdmin }, _by, { idOrHandle, after, limit }) => {
+      const start = after === null ? timelineStart : parseCursor(after);
+      if (start === undefined) throw new TypeError(`${after} is not a cursor of a timeline`);
+      const records = await sessionAdmin.readRecordPage(idOrHandle, { after: start.sequence, limit });
+      return records && timelineInfo(records, pageOf(records, start, limit));
+    },
+  ),
   listSessions: define(
     z.object({ filter: sessionFilter, after: cursor, limit: z.number() }),
     sessionPage,
@@ -109,7 +124,7 @@ export const operations = {
     }),
   ),
   noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) => use.trail.append({ ...by, ...act }, outcome)),
-  /** Returns the hash that replaces the id of a session or a customer in the audit trail. */
+  /** Returns the hash that stands for an id of a caller, or for a text that names no session, in the audit trail. */
   hashOf: define(id, z.string(), (use, _by, plain) => use.logHash(plain)),
   /** Returns a page of everything in the store (`TransferStore`). */
   exportPage: define(cursor, exportPage, (use, _by, after) => use.store.exportPage(after, use.clock())),

@@ -1,3 +1,4 @@
+import type { LifeEntry, RequestEntry, Timeline } from "@antechamber/client/protocol";
 import { z } from "zod";
 import type { ApiKeyInfo, ApiKeyRequest } from "../services/credentials.ts";
 import { idFields } from "../session/fields.ts";
@@ -31,6 +32,34 @@ const session = z.object({
 }) satisfies z.ZodType<Session>;
 
 export const sessionView = z.object({ session, status: z.enum(["live", "expired", "ended"]) });
+
+const entry = { ...identity, state: z.enum(["anonymous", "recognized"]) };
+
+const requestEntry = z.object({
+  type: z.literal("request"),
+  sequence: number,
+  ...fields(text, "method", "path", "startedAt"),
+  ...fields(number.nullable(), "status", "durationMs"),
+  service: text.nullable(),
+  attributes: z.record(text, text),
+  ...entry,
+}) satisfies z.ZodType<RequestEntry>;
+
+const lifeEntry = z.object({
+  type: z.enum(["created", "associated", "rotated", "ended", "expired"]),
+  sequence: z.null(),
+  at: text,
+  ids: z.object(fields(text.exactOptional(), ...idFields)),
+  ...entry,
+}) satisfies z.ZodType<LifeEntry>;
+
+/** A page of a session's timeline, as the API shows it. */
+export const timeline = z.object({
+  handle: text,
+  records: z.array(z.union([requestEntry, lifeEntry])).readonly(),
+  next: text.nullable(),
+  ...fields(number, "total", "dropped"),
+}) satisfies z.ZodType<Timeline>;
 
 export const sessionFilter = z.object({
   ...identity,

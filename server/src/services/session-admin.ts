@@ -2,14 +2,16 @@ import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import { idFields } from "../session/fields.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
-import type { IdIssuer } from "../session/id.ts";
+import { handleIn } from "../session/id.ts";
 import { mayEndAll, type Scope } from "../session/permissions.ts";
 import { hasNoIds, isLive, type Session } from "../session/session.ts";
+import type { RecordPage } from "../session/timeline.ts";
 import type { Act } from "../store/audit-chain.ts";
+import type { RecordPageRequest } from "../store/ports/records.ts";
 import type { ListRequest, SessionPage, SessionSearch } from "../store/ports/search.ts";
 import type { SessionStore } from "../store/ports/sessions.ts";
 import type { AuditTrail, Initiator } from "./audit.ts";
-import type { SessionService } from "./sessions.ts";
+import type { SessionName, SessionService } from "./sessions.ts";
 
 /** State of a session. */
 export type Status = "live" | "expired" | "ended";
@@ -54,8 +56,7 @@ const PAGE = 256;
 
 interface SessionAdminParts {
   readonly store: Pick<SessionStore, "find" | "end"> & SessionSearch;
-  readonly service: Pick<SessionService, "end">;
-  readonly ids: Pick<IdIssuer, "verify">;
+  readonly service: Pick<SessionService, "end" | "find" | "readRecordPage">;
   readonly trail: Pick<AuditTrail, "audited" | "appendRefusal">;
   readonly logHash: (id: string) => string;
   readonly clock: Clock;
@@ -73,16 +74,27 @@ export class SessionAdmin {
     this.#parts = parts;
   }
 
-  /** Returns a session; `undefined` if this service did not issue the id, or nothing certain is known about it. */
-  async get(id: string): Promise<SessionView | undefined> {
-    const { ids, store, clock } = this.#parts;
-    const verified = ids.verify(id);
-    if (verified === undefined) return undefined;
+  /**
+   * Returns the session that an id or a handle names. Returns `undefined` if this service did not issue the id, if nothing
+   * is stored under the handle, or if nothing certain is known about the session.
+   */
+  async get(idOrHandle: string): Promise<SessionView | undefined> {
+    const { service, store, clock } = this.#parts;
+    const named = await service.find(nameOf(idOrHandle), "everyone");
+    if (named === undefined) return undefined;
     const now = clock();
-    const session = await store.find(verified.handle);
+    const session = await store.find(named.handle);
     // If an expired session has no ids, it may have had some that were purged, so nothing certain is known about it.
     const isKnown = isLive(session, now) || session.ended || !hasNoIds(session);
     return isKnown ? { session, status: statusOf(session, now) } : undefined;
+  }
+
+  /** Returns a page of the timeline of a session; `undefined` if there is none. */
+  readRecordPage(
+    idOrHandle: string,
+    bounds: Pick<RecordPageRequest, "after" | "limit">,
+  ): Promise<RecordPage | undefined> {
+    return this.#parts.service.readRecordPage(nameOf(idOrHandle), "everyone", bounds);
   }
 
   /** Returns a page of sessions, newest first, with the status of each. */
@@ -95,18 +107,19 @@ export class SessionAdmin {
   }
 
   /**
-   * Ends a session. Returns false if no live session with this id is within the scope. `auditsMissing` says whether the
+   * Ends the session that an id or a handle names. Returns false if no such live session is within the scope.
+   * `auditsMissing` says whether the
    * audit trail gets an entry in that case too. It must be false for remote callers, who could fill the trail with
    * unknown ids.
    */
   end(
     by: Initiator,
-    { id, scope, auditsMissing }: { id: string; scope?: Scope; auditsMissing: boolean },
+    { idOrHandle, scope, auditsMissing }: { idOrHandle: string; scope?: Scope; auditsMissing: boolean },
   ): Promise<boolean> {
     const { trail, service, logHash } = this.#parts;
     return trail.audited(
-      { ...by, what: "session.end", details: { session: logHash(id) } },
-      () => service.end(id, scope),
+      { ...by, what: "session.end", details: { session: handleIn(idOrHandle) ?? logHash(idOrHandle) } },
+      () => service.end(nameOf(idOrHandle), scope),
       (isFound) => (auditsMissing ? { isFound } : isFound ? {} : undefined),
     );
   }
@@ -136,6 +149,11 @@ export class SessionAdmin {
       ({ sessions, next }) => ({ sessions, isComplete: next === null }),
     );
   }
+}
+
+/** Operators may name every session by its handle. */
+function nameOf(idOrHandle: string): SessionName {
+  return { text: idOrHandle, allowsHandle: true };
 }
 
 async function endBatch(

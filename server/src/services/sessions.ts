@@ -1,6 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
-import type { IdIssuer, VerifiedId } from "../session/id.ts";
+import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { isReached, type Scope } from "../session/permissions.ts";
 import type { RequestRecord } from "../session/record.ts";
@@ -16,6 +16,17 @@ export interface OpenedSession {
   readonly id: string;
   readonly session: Session;
 }
+
+/** How a caller names a session. */
+export interface SessionName {
+  /** An id, or perhaps a handle. */
+  readonly text: string;
+  /** True if the caller may name a session by its handle (contract.md#handles). */
+  readonly allowsHandle: boolean;
+}
+
+/** A session that a caller has named. A handle names it in any generation. */
+export type NamedSession = Pick<VerifiedId, "handle"> & Partial<VerifiedId>;
 
 /** Result of `retrieve`. */
 export interface Retrieval extends OpenedSession {
@@ -81,6 +92,8 @@ export class SessionService {
   readonly #clock: Clock;
   readonly #lifetimes: Lifetimes;
   readonly #events: ServiceEvents;
+  /** The id that opens a cached session, once it was verified: an HMAC is most of the work for a cached session. */
+  readonly #verifiedIds = new WeakMap<Session, string>();
   /** Idempotency keys (hashed) of the requests that are in progress in this process. */
   readonly #inProgress = new Set<string>();
 
@@ -119,12 +132,11 @@ export class SessionService {
    * Otherwise it refuses only as `create` does.
    */
   retrieve(id: string, ids: Identity, scope: Scope, beforeCreate?: () => void): MaybePromise<Retrieval> {
-    const verified = this.#ids.verify(id);
-    const cached = verified && this.#store.getCached(verified.handle);
-    const origin = cached === undefined ? "store" : "cache";
-    return whenReady(cached ?? (verified && this.#store.find(verified.handle)), (found) => {
-      const session = this.#renewIfLive(found, verified, scope);
-      if (session !== undefined) return { id, session, origin };
+    // The most frequent case. It needs no closure, so that it pays for nothing that only the others need.
+    const cached = this.#useCached(id, scope);
+    if (cached !== undefined) return { id, session: cached, origin: "cache" };
+    return whenReady(this.#useStored(id, scope) ?? undefined, (session) => {
+      if (session !== undefined) return { id, session, origin: "store" };
       beforeCreate?.();
       return whenReady(this.create(ids), (created) => ({ ...created, origin: "new" }));
     });
@@ -137,9 +149,7 @@ export class SessionService {
 
   /** Does the same as `use`, but returns `null` if this server did not issue the id. Such an id is not looked up. */
   useIfIssued(id: string, scope: Scope): MaybePromise<Session | undefined> | null {
-    const verified = this.#ids.verify(id);
-    if (verified === undefined) return null;
-    return whenReady(this.#load(verified), (session) => this.#renewIfLive(session, verified, scope));
+    return this.#useCached(id, scope) ?? this.#useStored(id, scope);
   }
 
   /**
@@ -229,25 +239,37 @@ export class SessionService {
     } else this.#events.recordsLost(1);
   }
 
-  /** Returns a page of the timeline of a session, live or not, within the scope. Refuses with `session-not-found`. */
+  /** Returns a page of the timeline of a session, live or not, within the scope; `undefined` if there is none. */
   async readRecordPage(
-    id: string,
+    name: SessionName,
     scope: Scope,
     bounds: Pick<RecordPageRequest, "after" | "limit">,
-  ): Promise<RecordPage> {
-    const verified = this.#ids.verify(id);
-    const page = verified && (await this.#store.readRecordPage({ ...verified, scope, ...bounds, now: this.#clock() }));
-    if (page === undefined) throw new Refusal({ code: "session-not-found" });
-    return page;
+  ): Promise<RecordPage | undefined> {
+    const verified = this.#ids.verify(name.text);
+    const named = verified ?? handleIfAllowed(name);
+    const page = named && (await this.#store.readRecordPage({ ...named, scope, ...bounds, now: this.#clock() }));
+    return page !== undefined && verified === undefined && isImplicit(page) ? undefined : page;
   }
 
-  /** Ends a session. Returns false if there is no live session with this id within the scope. */
-  async end(id: string, scope: Scope = "everyone"): Promise<boolean> {
-    const verified = this.#ids.verify(id);
-    if (verified === undefined) return false;
-    const wasLive = await this.#store.end({ ...verified, scope, now: this.#clock() });
+  /** Ends a session. Returns false if there is no live session of this name within the scope. */
+  async end(name: SessionName, scope: Scope = "everyone"): Promise<boolean> {
+    const named = await this.find(name, scope);
+    if (named === undefined) return false;
+    const wasLive = await this.#store.end({ ...named, scope, now: this.#clock() });
     if (wasLive) this.#events.ended();
     return wasLive;
+  }
+
+  /**
+   * Returns what a name contains: an id with a valid signature or, if handles are allowed, the handle of a session that
+   * is within the scope and about which something is stored. Nothing proves that the server has made another handle.
+   */
+  async find(name: SessionName, scope: Scope): Promise<NamedSession | undefined> {
+    const verified = this.#ids.verify(name.text);
+    const named = verified ?? handleIfAllowed(name);
+    if (verified !== undefined || named === undefined) return verified;
+    const page = await this.#store.readRecordPage({ ...named, scope, after: 0, limit: 1, now: this.#clock() });
+    return page === undefined || isImplicit(page) ? undefined : named;
   }
 
   #newSession(ids: Identity, now: number): OpenedSession {
@@ -301,8 +323,26 @@ export class SessionService {
     return this.#store.getCached(handle) ?? this.#store.find(handle);
   }
 
+  /** Renews and returns the session if it is cached and can be used with this id. A session that is in use is cached. */
+  #useCached(id: string, scope: Scope): Session | undefined {
+    const session = this.#store.getCached(handleOf(id));
+    if (session === undefined) return undefined;
+    if (this.#verifiedIds.get(session) !== id) {
+      if (this.#ids.verify(id)?.generation !== session.generation) return undefined;
+      this.#verifiedIds.set(session, id);
+    }
+    return this.#renewIfLive(session, session, scope);
+  }
+
+  /** Does the same as `useIfIssued` for a session that may not be cached. */
+  #useStored(id: string, scope: Scope): MaybePromise<Session | undefined> | null {
+    const verified = this.#ids.verify(id);
+    if (verified === undefined) return null;
+    return whenReady(this.#store.find(verified.handle), (session) => this.#renewIfLive(session, verified, scope));
+  }
+
   /** Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. */
-  #renewIfLive(session: Session | undefined, verified: VerifiedId | undefined, scope: Scope): Session | undefined {
+  #renewIfLive(session: Session, verified: VerifiedId, scope: Scope): Session | undefined {
     const now = this.#clock();
     if (!isUsable(session, verified, scope, now)) return undefined;
     return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
@@ -318,6 +358,16 @@ function isUsable(
 ): session is Session {
   if (session === undefined || verified === undefined) return false;
   return isLive(session, now) && isReached(session, verified.generation, scope);
+}
+
+function handleIfAllowed({ text, allowsHandle }: SessionName): NamedSession | undefined {
+  return allowsHandle && isHandle(text) ? { handle: text } : undefined;
+}
+
+/** Returns whether nothing is stored about the session of this page, so that it exists only in its handle. */
+function isImplicit({ life: { session }, total }: RecordPage): boolean {
+  const { generation, createdAt, lastActiveAt, ended } = session;
+  return total === 0 && hasNoIds(session) && generation === 0 && lastActiveAt === createdAt && !ended;
 }
 
 /** Returns the stored response of a replay. Refuses with `idempotency-key-reused`. */

@@ -16,7 +16,7 @@ export type Association =
 
 /**
  * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ids, and
- * changes nothing if an id differs. With `rotate` the session also gets the next generation (contract.md#rule-9). The
+ * changes nothing if an id differs. With `rotate` the session also gets the next generation (contract.md#session-ids). The
  * store checks that no other session has the same visit (contract.md#rule-2).
  */
 export function associate(

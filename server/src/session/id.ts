@@ -1,6 +1,5 @@
 import { randomFillSync, timingSafeEqual } from "node:crypto";
 import { createNodeHmac, createTestedHmac, type Hmac, type HmacFactory } from "./hmac.ts";
-import { RecentMap } from "./recent-map.ts";
 
 /*
  * A session id is 40 characters, the base64url form of 30 bytes (contract.md#session-ids):
@@ -76,9 +75,6 @@ export interface IdIssuer {
   use(secrets: readonly SigningSecret[]): void;
 }
 
-/** The number of ids whose verification is remembered, because the HMAC is most of the work for a cached session. */
-const REMEMBERED_IDS = 100_000;
-
 /** Creates an issuer with at least one secret, the newest first. Each has at least `SECRET_BYTES`. */
 export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: HmacFactory = createNodeHmac): IdIssuer {
   let signers = signersOf(secrets, createHmac);
@@ -89,7 +85,6 @@ export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: Hm
   const receivedMac = received.subarray(SIGNED_BYTES);
   const expectedMac = Buffer.alloc(MAC_BYTES);
   const random = createRandomPool();
-  const remembered = new RecentMap<VerifiedId>(REMEMBERED_IDS);
   let lastTime = 0;
   let counter = 0;
 
@@ -126,8 +121,6 @@ export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: Hm
       return signed(now);
     },
     verify(text) {
-      const known = remembered.get(text);
-      if (known !== undefined) return known;
       if (!readId(text, received)) return undefined;
       const generation = received[HANDLE_BYTES] as number;
       for (const { hmac, until } of signers) {
@@ -136,16 +129,13 @@ export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: Hm
         for (let i = 0; i < MAC_BYTES; i++) expectedMac[i] = mac[i] as number;
         if (timingSafeEqual(expectedMac, receivedMac)) {
           if (timeAndCount(text).createdAt > until) return undefined;
-          const verified = { handle: handleOf(text), generation };
-          remembered.offer(text, verified);
-          return verified;
+          return { handle: handleOf(text), generation };
         }
       }
       return undefined;
     },
     use(next) {
       signers = signersOf(next, createHmac);
-      remembered.clear();
     },
   };
 }
@@ -223,6 +213,21 @@ export function handleOf(id: string): string {
 /** Returns whether a text has the form of a handle. */
 export function isHandle(text: string): boolean {
   return HANDLE.test(text);
+}
+
+/** The times (Unix ms) that a handle can contain: 2020-01-01 to 2099-12-31. */
+const TIMES = { first: Date.UTC(2020, 0, 1), last: Date.UTC(2100, 0, 1) - 1 };
+
+/**
+ * Returns the handle that a text names, for logs: the text is a handle, or an id whose signature is not verified. Another
+ * secret could have the form of an id, so the time and the counter must be possible too; otherwise returns `undefined`.
+ */
+export function handleIn(text: string): string | undefined {
+  if (text.length !== HANDLE_CHARACTERS && text.length !== SESSION_ID_CHARACTERS) return undefined;
+  const handle = handleOf(text);
+  if (!isHandle(handle)) return undefined;
+  const { createdAt, count } = timeAndCount(handle);
+  return createdAt >= TIMES.first && createdAt <= TIMES.last && count <= MAX_COUNTER ? handle : undefined;
 }
 
 interface Signer {

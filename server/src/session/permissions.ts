@@ -14,6 +14,11 @@ export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
 /** The roles that may list sessions. */
 export const findingRoles: readonly Role[] = ["agent", "service", "reporter", "administrator"];
 
+/** Returns whether the principal may name a session by its handle (contract.md#handles). */
+export function mayNameByHandle({ role }: Pick<Principal, "role">): boolean {
+  return findingRoles.includes(role);
+}
+
 /** The roles that may end several sessions at once, of any customers. */
 export const endingRoles: readonly Role[] = ["agent", "service", "administrator"];
 

@@ -1,5 +1,6 @@
-import type { SessionSummary } from "@antechamber/client/protocol";
+import type { SessionInfo, SessionSummary } from "@antechamber/client/protocol";
 import type { ExportEntry } from "../services/customers.ts";
+import { handleOf } from "../session/id.ts";
 import { identityOf, isRecognized, type Session } from "../session/session.ts";
 import { entryInfo } from "./timeline-info.ts";
 
@@ -28,12 +29,14 @@ export function exportLine(item: ExportEntry): string {
     case "answer": {
       const { idempotent, storedAt } = item.answer;
       const at = new Date(storedAt).toISOString();
-      return JSON.stringify({
-        type: "answer",
-        handle: item.handle,
-        at,
-        answer: idempotent.response,
-      });
+      const answer = withoutId(idempotent.response);
+      return JSON.stringify({ type: "answer", handle: item.handle, at, answer });
     }
   }
+}
+
+/** Returns a stored response with the handle of the session instead of the id, which would open it. */
+function withoutId(response: string): string {
+  const { sessionId, ...rest } = JSON.parse(response) as Partial<SessionInfo>;
+  return sessionId === undefined ? response : JSON.stringify({ handle: handleOf(sessionId), ...rest });
 }

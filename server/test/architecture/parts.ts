@@ -111,7 +111,7 @@ export const parts: Readonly<Record<string, Part>> = {
     name: "`control/`",
     contents: "the control socket, by which the command line reaches a running server",
     may: ["services", "session", "clock", "wire", "safe-error"],
-    types: ["ports"],
+    types: ["ports", "client"],
   },
   "http-app": {
     holds: /^http\/(app\/|listen)/,
@@ -173,6 +173,7 @@ export const parts: Readonly<Record<string, Part>> = {
       ...["runtime", "control", "migrate", "sqlite", "ports", "services", "session"],
       ...["clock", "config", "version", "log", "safe-error"],
     ],
+    types: ["client"],
   },
   client: {
     holds: /^\.\.\/\.\.\/client\//,

@@ -7,7 +7,7 @@ import { createProgram } from "../../src/cli/program.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { cases, completingShell } from "./completing-shell.ts";
 
-const program = createProgram({ print() {}, printJson() {}, remark() {} });
+const program = createProgram({ print() {}, printJson() {}, remark() {}, isColoured: false });
 
 function offeredFor(...words: string[]): string[] {
   return candidatesFor(program, words)

@@ -61,7 +61,7 @@ test("the commands show a session like the server, and end it at once", async ()
   assert.equal(ended.status, "ended");
   const again = await run(["sessions", "end", info.sessionId, ...data]);
   assert.equal(again.code, 3);
-  assert.match(again.stderr, /no live session of this id/);
+  assert.match(again.stderr, /no live session of this handle or id/);
 });
 
 test("an anonymous session that is not stored can be shown and ended", async () => {
@@ -121,4 +121,24 @@ test("control characters in an id do not reach the operator's terminal", async (
   const { info } = await call(server, "PUT", "new", { visit: "v\u202Etxt" });
   const text = await succeed(["sessions", "get", info.sessionId, "--data-dir", server.dataDir]);
   assert.match(text, /\nvisitId +v\uFFFDtxt\n/);
+});
+
+test("a stored session can be shown and ended by its handle, an unstored one cannot", async () => {
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const { info } = await call(server, "PUT", "new", { customer: "bob" });
+  const handle = handleOf(info.sessionId);
+  assert.deepEqual(await succeedJson<Shown>(["sessions", "get", handle, ...data]), shownAs(info, "live"));
+  const unstored = handleOf((await call(server, "PUT", "new")).info.sessionId);
+  for (const command of ["get", "end", "timeline"]) {
+    const { code, stdout } = await run(["sessions", command, unstored, ...data]);
+    assert.deepEqual([code, stdout], [3, ""], command);
+  }
+  await server.kill();
+  await succeed(["sessions", "end", handle, ...data]);
+  const ended = await succeedJson<Shown>(["sessions", "get", handle, ...data]);
+  assert.equal(ended.status, "ended");
+  const acts = await succeed(["audit", "list", "--session", info.sessionId, ...data]);
+  assert.match(acts, new RegExp(`session\\.end +done +.*session=${handle}`));
+  assert.equal(await succeed(["audit", "list", "--session", handle, ...data]), acts);
 });

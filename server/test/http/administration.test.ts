@@ -3,7 +3,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AuditPage, EndReceipt, ErasureReceipt, SessionList, SessionSummary } from "@antechamber/client/protocol";
+import type {
+  AuditPage,
+  EndReceipt,
+  ErasureReceipt,
+  SessionList,
+  SessionSummary,
+  Timeline,
+} from "@antechamber/client/protocol";
 import { handleOf } from "../../src/session/id.ts";
 import { type Answer, type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
@@ -167,6 +174,37 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
+  test("whoever may find a session may name it by its handle, and nobody else", async () => {
+    const [id] = (await create("alice", 1)) as [string];
+    const handle = handleOf(id);
+    await post(api("alice"), id, visits(2));
+    for (const person of ["agent", "reporter", "administrator"] as const) {
+      const timeline = bodyOf(await api(person).call("GET", requestsOf(handle))) as Timeline;
+      assert.deepEqual([timeline.handle, timeline.total], [handle, 2], person);
+    }
+    const unstored = handleOf(await newSession(api("page")));
+    const invented = `${handle.slice(0, -1)}${handle.endsWith("A") ? "B" : "A"}`;
+    for (const [person, name] of [
+      ...[["alice", handle] as const, ["bob", handle] as const, ["page", handle] as const],
+      ...[["agent", unstored] as const, ["administrator", invented] as const],
+    ]) {
+      problemOf(await api(person).call("GET", requestsOf(name)), 404, "session-not-found");
+      problemOf(await api(person).call("DELETE", `/sessions/${name}`), 404, "session-not-found");
+    }
+    // A handle never opens a session.
+    assert.equal((await api("administrator").call("HEAD", `/sessions/${handle}`)).status, 404);
+    assert.notEqual(sessionOf(await api("agent").retrieve(handle)).sessionId, id);
+    problemOf(await api("agent").update(handle, of("alice")), 404, "session-not-found");
+    problemOf(await post(api("agent"), handle, visits(1)), 404, "session-not-found");
+    assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 200);
+    const ended = await api("agent").call("DELETE", `/sessions/${handle}`);
+    assert.deepEqual([ended.status, ended.text], [204, ""]);
+    assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 404);
+    problemOf(await api("agent").call("DELETE", `/sessions/${handle}`), 404, "session-not-found");
+    const [entry] = (await audit("?limit=1")).entries;
+    assert.deepEqual([entry?.what, entry?.details], ["session.end", { session: handle }]);
+  });
+
   test("ending another customer's session gets the same response as ending one that never existed", async () => {
     const [id] = (await create("alice", 1)) as [string];
     const answers: string[] = [];
@@ -273,6 +311,9 @@ onEachEngine(({ test, serve, empty }) => {
     const count = (type: string) => lines.filter((line) => line["type"] === type).length;
     assert.deepEqual(lines.at(-1), { type: "end", sessions: 2 });
     assert.deepEqual([count("session"), count("answer")], [2, 2]);
+    const answers = lines.filter(({ type }) => type === "answer").map(({ answer }) => String(answer));
+    const { handle, customerId } = JSON.parse(answers[0] ?? "") as SessionSummary;
+    assert.deepEqual([handle, customerId, answers[1]], [handleOf(id), "leaves", '{"accepted":1}']);
     assert.equal(count("entry"), 2 + 2700 + 1);
     assert.ok(lines.some(({ entry }) => JSON.stringify(entry ?? "").includes("/secret-path-of-theirs")));
 
@@ -390,6 +431,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal(news[0]?.details["customerId"], news[3]?.details["customer"], "one hash everywhere");
     assert.ok(!JSON.stringify(news).includes("trailed"));
     assert.ok(!JSON.stringify(news).includes(id));
+    assert.equal(news.find(({ what }) => what === "session.end")?.details["session"], handleOf(id));
   });
 
   test("callers without the role are refused", async () => {

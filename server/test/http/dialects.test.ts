@@ -15,7 +15,7 @@ import { MINUTE } from "../support/sessions.ts";
 const ID = /^[A-Za-z0-9_-]{40}$/;
 /** The placeholder that the demonstration client sends while it has no session id. */
 const PLACEHOLDER = "00000000-0000-0000-0000-0000000000";
-const ISSUED_ELSEWHERE = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
+const ISSUED_ELSEWHERE = "AaIH2SEAAACPHF0qsH5DyZFuAD3vQx0c_9LmWb7R";
 
 const basePaths: readonly BasePath[] = [
   { path: "/plain", dialect: "8.5.0" },

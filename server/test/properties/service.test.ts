@@ -188,7 +188,7 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
     case "update":
       return shown(await service.associate(request.id, request.ids, request.scope));
     case "end":
-      return { kind: "done", value: await service.end(request.id, request.scope) };
+      return { kind: "done", value: await service.end({ text: request.id, allowsHandle: false }, request.scope) };
     case "list":
       return listed(sessionAdmin, request);
     case "end-many":

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import { assertNoSessionId } from "./log-secrets.ts";
 
 /** A response, read to its end. */
 export interface Answer {
@@ -35,7 +36,9 @@ export function createApi(base: string, always: Readonly<Record<string, string>>
       body,
       redirect: "manual",
     });
-    return { status: response.status, headers: response.headers, text: await response.text() };
+    const answer = { status: response.status, headers: response.headers, text: await response.text() };
+    if (!showsSession(method, path)) assertNoSessionId(answer.text, `the response to ${method} ${path}`);
+    return answer;
   };
   return {
     call,
@@ -43,6 +46,15 @@ export function createApi(base: string, always: Readonly<Record<string, string>>
     retrieve: (id, options) => call("GET", `/sessions/${id}`, options),
     update: (id, options) => call("POST", `/sessions/${id}`, options),
   };
+}
+
+/** Returns whether the response to a request may have the id that opens a session: it is a `SessionInfo`, or a proxy's. */
+function showsSession(method: string, path: string): boolean {
+  const pathname = path.replace(/[?].*/s, "").replace(/\/+$/, "");
+  // The examples in the documents have invented ids.
+  if (/\/forward-auth|^\/(docs|openapi\.json)/.test(pathname)) return true;
+  if (pathname.endsWith("/sessions")) return method !== "GET";
+  return /\/sessions\/+[^/]+$/.test(pathname) && !pathname.endsWith("/sessions/end");
 }
 
 /** Returns the session in a successful response. Throws for any other response. */

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { exitOf } from "../../src/cli/exit-codes.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
+import { assertNoSessionId } from "./log-secrets.ts";
 import { launcher } from "./server-process.ts";
 
 /** Result of a command. */
@@ -37,6 +38,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     stderr += chunk;
   });
   const [code] = (await once(child, "close")) as [number | null];
+  assertNoSessionId(stdout + stderr, `the output of ${args.slice(0, 2).join(" ")}`);
   return { code, stdout, stderr };
 }
 
@@ -70,6 +72,7 @@ export async function runHere(args: readonly string[]): Promise<Result> {
     print: out,
     printJson: (value) => out(JSON.stringify(value)),
     remark: err,
+    isColoured: false,
   });
   everyCommand(program, (command) => {
     command.configureOutput({ writeOut: out, writeErr: err });
@@ -86,7 +89,7 @@ export async function runHere(args: readonly string[]): Promise<Result> {
 /** Returns the words of every command, without the program's name. */
 export function commandNames(): string[][] {
   const names: string[][] = [];
-  everyCommand(createProgram({ print() {}, printJson() {}, remark() {} }), (command) => {
+  everyCommand(createProgram({ print() {}, printJson() {}, remark() {}, isColoured: false }), (command) => {
     const words: string[] = [];
     for (let at = command; at.parent !== null; at = at.parent) words.unshift(at.name());
     names.push(words);

@@ -1,4 +1,5 @@
 import type { HttpRequest } from "@antechamber/http1";
+import { handleIn } from "../../session/id.ts";
 import type { ApiResponse } from "../api-response.ts";
 import type { AppParts } from "./app-parts.ts";
 import { requestIdOf } from "./refusals.ts";
@@ -14,7 +15,7 @@ export type LoggedRequest = Pick<HttpRequest, "method" | "peer" | "header"> & {
 
 export type LogAccess = ReturnType<typeof createAccessLog>;
 
-/** Creates the function that logs a request. No line contains an id or a secret (contract.md#secrets-in-logs). */
+/** Creates the function that logs a request. No line contains an id that opens a session, or another secret (contract.md#secrets-in-logs). */
 export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base[]) {
   const paths = bases.flatMap(({ path, routes }) => [path, ...routes.map((each) => each.path)]);
   const pathWords = new Set(paths.flatMap((path) => path.split("/")));
@@ -23,6 +24,11 @@ export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base
   function redactedPath(path: string): string {
     const segments = path.split("/").slice(1, 1 + MAX_SEGMENTS);
     return segments.map((segment) => `/${pathWords.has(segment) ? segment : "*"}`).join("");
+  }
+
+  /** Returns the handle of the session in a path. Any other text may be a secret, so the log has its hash. */
+  function loggedName(sessionId: string): string {
+    return handleIn(sessionId) ?? logHash(sessionId);
   }
 
   return (
@@ -43,7 +49,7 @@ export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base
       code: refusal,
       durationMs: Math.round(durationMs * 1000) / 1000,
       peer: request.peer,
-      session: match === undefined || match.sessionId === "" ? undefined : logHash(match.sessionId),
+      session: match === undefined || match.sessionId === "" ? undefined : loggedName(match.sessionId),
     };
     log.info(line, "request");
   };

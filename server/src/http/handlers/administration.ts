@@ -7,7 +7,7 @@ import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
 import { isUnconditional } from "../../session/filter.ts";
-import { changeScope, type Principal } from "../../session/permissions.ts";
+import { changeScope, mayNameByHandle, type Principal } from "../../session/permissions.ts";
 import type { AuditEntry } from "../../store/audit-chain.ts";
 import type { ApiKey } from "../../store/ports/credentials.ts";
 import { exportLine, sessionSummary } from "../../wire/customer-export.ts";
@@ -43,15 +43,15 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
       return json({ sessions: summaries, next: cursorTo(next), total } satisfies SessionList);
     },
 
-    async end({ request, principal, sessionId: id }: Call) {
+    async end({ request, principal, sessionId: text }: Call) {
       // Two cases are not audited: a customer ends an own session, which is how customers sign out; and in mode `local`
       // the caller is unknown.
       const isOwn = principal.role === "customer" || config.auth === "local";
       const scope = changeScope(principal);
       const by = initiatorOf(principal, request);
       const isEnded = isOwn
-        ? await service.end(id, scope)
-        : await sessionAdmin.end(by, { id, scope, auditsMissing: false });
+        ? await service.end({ text, allowsHandle: mayNameByHandle(principal) }, scope)
+        : await sessionAdmin.end(by, { idOrHandle: text, scope, auditsMissing: false });
       if (!isEnded) throw new Refusal({ code: "session-not-found" });
       return noContent;
     },

@@ -22,7 +22,7 @@ export interface SessionStore {
 
   /**
    * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2, contract.md#rule-8). With
-   * `rotate` the session also gets its next id, in the same atomic step (contract.md#rule-9). If the result is not
+   * `rotate` the session also gets its next id, in the same atomic step (contract.md#session-ids). If the result is not
    * `associated`, nothing was changed.
    */
   associate(request: AssociationRequest): Promise<AssociationResult | Replay>;

@@ -27,7 +27,7 @@ async function assertGeneration(world: World, handle: string, generation: number
   assert.ok(await store.readRecordPage(request));
 }
 
-/** Tests rotations, which are associations with `rotate` (contract.md#rule-9). */
+/** Tests rotations, which are associations with `rotate` (contract.md#session-ids). */
 export function rotationContract(name: string, make: DataFactory): void {
   test(`${name}: a rotation associates ids and retires the generation in one step`, async () => {
     await using world = await openWorld(make);
