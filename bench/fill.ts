@@ -42,6 +42,7 @@ const silence = () => {};
 const opened = await open(config, machineTime, {
   created: silence,
   associated: silence,
+  rotated: silence,
   ended: silence,
   committed: silence,
   failed: (error) => console.error(error),

@@ -245,6 +245,7 @@ export const problemStatus = {
   "already-exists": 400,
   "invalid-request": 400,
   "nothing-to-associate": 400,
+  "rotation-limit": 400,
   "session-required": 401,
   "credential-required": 401,
   "invalid-credential": 401,

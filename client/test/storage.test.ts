@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { handleOf } from "../../server/src/session/id.ts";
 import { serve } from "../../server/test/support/in-process.ts";
 import { createVisitorClient } from "../src/visitor-client.ts";
 import { type BrowserOptions, openBrowser } from "./fake-browser.ts";
@@ -18,7 +19,9 @@ for (const storage of storages) {
         const sessions = [await client.session(), await client.session(), await client.session()];
         assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
         const signedIn = await identified(client, { customerId: "c" });
-        assert.equal(signedIn.sessionId, sessions[0]?.sessionId);
+        // The same session, with a new id.
+        assert.notEqual(signedIn.sessionId, sessions[0]?.sessionId);
+        assert.equal(handleOf(signedIn.sessionId), handleOf(sessions[0]?.sessionId ?? ""));
         assert.equal((await client.session()).customerId, "c");
         client.reset();
         const next = await client.session();

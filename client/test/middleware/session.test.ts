@@ -93,7 +93,7 @@ for (const [framework, start] of frameworks) {
     const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
     assert.deepEqual(
       records.map((entry) => (entry.type === "request" ? [entry.path, entry.status] : entry.type)),
-      ["created", "associated", ["/sign-in", 200], ["/sign-out", null], "ended"],
+      ["created", "associated", "rotated", ["/sign-in", 200], ["/sign-out", null], "ended"],
     );
 
     // The old id is not accepted, even if a client still sends it.

@@ -50,6 +50,7 @@ export const commandEvents: OpenEvents = {
   suspended: nothing,
   created: nothing,
   associated: nothing,
+  rotated: nothing,
   ended: nothing,
   recorded: nothing,
 };

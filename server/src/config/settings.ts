@@ -273,6 +273,18 @@ export const settings = {
     default: "24h",
     description: "Longest life of a recognized session, at least that of an anonymous one",
   },
+  rotateOnRecognition: {
+    ...word("when", ["asked", "always"]),
+    default: "asked",
+    description:
+      "When an update that makes an anonymous session recognized gives it a new id: asked only with rotate in its body, always every time; always protects against session fixation and is recommended for new installations",
+  },
+  rotationGrace: {
+    ...duration("0s", "60s"),
+    default: "10s",
+    description:
+      "Time for which an id that was replaced is still answered as the anonymous session that it was, so that requests under way do not get a new session; 0s for none",
+  },
   forwardAuth: {
     ...word("mode", ["create", "required"]),
     default: "create",

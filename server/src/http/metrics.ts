@@ -52,6 +52,7 @@ export function createMetrics() {
     },
     sessionsCreated: counter("sessions_created_total", "Sessions created, stored or not."),
     sessionsAssociated: counter("sessions_associated_total", "Associations with response 200."),
+    sessionsRotated: counter("sessions_rotated_total", "Sessions that got a new id."),
     sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
     sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
     recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),

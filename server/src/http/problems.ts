@@ -2,12 +2,14 @@ import { type Problem, type ProblemCode, problemStatus } from "@antechamber/clie
 import type { HeaderFields } from "@antechamber/http1";
 import type { Quota, Reason } from "../session/errors.ts";
 import { bodyFields, headerFields, headerNames } from "../session/fields.ts";
+import { MAX_GENERATION } from "../session/id.ts";
 import type { ApiResponse } from "./api-response.ts";
 
 const titles: Readonly<Record<ProblemCode, string>> = {
   "already-exists": "The dataset already exists",
   "invalid-request": "The request is not valid",
   "nothing-to-associate": "There is nothing to associate",
+  "rotation-limit": "The session was rotated too often",
   "session-required": "A session is required",
   "credential-required": "A credential is required",
   "invalid-credential": "The credential is not valid",
@@ -129,6 +131,8 @@ function detailOf(reason: Reason): string {
       return reason.errors.map((fault) => fault.detail).join(" ");
     case "nothing-to-associate":
       return nothingToAssociate;
+    case "rotation-limit":
+      return `The id of a session can be rotated ${MAX_GENERATION} times, and this one was. Continue with its present id, or create a new session.`;
     case "session-not-found":
       if (reason.isNew) {
         return "POST changes an existing session. To create one use PUT /sessions/new.";

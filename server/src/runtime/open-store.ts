@@ -81,7 +81,7 @@ export async function open(
     };
     const { lifetimes } = config;
     const admission = admissionOf(store, config);
-    const service = new SessionService({ store, admission, ids, clock, lifetimes, events });
+    const service = new SessionService({ store, admission, ids, clock, lifetimes, rotation: config, events });
     const trail = new AuditTrail(store, clock);
     const parts = { store, clock, wallClock, ids, secretUsers, logHash, trail, service, events };
     return {

@@ -22,6 +22,7 @@ export function createServerEvents(metrics: Metrics, log: Logger, credentials: C
   return {
     created: () => metrics.sessionsCreated.inc(1),
     associated: () => metrics.sessionsAssociated.inc(1),
+    rotated: () => metrics.sessionsRotated.inc(1),
     ended: () => metrics.sessionsEnded.inc(1),
     recorded: (records) => metrics.recordsAccepted.inc(records),
     credentialsChanged: () => credentials.reloadAll(),

@@ -2,13 +2,13 @@ import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
-import { isReached, type Scope } from "../session/permissions.ts";
+import { isReached, isWithin, type Scope } from "../session/permissions.ts";
 import type { RequestRecord } from "../session/record.ts";
-import { hasNoIds, type Identity, isLive, type Session } from "../session/session.ts";
-import type { RecordPage } from "../session/timeline.ts";
+import { hasNoIds, type Identity, isLive, isRecognized, noIdentity, type Session } from "../session/session.ts";
+import { type RecordPage, wasUnowned } from "../session/timeline.ts";
 import type { IdempotencyStore, Replay } from "../store/ports/idempotency.ts";
 import type { RecordPageRequest, RecordStore } from "../store/ports/records.ts";
-import type { SessionStore } from "../store/ports/sessions.ts";
+import type { AssociationResult, SessionStore } from "../store/ports/sessions.ts";
 import type { SessionAdmission } from "./quota.ts";
 
 /** A session with the id that opens it. */
@@ -48,10 +48,41 @@ export interface Idempotent<Result> {
   response(result: Result): string;
 }
 
+/** An update of a session, whose ids have been validated. */
+export interface Update {
+  /** Ids to associate; `null` for an id that is not given. */
+  readonly ids: Identity;
+  /** Whether the session gets its next id (contract.md#rule-9). The setting may rotate it even if this is false. */
+  readonly rotate: boolean;
+  /** Returns the idempotency key of the request, if it has one. Called only if the session is to get its next id. */
+  key?(): Pick<Idempotent<never>, "key" | "fingerprint"> | undefined;
+}
+
+/** The settings of rotation (contract.md#rule-9). */
+export interface RotationSettings {
+  /** `always`: every update that makes an anonymous session recognized rotates it; `asked`: only those that ask. */
+  readonly rotateOnRecognition: "asked" | "always";
+  /** How long (ms) a retired id still gets the answer of an anonymous session. */
+  readonly rotationGrace: number;
+}
+
+/**
+ * A session as the holder of its retired id sees it during the grace (contract.md#rule-9): anonymous, as it was. Its
+ * generation is that of the retired id.
+ */
+export class RetiredSession {
+  readonly session: Session;
+
+  constructor(session: Session, generation: number) {
+    this.session = { ...session, ...noIdentity, generation };
+  }
+}
+
 /** Handlers that count what happens to sessions, for the metrics. */
 export interface ServiceEvents {
   created(): void;
   associated(): void;
+  rotated(): void;
   ended(): void;
   recorded(records: number): void;
   recordsLost(records: number): void;
@@ -62,9 +93,10 @@ export interface ServiceParts {
   readonly store: SessionStore & RecordStore & Pick<IdempotencyStore, "findReplay">;
   /** Creates sessions and associates ids, within a quota (`withQuota`). By default it is the store, without a quota. */
   readonly admission?: SessionAdmission;
-  readonly ids: Pick<IdIssuer, "issue" | "verify">;
+  readonly ids: Pick<IdIssuer, "issue" | "verify" | "sign">;
   readonly clock: Clock;
   readonly lifetimes: Lifetimes;
+  readonly rotation: RotationSettings;
   readonly events: ServiceEvents;
 }
 
@@ -91,6 +123,7 @@ export class SessionService {
   readonly #ids: ServiceParts["ids"];
   readonly #clock: Clock;
   readonly #lifetimes: Lifetimes;
+  readonly #rotation: RotationSettings;
   readonly #events: ServiceEvents;
   /** The id that opens a cached session, once it was verified: an HMAC is most of the work for a cached session. */
   readonly #verifiedIds = new WeakMap<Session, string>();
@@ -103,6 +136,7 @@ export class SessionService {
     this.#ids = parts.ids;
     this.#clock = parts.clock;
     this.#lifetimes = parts.lifetimes;
+    this.#rotation = parts.rotation;
     this.#events = parts.events;
   }
 
@@ -127,63 +161,72 @@ export class SessionService {
   }
 
   /**
-   * Renews and returns the live session with this id, if it is within the scope. Otherwise creates a session with `ids`
-   * (contract.md#rule-3 and contract.md#rule-4). Before it creates one, it calls `beforeCreate`, which may refuse.
-   * Otherwise it refuses only as `create` does.
+   * Renews and returns the live session with this id, if it is within the scope. During the grace a retired id gets the
+   * session as it was (contract.md#rule-9). Otherwise creates a session with `ids` (contract.md#rule-3 and
+   * contract.md#rule-4). Before it creates one, it calls `beforeCreate`, which may refuse. Otherwise it refuses only as
+   * `create` does.
    */
   retrieve(id: string, ids: Identity, scope: Scope, beforeCreate?: () => void): MaybePromise<Retrieval> {
     // The most frequent case. It needs no closure, so that it pays for nothing that only the others need.
     const cached = this.#useCached(id, scope);
     if (cached !== undefined) return { id, session: cached, origin: "cache" };
-    return whenReady(this.#useStored(id, scope) ?? undefined, (session) => {
-      if (session !== undefined) return { id, session, origin: "store" };
+    return whenReady(this.#useStored(id, scope) ?? undefined, (used) => {
+      if (used !== undefined)
+        return { id, session: used instanceof RetiredSession ? used.session : used, origin: "store" };
       beforeCreate?.();
       return whenReady(this.create(ids), (created) => ({ ...created, origin: "new" }));
     });
   }
 
-  /** Renews and returns the live session with this id within the scope; `undefined` if there is none. */
+  /**
+   * Renews and returns the live session with this id within the scope; `undefined` if there is none. During the grace a
+   * retired id gets the session as it was (contract.md#rule-9).
+   */
   use(id: string, scope: Scope): MaybePromise<Session | undefined> {
-    return this.useIfIssued(id, scope) ?? undefined;
+    return whenReady(this.useIfIssued(id, scope) ?? undefined, (used) =>
+      used instanceof RetiredSession ? used.session : used,
+    );
   }
 
-  /** Does the same as `use`, but returns `null` if this server did not issue the id. Such an id is not looked up. */
-  useIfIssued(id: string, scope: Scope): MaybePromise<Session | undefined> | null {
+  /**
+   * Does the same as `use`, but returns `null` if this server did not issue the id. Such an id is not looked up. What a
+   * retired id gets is wrapped, so that the caller can prefer another id.
+   */
+  useIfIssued(id: string, scope: Scope): MaybePromise<Session | RetiredSession | undefined> | null {
     return this.#useCached(id, scope) ?? this.#useStored(id, scope);
   }
 
   /**
-   * Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). Refuses with
-   * `nothing-to-associate`, `session-not-found` and `already-exists`.
+   * Associates ids with a session, or rotates its id, or both (contract.md#rule-1, contract.md#rule-2,
+   * contract.md#rule-5 and contract.md#rule-9). Refuses with `nothing-to-associate`, `session-not-found`,
+   * `already-exists` and `rotation-limit`, and because of the idempotency key as `createOnce` does.
    */
-  async associate(id: string, ids: Identity, scope: Scope): Promise<OpenedSession> {
-    if (hasNoIds(ids)) {
-      const verified = this.#ids.verify(id);
-      const session = verified && (await this.#load(verified));
-      const isKnown = isUsable(session, verified, scope, this.#clock());
-      throw new Refusal({ code: isKnown ? "nothing-to-associate" : "session-not-found" });
+  async update(id: string, update: Update, scope: Scope): Promise<OpenedSession> {
+    if (hasNoIds(update.ids) && !update.rotate) {
+      const opened = await this.#openUnchanged(id, scope);
+      throw new Refusal({ code: opened === undefined ? "session-not-found" : "nothing-to-associate" });
     }
-    const opened = await this.associateIfLive(id, ids, scope);
+    const opened = await this.updateIfLive(id, update, scope);
     if (opened === undefined) throw new Refusal({ code: "session-not-found" });
     return opened;
   }
 
-  /** Does the same as `associate` with at least one id, but returns `undefined` instead of `session-not-found`. */
-  async associateIfLive(id: string, ids: Identity, scope: Scope): Promise<OpenedSession | undefined> {
+  /**
+   * Does the same as `update` with at least one id or with `rotate`, but returns `undefined` instead of
+   * `session-not-found`.
+   */
+  async updateIfLive(id: string, update: Update, scope: Scope): Promise<OpenedSession | undefined> {
     const verified = this.#ids.verify(id);
     if (verified === undefined) return undefined;
-    const result = await this.#admission.associate({ ...verified, ids, scope, now: this.#clock() });
-    switch (result.outcome) {
-      case "associated":
-        this.#events.associated();
-        return { id, session: result.session };
-      case "conflict":
-        throw new Refusal({ code: "already-exists", field: result.field });
-      case "absent":
-        return undefined;
-      default:
-        throw new TypeError(`an association without a rotation had the outcome ${result.outcome}`);
+    const { ids } = update;
+    const mayRotateUnasked = this.#rotation.rotateOnRecognition === "always" && isRecognized(ids);
+    if (update.rotate || (mayRotateUnasked && (await this.#isRotatedByRecognition(verified)))) {
+      return this.#rotate(verified, update, scope);
     }
+    const result = await this.#admission.associate({ ...verified, ids, scope, now: this.#clock() });
+    if (result.outcome !== "associated") return refusedAssociation(result);
+    this.#events.associated();
+    return { id, session: result.session };
   }
 
   /**
@@ -306,7 +349,7 @@ export class SessionService {
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
   }
 
-  async #once(key: string, carryOut: () => Promise<string>): Promise<string> {
+  async #once<Result>(key: string, carryOut: () => Promise<Result>): Promise<Result> {
     if (this.#inProgress.has(key)) {
       throw new Refusal({ code: "request-under-way", retryAfterSeconds: 1 });
     }
@@ -335,29 +378,101 @@ export class SessionService {
   }
 
   /** Does the same as `useIfIssued` for a session that may not be cached. */
-  #useStored(id: string, scope: Scope): MaybePromise<Session | undefined> | null {
+  #useStored(id: string, scope: Scope): MaybePromise<Session | RetiredSession | undefined> | null {
     const verified = this.#ids.verify(id);
     if (verified === undefined) return null;
-    return whenReady(this.#store.find(verified.handle), (session) => this.#renewIfLive(session, verified, scope));
+    const { handle } = verified;
+    return whenReady(this.#store.find(handle), (session): MaybePromise<Session | RetiredSession | undefined> => {
+      const { generation } = verified;
+      const isRetired = generation < session.generation && isLive(session, this.#clock());
+      return isRetired ? this.#useRetired(session, generation, scope) : this.#renewIfLive(session, verified, scope);
+    });
   }
 
   /** Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. */
-  #renewIfLive(session: Session, verified: VerifiedId, scope: Scope): Session | undefined {
+  #renewIfLive(session: Session, { generation }: { readonly generation: number }, scope: Scope): Session | undefined {
     const now = this.#clock();
-    if (!isUsable(session, verified, scope, now)) return undefined;
+    if (!isLive(session, now) || !isReached(session, generation, scope)) return undefined;
     return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
+  }
+
+  /**
+   * Returns the live session as it was when it had this lower generation. Returns `undefined` if the grace is over, or if
+   * the session was out of the scope even then.
+   */
+  async #useRetired(session: Session, generation: number, scope: Scope): Promise<RetiredSession | undefined> {
+    const { rotationGrace } = this.#rotation;
+    if (rotationGrace === 0) return undefined;
+    const { handle } = session;
+    const rotatedAt = await this.#store.rotatedAt(handle, generation);
+    const now = this.#clock();
+    if (rotatedAt === undefined || now - rotatedAt >= rotationGrace) return undefined;
+    if (!isWithin(session.customerId, scope)) {
+      // The session may belong to a customer only since then: so it was within every scope.
+      const page = await this.#store.readRecordPage({ handle, scope: "everyone", after: 0, limit: 1, now });
+      if (page === undefined || !wasUnowned(page.life, generation)) return undefined;
+    }
+    return new RetiredSession(session, generation);
+  }
+
+  /**
+   * Returns whether the session is anonymous. If the id is retired, the result is true too: then the update is refused,
+   * unless it repeats the one that has retired the id.
+   */
+  async #isRotatedByRecognition(verified: VerifiedId): Promise<boolean> {
+    const session = await this.#load(verified);
+    return !isRecognized(session) || session.generation !== verified.generation;
+  }
+
+  /** Associates ids and rotates the session's id in one step. A repetition gets the id that the first request got. */
+  #rotate(verified: VerifiedId, update: Update, scope: Scope): Promise<OpenedSession | undefined> {
+    const { ids } = update;
+    const key = update.key?.();
+    const carryOut = async () => {
+      const now = this.#clock();
+      const id = this.#ids.sign(verified.handle, verified.generation + 1, now);
+      const idempotent = key && { key: key.key, fingerprint: key.fingerprint, response: id };
+      const result = await this.#admission.associate({
+        ...{ ...verified, ids, scope, now, rotate: true },
+        ...(idempotent && { idempotent }),
+      });
+      switch (result.outcome) {
+        case "associated":
+          if (!hasNoIds(ids)) this.#events.associated();
+          this.#events.rotated();
+          return { id, session: result.session };
+        case "repeated":
+        case "key-reused":
+          return this.#openUnchanged(responseOf(result), scope);
+        default:
+          return refusedAssociation(result);
+      }
+    };
+    return key === undefined ? carryOut() : this.#once(key.key, carryOut);
+  }
+
+  /** Returns the live session that this id opens within the scope, without renewing it. */
+  async #openUnchanged(id: string, scope: Scope): Promise<OpenedSession | undefined> {
+    const verified = this.#ids.verify(id);
+    if (verified === undefined) return undefined;
+    const session = await this.#load(verified);
+    const isUsable = isLive(session, this.#clock()) && isReached(session, verified.generation, scope);
+    return isUsable ? { id, session } : undefined;
   }
 }
 
-/** Returns whether the session is live, within the scope, and opened by the id. */
-function isUsable(
-  session: Session | undefined,
-  verified: VerifiedId | undefined,
-  scope: Scope,
-  now: number,
-): session is Session {
-  if (session === undefined || verified === undefined) return false;
-  return isLive(session, now) && isReached(session, verified.generation, scope);
+/** Refuses an association that was not made; returns `undefined` if there is no such session. */
+function refusedAssociation(result: Exclude<AssociationResult | Replay, { outcome: "associated" }>): undefined {
+  switch (result.outcome) {
+    case "conflict":
+      throw new Refusal({ code: "already-exists", field: result.field });
+    case "rotation-limit":
+      throw new Refusal({ code: "rotation-limit" });
+    case "absent":
+      return undefined;
+    default:
+      throw new TypeError("a replay of a request without an idempotency key");
+  }
 }
 
 function handleIfAllowed({ text, allowsHandle }: SessionName): NamedSession | undefined {

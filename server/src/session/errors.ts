@@ -19,6 +19,7 @@ export type Reason =
   | { readonly code: "already-exists"; readonly field: IdField }
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
+  | { readonly code: "rotation-limit" }
   /** `isNew`: whether the path has the word `new` instead of an id. */
   | { readonly code: "session-not-found"; readonly isNew?: true }
   | { readonly code: "session-required" }

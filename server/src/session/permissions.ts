@@ -74,6 +74,11 @@ export function changeScope(principal: Principal): Scope {
   }
 }
 
+/** Returns whether `principal` may give a session that it can change its next id (contract.md#rule-9). */
+export function mayRotate({ role }: Pick<Principal, "role">): boolean {
+  return role !== "reporter";
+}
+
 /** Returns whether `principal` may end all sessions in one request. */
 export function mayEndAll({ role }: Pick<Principal, "role">): boolean {
   return role === "administrator";

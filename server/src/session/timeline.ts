@@ -42,6 +42,15 @@ export interface RecordPage {
   readonly records: readonly RequestRecord[];
 }
 
+/** Returns whether the session had no customer yet when its id of this generation was replaced (contract.md#rule-9). */
+export function wasUnowned({ session, associations }: Life, generation: number): boolean {
+  if (session.customerId === null) return true;
+  const [rotation] = associations.filter(({ isRotation }) => isRotation).slice(generation);
+  if (rotation === undefined) return false;
+  const later = associations.slice(associations.indexOf(rotation));
+  return later.some(({ fields }) => fields.includes("customerId"));
+}
+
 interface LifeEvent {
   readonly type: "created" | "associated" | "rotated" | EndEvent["type"];
   /** Unix ms. */

@@ -15,7 +15,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 const nothing = () => undefined;
 const events = {
   ...unheard,
-  ...{ created: nothing, associated: nothing, ended: nothing, recorded: nothing },
+  ...{ created: nothing, associated: nothing, rotated: nothing, ended: nothing, recorded: nothing },
 };
 
 test("data stored under ids with spaces at their ends can be found, exported and erased", async () => {

@@ -68,6 +68,8 @@ test("without any settings the documented defaults apply", () => {
       anonymous: { idle: 1_800_000, total: 86_400_000 },
       recognized: { idle: 1_800_000, total: 86_400_000 },
     },
+    rotateOnRecognition: "asked",
+    rotationGrace: 10_000,
     forwardAuth: "create",
     forwardAuthSources: ["header", "cookie"],
     cookieName: "sessionId",
@@ -535,6 +537,15 @@ test("settings of the cookie and of the sources of session ids are read", () => 
   assert.deepEqual(load(inFile).config.forwardAuthSources, ["query", "header"]);
   for (const flags of [{ cookieName: "__Host-sid" }, { cookieName: "__Host-Http-a!#$%&'*+-.^_`|~" }]) {
     assert.deepEqual(faultsOf({ flags }), []);
+  }
+});
+
+test("a retired session id is answered for at most a minute, and for no time with 0s", () => {
+  const { config } = load({ flags: { rotateOnRecognition: "always" }, env: { ANTECHAMBER_ROTATION_GRACE: "0s" } });
+  assert.deepEqual([config.rotateOnRecognition, config.rotationGrace], ["always", 0]);
+  assert.equal(load({ flags: { rotationGrace: "60s" } }).config.rotationGrace, 60_000);
+  for (const flags of [{ rotationGrace: "61s" }, { rotationGrace: "10" }, { rotateOnRecognition: "never" }]) {
+    assert.equal(faultsOf({ flags }).length, 1, JSON.stringify(flags));
   }
 });
 

@@ -46,7 +46,7 @@ async function rotateSecret(server: TestServer, over: Partial<Config> = {}): Pro
     await admin.rotateSecret();
     return;
   }
-  const noCounts = { created: () => {}, associated: () => {}, ended: () => {}, recorded: () => {} };
+  const noCounts = { created: () => {}, associated: () => {}, rotated: () => {}, ended: () => {}, recorded: () => {} };
   const config = { ...loadConfig({ flags: {}, env: {}, cwd: "" }).config, ...over };
   const opened = await open(config, machineTime, { ...unheard, ...noCounts });
   try {

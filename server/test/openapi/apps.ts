@@ -43,7 +43,7 @@ export async function openApp(
   const app = createApp({
     ...opened,
     store,
-    service: new SessionService({ ...opened, ...config, store, events: noEvents }),
+    service: new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents }),
     trail: new AuditTrail(store, opened.clock),
     config,
     version,
@@ -98,6 +98,7 @@ const noEvents: OpenEvents = {
   suspended: () => undefined,
   created: nothing,
   associated: nothing,
+  rotated: nothing,
   ended: nothing,
   recorded: nothing,
 };

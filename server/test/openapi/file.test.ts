@@ -70,6 +70,7 @@ const reasons: readonly Reason[] = [
     errors: [{ in: "body", name: "visitId", detail: "visitId is not a string." }],
   },
   { code: "nothing-to-associate" },
+  { code: "rotation-limit" },
   { code: "session-required" },
   { code: "request-under-way", retryAfterSeconds: 1 },
   { code: "idempotency-key-reused" },

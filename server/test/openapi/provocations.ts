@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Config } from "../../src/config/config.ts";
 import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
+import { SESSION_ID_CHARACTERS } from "../../src/session/id.ts";
 import { startIssuer } from "../support/issuer.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
@@ -44,6 +45,9 @@ export async function startHosts(
   return hosts;
 }
 
+/** The body of an update that gives the session a new id. */
+const rotation = JSON.stringify({ rotate: true });
+
 type Provoke = (operation: DocumentedOperation, hosts: Hosts) => Promise<RawResponse>;
 
 /** For each code, sends a request that provokes it and is otherwise valid. */
@@ -70,6 +74,15 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     return usual.send(operation, { body });
   },
   "nothing-to-associate": (operation, { usual }) => usual.send(operation),
+  "rotation-limit": async (operation, { usual }) => {
+    if (operation.id !== "updateSession") return usual.send(operation);
+    let inPath = await usual.session();
+    for (;;) {
+      const response = await usual.send(operation, { inPath, body: rotation });
+      if (response.status !== 200) return response;
+      inPath = (response.headers.get("content-location") ?? "").slice(-SESSION_ID_CHARACTERS);
+    }
+  },
   "session-not-found": (operation, { usual }) =>
     usual.send(operation, {
       inPath: "undefined",
@@ -98,21 +111,20 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   "role-not-permitted": (operation, { usual }) =>
     usual.send(operation, {
       as: ["metrics", "listSessions"].includes(operation.id) ? "customer" : "reporter",
+      ...(operation.id === "updateSession" && { body: rotation }),
     }),
   "session-required": (operation, { demanding }) => demanding.send(operation),
   "request-under-way": sendAtOnce,
   "idempotency-key-reused": async (operation, { usual }) => {
     const headers = { "Idempotency-Key": randomUUID() };
-    if (operation.id === "updateSession") {
-      const parts = { headers: { ...headers, gkc_customerId: "one" }, inPath: "unknown" };
-      await usual.send(operation, parts);
-      const other = { ...headers, gkc_customerId: "another" };
-      return usual.send(operation, { headers: other, inPath: "unknown" });
-    }
     const inPath = await usual.session();
-    await usual.send(operation, { headers, inPath, ...bodyOf(operation, 0) });
+    const [body, otherBody] =
+      operation.id === "updateSession"
+        ? [{ body: rotation }, { body: rotation }]
+        : [bodyOf(operation, 0), bodyOf(operation, 1)];
+    await usual.send(operation, { headers, inPath, ...body });
     const other = { ...headers, gkc_customerId: "customer-4711" };
-    return usual.send(operation, { headers: other, inPath, ...bodyOf(operation, 1) });
+    return usual.send(operation, { headers: other, inPath, ...otherBody });
   },
   "too-many-requests": async (operation, { limited }) => {
     const client = { "X-Forwarded-For": `2001:db8:${randomBytes(2).toString("hex")}::1` };
@@ -158,12 +170,10 @@ async function sendWithoutKeySet(operation: DocumentedOperation): Promise<RawRes
 
 /** Sends the same request several times at once, until one arrives while another is in progress. */
 async function sendAtOnce(operation: DocumentedOperation, { usual }: Hosts): Promise<RawResponse> {
-  const isUpdate = operation.id === "updateSession";
-  const inPath = isUpdate ? "unknown" : await usual.session();
-  const ids = isUpdate ? { gkc_customerId: "customer-4711" } : {};
+  const body = operation.id === "updateSession" ? { body: rotation } : bodyOf(operation, 0);
   for (let round = 1; ; round++) {
-    const headers = { "Idempotency-Key": randomUUID(), ...ids };
-    const parts = { headers, inPath, ...bodyOf(operation, 0) };
+    const headers = { "Idempotency-Key": randomUUID() };
+    const parts = { headers, inPath: await usual.session(), ...body };
     const responses = await Promise.all(Array.from({ length: 8 }, () => usual.send(operation, parts)));
     const late = responses.find(({ status }) => status === 409);
     if (late !== undefined) return late;

@@ -6,7 +6,7 @@ import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 import { type Api, createApi } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
-import { DAY, MINUTE } from "../support/sessions.ts";
+import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
 import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
@@ -43,6 +43,7 @@ async function check(server: TestServer, api: Api, steps: readonly Step[], suffi
       now: server.now(),
       lifetimes,
       retention: 14 * DAY,
+      rotationGrace: 10 * SECOND,
     });
     assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
     for (const { reply } of exchanges) {
@@ -143,7 +144,7 @@ function send(api: Api, request: Exclude<Request, { kind: "list" | "end-many" | 
     case "update":
       return api.update(request.id, {
         headers: headersOf(request.ids),
-        json: bodyOf(request.ids),
+        json: { ...bodyOf(request.ids), rotate: request.rotate },
       });
     case "end":
       return api.call("DELETE", `/sessions/${request.id}`);

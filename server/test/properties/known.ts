@@ -13,9 +13,19 @@ export interface Known {
   readonly endedAt: number | null;
   /** Whether nothing of the session remains. */
   readonly erased: boolean;
+  /** The rotations of the session. */
+  readonly rotations: readonly Rotation[];
 }
 
-/** The knowledge about all sessions, by id. Immutable: each explanation creates a new map. */
+/** A rotation, which retired an id. */
+export interface Rotation {
+  /** Unix ms. */
+  readonly at: number;
+  /** The customer of the session before the rotation. */
+  readonly owner: string | null;
+}
+
+/** The knowledge about all sessions, by handle. Immutable: each explanation creates a new map. */
 export type Model = ReadonlyMap<string, Known>;
 
 /** Whether a session is live, according to contract.md#rules. */
@@ -47,4 +57,6 @@ export interface World {
   readonly lifetimes: Lifetimes;
   /** Retention of ended and expired sessions. */
   readonly retention: number;
+  /** How long a retired id is answered as the anonymous session that it was (contract.md#rule-9). */
+  readonly rotationGrace: number;
 }

@@ -1,6 +1,5 @@
 import { idFields } from "../../src/session/fields.ts";
 import type { SessionFilter } from "../../src/session/filter.ts";
-import { handleOf } from "../../src/session/id.ts";
 import { expiry, type Known, lifeOf, type Model, type World } from "./known.ts";
 import type { Seen } from "./model.ts";
 
@@ -74,8 +73,7 @@ function expectedIn(world: World, filter: SessionFilter) {
 /** Checks a list: it has each matching session once, newest first, with its known state. */
 export function explainList(world: World, { filter }: ListRequest, { sessions, total }: ListReply): Model | undefined {
   const { must, may } = expectedIn(world, filter);
-  const idsByHandle = new Map([...world.model.keys()].map((id) => [handleOf(id), id]));
-  const ids = sessions.map(({ handle }) => idsByHandle.get(handle) ?? handle);
+  const ids = sessions.map(({ handle }) => handle);
   if (must.some((id) => !ids.includes(id)) || ids.some((id) => !may.has(id))) return undefined;
   const bytes = ids.map((id) => Buffer.from(id, "base64url"));
   if (bytes.some((one, i) => i > 0 && one.compare(bytes[i - 1] as Buffer) >= 0)) return undefined;

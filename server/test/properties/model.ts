@@ -1,6 +1,8 @@
 import { idFields } from "../../src/session/fields.ts";
+import { handleOf } from "../../src/session/id.ts";
 import type { Scope } from "../../src/session/permissions.ts";
 import { type Identity, identityOf } from "../../src/session/session.ts";
+import { generationOf } from "../support/sessions.ts";
 import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
 import { explainEndMany, explainErase, explainList, type ManyReply, type ManyRequest } from "./many.ts";
 
@@ -31,7 +33,13 @@ export type Request =
       readonly scope: Scope;
     }
   | { readonly kind: "head"; readonly id: string; readonly scope: Scope }
-  | { readonly kind: "update"; readonly id: string; readonly ids: Identity; readonly scope: Scope }
+  | {
+      readonly kind: "update";
+      readonly id: string;
+      readonly ids: Identity;
+      readonly scope: Scope;
+      readonly rotate: boolean;
+    }
   | { readonly kind: "end"; readonly id: string; readonly scope: Scope }
   | ManyRequest;
 
@@ -72,10 +80,11 @@ const MAX_DISTANCE = 5000;
 /** Returns the model after a create with these ids; `undefined` if the session is not new or its visit was held. */
 function created(world: World, ids: Identity, seen: Seen): Model | undefined {
   const { model, now } = world;
-  if (model.has(seen.id) || seen.createdAt !== seen.lastActiveAt) return undefined;
+  if (model.has(handleOf(seen.id)) || generationOf(seen.id) !== 0 || seen.createdAt !== seen.lastActiveAt)
+    return undefined;
   // If there are too many ids in a millisecond, the next ones have a time close to it.
   if (Math.abs(seen.createdAt - now) > MAX_DISTANCE) return undefined;
-  const next = withVisitTaken(world, ids.visitId, seen.id);
+  const next = withVisitTaken(world, ids.visitId, handleOf(seen.id));
   const known = {
     ids,
     createdAt: seen.createdAt,
@@ -83,6 +92,7 @@ function created(world: World, ids: Identity, seen: Seen): Model | undefined {
     over: false,
     endedAt: null,
     erased: false,
+    rotations: [],
   };
   return next && fits({ ...world, model: next }, seen, known);
 }
@@ -90,20 +100,21 @@ function created(world: World, ids: Identity, seen: Seen): Model | undefined {
 /** Returns the model after a use of the known session; `undefined` if `seen` is not the session's present state. */
 function fits(world: World, seen: Seen, known: Known): Model | undefined {
   if (idFields.some((field) => seen[field] !== known.ids[field])) return undefined;
+  if (generationOf(seen.id) !== known.rotations.length) return undefined;
   if (seen.createdAt !== known.createdAt || seen.lastActiveAt > world.now) return undefined;
   const { earliest, latest } = expiry(known, world.lifetimes);
   if (seen.expiresAt < earliest || seen.expiresAt > latest) return undefined;
-  return new Map(world.model).set(seen.id, known);
+  return new Map(world.model).set(handleOf(seen.id), known);
 }
 
 /**
- * Returns the model after session `id` got the visit. This shows that every other session with the visit is over.
- * `undefined` if one of those is certainly live: then the service may not give the visit to `id`.
+ * Returns the model after the session got the visit. This shows that every other session with the visit is over.
+ * `undefined` if one of those is certainly live: then the service may not give the visit to this one.
  */
-function withVisitTaken(world: World, visitId: string | null, id: string): Model | undefined {
+function withVisitTaken(world: World, visitId: string | null, handle: string): Model | undefined {
   const next = new Map(world.model);
   for (const [other, known] of world.model) {
-    if (visitId === null || other === id || known.ids.visitId !== visitId) continue;
+    if (visitId === null || other === handle || known.ids.visitId !== visitId) continue;
     if (lifeOf(known, world.now, world.lifetimes) === "live") return undefined;
     next.set(other, { ...known, over: true });
   }
@@ -120,14 +131,24 @@ function refusedVisit(
   if (reply.kind !== "refused" || reply.code !== "already-exists") return undefined;
   if (reply.field !== "visitId" || ids.visitId === null) return undefined;
   const held = [...model].some(
-    ([other, known]) => other !== id && known.ids.visitId === ids.visitId && lifeOf(known, now, lifetimes) !== "over",
+    ([other, known]) =>
+      (id === undefined || other !== handleOf(id)) &&
+      known.ids.visitId === ids.visitId &&
+      lifeOf(known, now, lifetimes) !== "over",
   );
   return held ? model : undefined;
 }
 
+/** Returns what is known of the session that this id, if it is not retired, opens. */
+function openedBy({ model }: World, id: string): Known | undefined {
+  const known = model.get(handleOf(id));
+  return known !== undefined && known.rotations.length === generationOf(id) ? known : undefined;
+}
+
 /** Returns whether the session with this id is live for a caller with this scope. */
-function presence({ model, now, lifetimes }: World, id: string, scope: Scope): Life {
-  const known = model.get(id);
+function presence(world: World, id: string, scope: Scope): Life {
+  const { now, lifetimes } = world;
+  const known = openedBy(world, id);
   if (known === undefined) return "over";
   const owner = known.ids.customerId;
   if (owner !== null && scope !== "everyone" && scope.customerId !== owner) return "over";
@@ -136,9 +157,37 @@ function presence({ model, now, lifetimes }: World, id: string, scope: Scope): L
 
 /** Returns the model after the session `id` turned out not to be live. */
 function withOver(world: World, id: string, scope: Scope): World {
-  const known = world.model.get(id);
+  const known = openedBy(world, id);
   if (known === undefined || presence(world, id, scope) !== "either") return world;
-  return { ...world, model: new Map(world.model).set(id, { ...known, over: true }) };
+  return withKnownOver(world, id, known);
+}
+
+function withKnownOver(world: World, id: string, known: Known): World {
+  return { ...world, model: new Map(world.model).set(handleOf(id), { ...known, over: true }) };
+}
+
+/** A session whose id was retired a short time ago. */
+interface Retired {
+  readonly known: Known;
+  /** `either`: the session may have expired already. */
+  readonly life: Life;
+}
+
+/** Returns the session of a retired id in its grace; `undefined` for any other id. */
+function retiredBy({ model, now, lifetimes, rotationGrace }: World, id: string, scope: Scope): Retired | undefined {
+  const known = model.get(handleOf(id));
+  const rotation = known?.rotations[generationOf(id)];
+  if (known === undefined || rotation === undefined || now - rotation.at >= rotationGrace) return undefined;
+  const { owner } = rotation;
+  if (owner !== null && scope !== "everyone" && scope.customerId !== owner) return undefined;
+  return { known, life: lifeOf(known, now, lifetimes) };
+}
+
+/** Returns whether the response shows the anonymous session of a retired id. The session is not renewed. */
+function isRetiredView(world: World, known: Known, seen: Seen): boolean {
+  const { earliest, latest } = expiry(known, world.lifetimes);
+  const isInTime = seen.expiresAt >= earliest && seen.expiresAt <= latest;
+  return idFields.every((field) => seen[field] === null) && seen.createdAt === known.createdAt && isInTime;
 }
 
 function explainRetrieve(
@@ -147,8 +196,16 @@ function explainRetrieve(
   reply: Reply,
 ): Model | undefined {
   if (reply.kind !== "session") return undefined;
+  const retired = retiredBy(world, id, scope);
+  if (retired !== undefined) {
+    const { known, life } = retired;
+    if (reply.session.id === id) {
+      return life !== "over" && isRetiredView(world, known, reply.session) ? world.model : undefined;
+    }
+    return life === "live" ? undefined : created(withKnownOver(world, id, known), ids, reply.session);
+  }
   const life = presence(world, id, scope);
-  const known = world.model.get(id);
+  const known = openedBy(world, id);
   if (reply.session.id === id) {
     // A retrieval never returns an id that the server did not create, or whose session is over (contract.md#rule-3).
     if (life === "over" || known === undefined) return undefined;
@@ -159,19 +216,25 @@ function explainRetrieve(
 }
 
 function explainHead(world: World, { id, scope }: Extract<Request, { kind: "head" }>, reply: Reply): Model | undefined {
+  const retired = retiredBy(world, id, scope);
+  const isFound = reply.kind === "done" && reply.value;
+  if (retired !== undefined && isFound) return retired.life === "over" ? undefined : world.model;
+  if (retired !== undefined) {
+    return retired.life === "live" ? undefined : withKnownOver(world, id, retired.known).model;
+  }
   const life = presence(world, id, scope);
-  const known = world.model.get(id);
-  if (reply.kind === "done" && reply.value) {
+  const known = openedBy(world, id);
+  if (isFound) {
     if (life === "over" || known === undefined) return undefined;
-    return new Map(world.model).set(id, { ...known, usedAt: world.now });
+    return new Map(world.model).set(handleOf(id), { ...known, usedAt: world.now });
   }
   if (reply.kind !== "refused" || reply.code !== "session-not-found") return undefined;
   return life === "live" ? undefined : withOver(world, id, scope).model;
 }
 
 function explainUpdate(world: World, request: Extract<Request, { kind: "update" }>, reply: Reply): Model | undefined {
-  const { id, ids, scope } = request;
-  const nothing = idFields.every((field) => ids[field] === null);
+  const { id, ids, scope, rotate } = request;
+  const nothing = idFields.every((field) => ids[field] === null) && !rotate;
   const life = presence(world, id, scope);
   if (reply.kind === "refused") {
     if (reply.code === "nothing-to-associate") {
@@ -181,7 +244,7 @@ function explainUpdate(world: World, request: Extract<Request, { kind: "update" 
       return life === "live" ? undefined : withOver(world, id, scope).model;
     }
   }
-  const known = world.model.get(id);
+  const known = openedBy(world, id);
   if (nothing || life === "over" || known === undefined) return undefined;
   const clash = idFields.find(
     (field) => ids[field] !== null && known.ids[field] !== null && ids[field] !== known.ids[field],
@@ -190,23 +253,25 @@ function explainUpdate(world: World, request: Extract<Request, { kind: "update" 
     if (clash === undefined) return refusedVisit(world, ids, id, reply);
     return reply.code === "already-exists" && reply.field === clash ? world.model : undefined;
   }
-  if (reply.kind !== "session" || reply.session.id !== id || clash !== undefined) return undefined;
-  return updated(world, known, ids, reply.session);
+  if (reply.kind !== "session" || handleOf(reply.session.id) !== handleOf(id) || clash !== undefined) return undefined;
+  // The generation of the id in the response must fit.
+  const rotations = rotate ? [...known.rotations, { at: world.now, owner: known.ids.customerId }] : known.rotations;
+  return updated(world, { ...known, rotations }, ids, reply.session);
 }
 
 function updated(world: World, known: Known, ids: Identity, seen: Seen): Model | undefined {
   const merged = identityOf((field) => known.ids[field] ?? ids[field]);
-  const model = withVisitTaken(world, merged.visitId, seen.id);
+  const model = withVisitTaken(world, merged.visitId, handleOf(seen.id));
   return model && fits({ ...world, model }, seen, { ...known, ids: merged, usedAt: world.now });
 }
 
 function explainEnd(world: World, { id, scope }: Extract<Request, { kind: "end" }>, reply: Reply): Model | undefined {
   if (reply.kind !== "done") return undefined;
   const life = presence(world, id, scope);
-  const known = world.model.get(id);
+  const known = openedBy(world, id);
   if (reply.value) {
     if (life === "over" || known === undefined) return undefined;
-    return new Map(world.model).set(id, { ...known, over: true, endedAt: world.now });
+    return new Map(world.model).set(handleOf(id), { ...known, over: true, endedAt: world.now });
   }
   return life === "live" ? undefined : withOver(world, id, scope).model;
 }

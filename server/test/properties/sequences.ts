@@ -16,6 +16,8 @@ export interface Draft {
   readonly target: number;
   readonly ids: Identity;
   readonly scope: Scope;
+  /** Whether an update rotates. */
+  readonly rotate: boolean;
   readonly search: Search;
 }
 
@@ -64,6 +66,8 @@ const wait = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(23 * HOUR, DAY) },
 );
 
+const rotate = fc.oneof({ weight: 2, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
+
 const sometimes = <T>(...values: readonly T[]) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...values) });
 
@@ -87,7 +91,7 @@ export function sequences(
   longest: number,
 ): fc.Arbitrary<Step[]> {
   const draftOf = (kind: fc.Arbitrary<Request["kind"]>): fc.Arbitrary<Draft> =>
-    fc.record({ kind, target: fc.nat(3), ids: identity, scope, search });
+    fc.record({ kind, target: fc.nat(3), ids: identity, scope, rotate, search });
   const draft = draftOf(fc.constantFrom(...kinds));
   const drafts = fc.oneof(
     { weight: 12, arbitrary: fc.array(draft, { minLength: 1, maxLength: 1 }) },
@@ -126,6 +130,7 @@ export function requestOf(draft: Draft, known: readonly string[], suffix: string
     return { kind, id, ids: { ...ids, visitId: null, globalVisitId: null }, scope: reach };
   }
   if (kind === "list" || kind === "end-many" || kind === "erase") return manyOf(draft, kind, id, own);
+  if (kind === "update") return { kind, id, ids, scope: reach, rotate: draft.rotate };
   return { kind, id, ids, scope: reach };
 }
 

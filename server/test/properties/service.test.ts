@@ -24,6 +24,9 @@ const RUNS = sized(100, 1500, 50_000);
 
 /** Long enough for a generated sequence to see ended sessions, and short enough for it to purge them. */
 const RETENTION = 5 * MINUTE;
+/** A grace that some of the generated pauses exceed. */
+const ROTATION_GRACE = MINUTE;
+const rotation = { rotateOnRecognition: "asked", rotationGrace: ROTATION_GRACE } as const;
 
 interface Setting {
   readonly lifetimes: Lifetimes;
@@ -107,12 +110,13 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
   const events = {
     created: ignore,
     associated: ignore,
+    rotated: ignore,
     ended: ignore,
     recorded: ignore,
     recordsLost: ignore,
     keysChanged: async () => undefined,
   };
-  const service = new SessionService({ store, ids, clock, lifetimes, events });
+  const service = new SessionService({ store, ids, clock, lifetimes, rotation, events });
   const parts = { store, service, ids, trail, logHash: (id: string) => id, clock, events };
   const useCases = {
     service,
@@ -132,7 +136,7 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
         if (wait > 0) await store.purgeExpired(now);
         const requests = drafts.map((draft) => requestOf(draft, known, suffix));
         const exchanges = await Promise.all(requests.map((request) => ask(useCases, request)));
-        models = explainAll(models, exchanges, { now, lifetimes, retention: RETENTION });
+        models = explainAll(models, exchanges, { now, lifetimes, retention: RETENTION, rotationGrace: ROTATION_GRACE });
         assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
         for (const { reply } of exchanges) {
           if (reply.kind === "session" && !known.includes(reply.session.id)) {
@@ -186,7 +190,7 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
       return { kind: "done", value: true };
     }
     case "update":
-      return shown(await service.associate(request.id, request.ids, request.scope));
+      return shown(await service.update(request.id, request, request.scope));
     case "end":
       return { kind: "done", value: await service.end({ text: request.id, allowsHandle: false }, request.scope) };
     case "list":

@@ -19,3 +19,8 @@ export const lifetimes: Lifetimes = {
 export function ids(given: Partial<Identity>): Identity {
   return { ...noIdentity, ...given };
 }
+
+/** Returns the generation in a session id (contract.md#session-ids). */
+export function generationOf(sessionId: string): number {
+  return Buffer.from(sessionId, "base64url")[18] ?? 0;
+}

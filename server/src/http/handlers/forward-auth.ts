@@ -3,7 +3,7 @@ import { CachedResponse, type HeaderFields, type HttpRequest } from "@antechambe
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Assertion, Assertions } from "../../services/assertions.ts";
-import type { OpenedSession, SessionService } from "../../services/sessions.ts";
+import { type OpenedSession, RetiredSession, type SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
 import { changeScope, type Principal, type Scope } from "../../session/permissions.ts";
@@ -55,7 +55,7 @@ interface Cached {
 /**
  * The handler of proxies' sub-requests (contract.md#forward-authentication). It ignores the identity headers of the
  * request, because anybody can set them. If the request has several session ids, it uses the first one that belongs to
- * a live session that the caller may change.
+ * a live session that the caller may change. A retired id in its grace (contract.md#rule-9) counts only if there is none.
  */
 export class ForwardAuth {
   readonly #parts: ForwardAuthParts;
@@ -87,22 +87,25 @@ export class ForwardAuth {
     return this.#useFirst(this.#findIds(request, original.uri), changeScope(principal), original);
   }
 
-  /** Uses the first of the sessions that is live and within `scope`. */
-  #useFirst(ids: SessionIds, scope: Scope, original: Original): ResponseOrPromise {
+  /** Uses the first of the sessions that is live and within `scope`; else `retired`, the session of a retired id. */
+  #useFirst(ids: SessionIds, scope: Scope, original: Original, retired?: OpenedSession): ResponseOrPromise {
     for (let id = ids.next(); id !== undefined; id = ids.next()) {
       const found = this.#parts.service.useIfIssued(id, scope);
       if (found === null) continue;
       ids.countLookup(id);
       if (found instanceof Promise) {
-        return found.then((session) =>
-          session === undefined
-            ? this.#useFirst(ids, scope, original)
-            : this.#respond({ id, session }, original, false),
-        );
+        return found.then((used) => {
+          if (used === undefined) return this.#useFirst(ids, scope, original, retired);
+          if (!(used instanceof RetiredSession)) return this.#respond({ id, session: used }, original, false);
+          return this.#useFirst(ids, scope, original, retired ?? { id, session: used.session });
+        });
       }
-      if (found !== undefined) return this.#respond({ id, session: found }, original, false);
+      // The session of a retired id always comes with a promise, because the store is asked when the id was retired.
+      if (found !== undefined && !(found instanceof RetiredSession)) {
+        return this.#respond({ id, session: found }, original, false);
+      }
     }
-    return this.#respondWithoutSession(original);
+    return retired === undefined ? this.#respondWithoutSession(original) : this.#respond(retired, original, false);
   }
 
   #respondWithoutSession(original: Original): ResponseOrPromise {

@@ -6,15 +6,15 @@ import {
   type HeaderFields,
   type HttpRequest,
 } from "@antechamber/http1";
-import type { OpenedSession, Retrieval, SessionService } from "../../services/sessions.ts";
+import type { OpenedSession, Retrieval, SessionService, Update } from "../../services/sessions.ts";
 import { Refusal } from "../../session/errors.ts";
-import { changeScope, forbiddenAssertion, type Principal, readScope } from "../../session/permissions.ts";
+import { changeScope, forbiddenAssertion, mayRotate, type Principal, readScope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../wire/session-info.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call, ResponseOrPromise } from "../call.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
-import { identityOfHeaders, identityOfRequest } from "../parse/identity.ts";
+import { identityOfHeaders, identityOfRequest, updateOfRequest } from "../parse/identity.ts";
 import type { RateLimits } from "../rate-limits.ts";
 
 /** The handlers of the Session Management API. */
@@ -75,12 +75,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     return response;
   }
 
-  /** Responds to a retrieval: `Content-Location` names the session in the body (contract.md#rule-3). */
-  function showLocated(opened: OpenedSession): ApiResponse & CachedParts {
-    const contentLocation = `${base}/sessions/${opened.id}`;
-    const headers = form.fields(opened.id);
-    return { status: 200, headers, contentLocation, body: form.body(opened) };
-  }
+  const showLocated = (opened: OpenedSession) => showLocatedSession(opened, base, form);
 
   async function createOnce(
     request: HttpRequest,
@@ -119,11 +114,12 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       return showLocated({ id: sessionId, session });
     },
 
-    async associate({ request, principal, sessionId }) {
+    async associate(call) {
+      const { principal, sessionId } = call;
       // The caller has sent POST /sessions/new, and probably means PUT /sessions/new.
       if (sessionId === "new") throw new Refusal({ code: "session-not-found", isNew: true });
-      const ids = permitted(principal, await identityOfRequest(request));
-      return show(await service.associate(sessionId, ids, changeScope(principal)));
+      const opened = await service.update(sessionId, await updateOf(call), changeScope(principal));
+      return showUpdated(sessionId, opened, { base, form });
     },
   };
 }
@@ -131,6 +127,21 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
 /** Responds to a request that has created or changed the session. */
 export function showSession(opened: OpenedSession, form: SessionForm): ApiResponse {
   return { status: 200, headers: form.fields(opened.id), body: form.body(opened) };
+}
+
+/** Responds with the session; `Content-Location` names it (contract.md#rule-3 and contract.md#rule-9). */
+function showLocatedSession(opened: OpenedSession, base: string, form: SessionForm): ApiResponse & CachedParts {
+  const contentLocation = `${base}/sessions/${opened.id}`;
+  return { status: 200, headers: form.fields(opened.id), contentLocation, body: form.body(opened) };
+}
+
+/** Responds to an update of the session that had this id, and may have its next one now (contract.md#rule-9). */
+export function showUpdated(
+  id: string,
+  opened: OpenedSession,
+  { base, form }: Required<Pick<SessionHandlerParts, "base" | "form">>,
+): ApiResponse {
+  return opened.id === id ? showSession(opened, form) : showLocatedSession(opened, base, form);
 }
 
 /** Responds to a request with an idempotency key. `info` is the stored response, the text of a `SessionInfo`. */
@@ -161,4 +172,19 @@ export function permitted(principal: Principal, ids: Identity): Identity {
   const field = forbiddenAssertion(principal, ids);
   if (field !== undefined) throw new Refusal({ code: "identity-mismatch", field });
   return ids;
+}
+
+/**
+ * Returns the update in a request. Refuses with `identity-mismatch`, and with `role-not-permitted` if the caller may not
+ * rotate. Also refuses as `updateOfRequest` does.
+ */
+export async function updateOf({ request, principal, sessionId }: Call): Promise<Update> {
+  const { ids, rotate } = await updateOfRequest(request);
+  permitted(principal, ids);
+  if (rotate && !mayRotate(principal)) throw new Refusal({ code: "role-not-permitted" });
+  const key = () => {
+    const content = [sessionId, JSON.stringify(ids), String(rotate)];
+    return requestKeyOf(request, principal, "rotate", content);
+  };
+  return { ids, rotate, key };
 }

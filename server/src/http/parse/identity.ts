@@ -29,7 +29,21 @@ export function identityOfHeaders(request: HttpRequest): Identity {
 /** Returns the ids in headers and body. Refuses: `invalid-request`, `body-too-large`, `unsupported-media-type`. */
 export function identityOfRequest(request: HttpRequest): Identity | Promise<Identity> {
   if (!request.hasBody) return identityOfHeaders(request);
-  return identityWithBody(request);
+  return readWithBody(request, () => undefined).then(({ ids }) => ids);
+}
+
+/** The content of an update. */
+export interface UpdateContent {
+  readonly ids: Identity;
+  /** Whether the session is to get its next id (contract.md#rule-9). */
+  readonly rotate: boolean;
+}
+
+/** Returns the content of an update. Refuses as `identityOfRequest` does. */
+export async function updateOfRequest(request: HttpRequest): Promise<UpdateContent> {
+  if (!request.hasBody) return { ids: identityOfHeaders(request), rotate: false };
+  const { ids, other } = await readWithBody(request, readRotate);
+  return { ids, rotate: other ?? false };
 }
 
 /** Returns whether the request has any identity header. Checked first, because most requests have none. */
@@ -38,15 +52,28 @@ function hasIdentityHeaders(request: HttpRequest): boolean {
   return false;
 }
 
-async function identityWithBody(request: HttpRequest): Promise<Identity> {
+/** Returns the ids in headers and body, and what `readOther` reads from the body; `undefined` if that is empty. */
+async function readWithBody<Other>(
+  request: HttpRequest,
+  readOther: (members: object, faults: Fault[]) => Other,
+): Promise<{ readonly ids: Identity; readonly other: Other | undefined }> {
   const body = await readJsonBody(request, MAX_BODY_BYTES);
-  if (body === undefined) return identityOfHeaders(request);
+  if (body === undefined) return { ids: identityOfHeaders(request), other: undefined };
   const faults: Fault[] = [];
   const members = parseObject(body, faults);
   const ids = { ...readHeaders(request, faults) };
   for (const field of bodyFields) ids[field] = readMember(members, field, faults);
+  const other = readOther(members, faults);
   refuseFaults(faults);
-  return ids;
+  return { ids, other };
+}
+
+/** Only `true` rotates. Other values than booleans are refused, because `"false"` and 0 would be misread by somebody. */
+function readRotate(members: object, faults: Fault[]): boolean {
+  const value = memberOf(members, "rotate");
+  if (value === null || typeof value === "boolean") return value === true;
+  faults.push({ in: "body", name: "rotate", detail: "rotate is neither true nor false." });
+  return false;
 }
 
 function parseObject(body: Uint8Array, faults: Fault[]): object {

@@ -5,14 +5,14 @@ import { sessionInfo } from "../../../wire/session-info.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import { requestKeyOf } from "../../parse/idempotency.ts";
-import { identityOfRequest } from "../../parse/identity.ts";
 import {
   createSessionHandlers,
-  permitted,
   type SessionHandlerParts,
   type SessionHandlers,
   showSession,
   showStored,
+  showUpdated,
+  updateOf,
 } from "../sessions.ts";
 import { envelopeOfV1 } from "./envelopes.ts";
 
@@ -23,17 +23,19 @@ import { envelopeOfV1 } from "./envelopes.ts";
  * when their session has expired or another person uses the browser.
  */
 export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandlers {
-  const { service, limits } = parts;
+  const { service, limits, base } = parts;
   const common = createSessionHandlers({ ...parts, form: envelopeOfV1 });
 
   async function associate(call: Call): Promise<ApiResponse> {
     const { request, principal, sessionId } = call;
-    const ids = permitted(principal, await identityOfRequest(request));
-    if (hasNoIds(ids)) throw new Refusal({ code: "nothing-to-associate" });
+    const update = await updateOf(call);
+    const { ids } = update;
+    if (hasNoIds(ids) && !update.rotate) throw new Refusal({ code: "nothing-to-associate" });
     const content = [sessionId, JSON.stringify(ids)];
     const key = requestKeyOf(request, principal, "associate", content);
-    const opened = await service.associateIfLive(sessionId, ids, updateScope(principal, ids));
-    if (opened !== undefined) return showSession(opened, envelopeOfV1);
+    const opened = await service.updateIfLive(sessionId, update, updateScope(principal, ids));
+    if (opened !== undefined) return showUpdated(sessionId, opened, { base, form: envelopeOfV1 });
+    if (hasNoIds(ids)) throw new Refusal({ code: "nothing-to-associate" });
     limits?.create(request, principal);
     return key === undefined
       ? showSession(await service.create(ids), envelopeOfV1)
