@@ -54,12 +54,27 @@ export function startCompetingClients(
       return await witness.associate(anyService(), sessionId, { customerId: customer() });
     },
   ];
+  /** Rotates a session; if no response arrives, any service may be asked for the same once more. */
+  const rotate = async (sessionId: string): Promise<Outcome> => {
+    const ids = random.next() < 0.5 ? { customerId: customer() } : {};
+    const key = randomUUID();
+    const outcome = await witness.rotate(anyService(), sessionId, ids, key);
+    if (outcome.kind !== "unknown") return outcome;
+    await delay(RETRY_DELAY_MS);
+    return await witness.rotate(anyService(), sessionId, ids, key, true);
+  };
   const uses: readonly ((sessionId: string) => Promise<Outcome>)[] = [
     (sessionId) => witness.retrieve(anyService(), sessionId),
     (sessionId) => witness.retrieve(anyService(), sessionId),
     // Another client can try to set another customer or agent at the same time.
     (sessionId) => witness.associate(anyService(), sessionId, { customerId: customer() }),
     (sessionId) => witness.associate(anyService(), sessionId, { agentId: `agent-${random.between(1, 2)}` }),
+    async (sessionId) => {
+      // The retired id stays among the recent ones: it must not open the session.
+      const outcome = await rotate(sessionId);
+      remember(outcome);
+      return outcome;
+    },
   ];
 
   async function sendOne(): Promise<Outcome> {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import { handleOf } from "../../src/session/id.ts";
 import { type Identity, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "../linearizability/check.ts";
 import type { SessionResponse } from "../linearizability/session-model.ts";
 import { type Answer, sessionOf } from "../support/api.ts";
 import { type Caller, type GivenIds, identityOf, NoResponse, unavailable } from "../support/caller.ts";
+import { generationOf } from "../support/sessions.ts";
 
 /** Outcome of a request. */
 export type Outcome =
@@ -18,11 +20,13 @@ export type Outcome =
 export interface Witness {
   create(caller: Caller, ids?: GivenIds): Promise<Outcome>;
   associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Outcome>;
+  /** Rotates the session. With `isRepetition` a request with this key, whose outcome is unknown, is sent again. */
+  rotate(caller: Caller, sessionId: string, ids: GivenIds, key: string, isRepetition?: boolean): Promise<Outcome>;
   retrieve(caller: Caller, sessionId: string): Promise<Outcome>;
   /** Ends a session with `end`, which returns true if the end is confirmed and rejects if its outcome is unknown. */
   end(sessionId: string, end: () => Promise<boolean>): Promise<Outcome>;
   events(): readonly Event[];
-  /** Returns the ids of all acknowledged sessions, oldest first. */
+  /** Returns the newest known id of each acknowledged session, the oldest session first. */
   sessionIds(): readonly string[];
   /** Returns the number of requests with an outcome of this kind. */
   count(kind: Outcome["kind"]): number;
@@ -32,13 +36,14 @@ export interface Witness {
 
 export function createWitness(): Witness {
   const events: Event[] = [];
-  const sessions = new Set<string>();
+  /** The newest known id of each session, by its handle. */
+  const sessions = new Map<string, string>();
   const counts = { session: 0, conflict: 0, absent: 0, ended: 0, refused: 0, unknown: 0 };
   let slowest = 0;
 
   async function watch(
     operation: Event["operation"],
-    session: string | undefined,
+    sessionId: string | undefined,
     ids: Identity,
     send: () => Promise<{ readonly response: SessionResponse; readonly session?: string } | "refused">,
   ): Promise<Outcome> {
@@ -52,18 +57,26 @@ export function createWitness(): Witness {
     }
     const { response } = outcome;
     counts[response.kind]++;
-    const known = session ?? outcome.session;
+    const known = sessionId ?? outcome.session;
+    const session = known && handleOf(known);
+    const generation = sessionId === undefined ? 0 : generationOf(sessionId);
     const end = response.kind === "unknown" ? Number.POSITIVE_INFINITY : now;
-    events.push({ operation, session: known, ids, response, call, return: end });
+    events.push({ operation, session, generation, ids, response, call, return: end });
     if (response.kind !== "session") return { kind: response.kind };
-    sessions.add(known ?? "");
-    return { kind: "session", sessionId: known ?? "", ids: response.ids };
+    const shown = outcome.session ?? "";
+    const before = sessions.get(handleOf(shown));
+    if (before === undefined || generationOf(before) < response.generation) sessions.set(handleOf(shown), shown);
+    return { kind: "session", sessionId: shown, ids: response.ids };
   }
 
   return {
     create: (caller, ids = {}) => watch("create", undefined, identityOf(ids), () => outcomeOf(caller.create(ids))),
     associate: (caller, sessionId, ids) =>
       watch("associate", sessionId, identityOf(ids), () => outcomeOf(caller.associate(sessionId, ids))),
+    rotate: (caller, sessionId, ids, key, isRepetition = false) =>
+      watch(isRepetition ? "repeat" : "rotate", sessionId, identityOf(ids), () =>
+        outcomeOf(caller.rotate(sessionId, ids, key)),
+      ),
     retrieve: (caller, sessionId) =>
       watch("retrieve", sessionId, noIdentity, async () => {
         const outcome = await outcomeOf(caller.retrieve(sessionId));
@@ -80,7 +93,7 @@ export function createWitness(): Witness {
         }
       }),
     events: () => events,
-    sessionIds: () => [...sessions],
+    sessionIds: () => [...sessions.values()],
     count: (kind) => counts[kind],
     slowest() {
       const longest = slowest;
@@ -129,6 +142,8 @@ async function outcomeOf(
   if (response.status === 503) {
     return unavailable(response).outcome === "unknown" ? { response: { kind: "unknown" } } : "refused";
   }
+  // The first of two requests with one idempotency key is not finished.
+  if (response.status === 409) return "refused";
   if (response.status === 404) return { response: { kind: "absent" } };
   if (response.status === 400) {
     const { code, field } = JSON.parse(response.text) as Problem;
@@ -136,5 +151,9 @@ async function outcomeOf(
     return { response: { kind: "conflict", field: field ?? "" } };
   }
   const session: SessionInfo = sessionOf(response);
-  return { response: { kind: "session", ids: identityOf(session) }, session: session.sessionId };
+  const { sessionId } = session;
+  return {
+    response: { kind: "session", ids: identityOf(session), generation: generationOf(sessionId) },
+    session: sessionId,
+  };
 }

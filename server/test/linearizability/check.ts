@@ -7,9 +7,11 @@ import { type VisitOperation, visitModel } from "./visit-model.ts";
 
 /** A request and its result, as its sender saw it. All times are of one clock. */
 export interface Event {
-  readonly operation: "create" | "associate" | "retrieve" | "end";
+  readonly operation: "create" | "associate" | "rotate" | "repeat" | "retrieve" | "end";
   /** The session; `undefined` if it is unknown which session a create has created. */
   readonly session: string | undefined;
+  /** The generation of the id in the request; 0 for a create. */
+  readonly generation: number;
   readonly ids: Identity;
   readonly response: SessionResponse;
   readonly call: number;
@@ -89,14 +91,22 @@ function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Fai
 
 function historiesOfSessions(events: readonly Event[]): Map<string, SessionOperation[]> {
   const histories = new Map<string, SessionOperation[]>();
-  for (const { session, operation, ids, response, ...times } of events) {
+  for (const { session, operation, generation, ids, response, ...times } of events) {
     if (session === undefined) continue;
-    const kind = operation === "retrieve" ? "read" : operation === "end" ? "end" : "write";
-    const label = `${operation} ${text(ids)} -> ${responseText(response)}`;
-    append(histories, session, { operation: kind, ids, response, label, ...times });
+    const label = `${operation} by id ${generation} ${text(ids)} -> ${responseText(response)}`;
+    append(histories, session, { operation: kinds[operation], generation, ids, response, label, ...times });
   }
   return histories;
 }
+
+const kinds = {
+  create: "write",
+  associate: "write",
+  rotate: "rotate",
+  repeat: "repeat",
+  retrieve: "read",
+  end: "end",
+} as const satisfies Record<Event["operation"], SessionOperation["operation"]>;
 
 function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation[]> {
   const histories = new Map<string, VisitOperation[]>();
@@ -105,7 +115,11 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
     if (session === undefined || ids.visitId === null) continue;
     visitsOf.set(session, (visitsOf.get(session) ?? new Set()).add(ids.visitId));
   }
+  const rotated = new Set(events.flatMap(({ session, operation }) => (operation === "rotate" ? [session] : [])));
   for (const event of events) {
+    // A session that is not found by an id that may be retired can be live, and hold the visit.
+    const mayBeRetired = event.generation > 0 || rotated.has(event.session);
+    if (mayBeRetired && event.response.kind === "absent") continue;
     // If the response gives no session: `somebody` may have got the visit, and `none` was never created.
     const session = event.session ?? (event.response.kind === "unknown" ? "somebody" : "none");
     const own = visitsOf.get(session) ?? new Set();
@@ -167,6 +181,6 @@ function text(ids: Identity): string {
 }
 
 function responseText(response: SessionResponse): string {
-  if (response.kind === "session") return text(response.ids);
+  if (response.kind === "session") return `id ${response.generation} ${text(response.ids)}`;
   return response.kind === "conflict" ? `conflict of ${response.field}` : response.kind;
 }

@@ -17,10 +17,11 @@ type Times = readonly [call: number, end: number];
 
 /** Creates a change whose response has the session's ids after it. */
 function write(session: string, given: Partial<Identity>, at: Times, has = given): Event {
-  const answer = { kind: "session", ids: ids(has) } as const;
+  const answer = { kind: "session", ids: ids(has), generation: 0 } as const;
   return {
     operation: "associate",
     session,
+    generation: 0,
     ids: ids(given),
     response: answer,
     call: at[0],
@@ -29,10 +30,11 @@ function write(session: string, given: Partial<Identity>, at: Times, has = given
 }
 
 function read(session: string, shown: Partial<Identity>, at: Times): Event {
-  const answer = { kind: "session", ids: ids(shown) } as const;
+  const answer = { kind: "session", ids: ids(shown), generation: 0 } as const;
   return {
     operation: "retrieve",
     session,
+    generation: 0,
     ids: noIdentity,
     response: answer,
     call: at[0],
@@ -46,7 +48,18 @@ function refused(session: string, given: Partial<Identity>, field: string, at: T
 
 function end(session: string, [call, until]: Times): Event {
   const answer = { kind: "ended" } as const;
-  return { operation: "end", session, ids: noIdentity, response: answer, call, return: until };
+  return { operation: "end", session, generation: 0, ids: noIdentity, response: answer, call, return: until };
+}
+
+/** Creates a request with the id of this generation, whose response, if it has one, has an id of `has`. */
+function by(generation: number, event: Event, has = generation): Event {
+  const { response } = event;
+  return { ...event, generation, response: response.kind === "session" ? { ...response, generation: has } : response };
+}
+
+/** Creates a rotation from this generation to the next one. */
+function rotate(generation: number, given: Partial<Identity>, at: Times, has = given): Event {
+  return by(generation, { ...write("s", given, at, has), operation: "rotate" }, generation + 1);
 }
 
 function unanswered(event: Event): Event {
@@ -159,6 +172,46 @@ test("a refused id that conflicts with no other id is found", () => {
   assert.equal(violations(refused("s", { customerId: "c" }, "customerId", [0, 1])), 1);
   const first = write("s", { customerId: "d" }, [0, 9]);
   assert.equal(violations(first, refused("s", { customerId: "c" }, "customerId", [1, 2])), 0);
+});
+
+test("two rotations from one id are found, and so is a retired id that changes or reads the session", () => {
+  const signIn = rotate(0, { customerId: "c" }, [0, 10]);
+  assert.equal(violations(signIn, by(1, read("s", { customerId: "c" }, [11, 12]))), 0);
+  assert.equal(violations(signIn, rotate(0, { customerId: "c" }, [0, 10])), 1);
+  assert.equal(violations(signIn, rotate(1, { agentId: "a" }, [11, 12], { customerId: "c", agentId: "a" })), 0);
+  const both = { customerId: "c", agentId: "a" };
+  assert.equal(violations(signIn, write("s", { agentId: "a" }, [11, 12], both)), 1);
+  assert.equal(violations(signIn, read("s", { customerId: "c" }, [11, 12])), 1);
+  assert.equal(violations(signIn, by(0, read("s", { customerId: "c" }, [11, 12]), 1)), 1, "it shows the new id");
+  assert.equal(violations(signIn, end("s", [11, 12])), 1);
+  assert.equal(violations(signIn, { ...end("s", [11, 12]), response: absent }), 0);
+});
+
+test("a retired id may show the session as it was, or nothing", () => {
+  const signIn = rotate(0, { customerId: "c" }, [0, 10]);
+  assert.equal(violations(signIn, read("s", {}, [11, 12])), 0);
+  assert.equal(violations(signIn, { ...read("s", {}, [11, 12]), response: absent }), 0);
+  assert.equal(violations(signIn, by(1, read("s", {}, [11, 12]))), 1, "the new id shows everything");
+  assert.equal(violations(signIn, { ...by(1, read("s", {}, [11, 12])), response: absent }), 1);
+});
+
+test("a rotation with an unknown outcome took place or not, and its repetition gets the same id", () => {
+  const lost = unanswered(rotate(0, { customerId: "c" }, [0, 1]));
+  assert.equal(violations(lost, write("s", { agentId: "a" }, [2, 3])), 0);
+  const repeated = { ...rotate(0, { customerId: "c" }, [2, 3]), operation: "repeat" } as const;
+  assert.equal(violations(lost, repeated), 0);
+  assert.equal(violations(repeated), 0, "the first request did not arrive");
+  assert.equal(violations(lost, repeated, { ...repeated, call: 4, return: 5 }), 0);
+  const again = rotate(1, {}, [4, 5], { customerId: "c" });
+  assert.equal(violations(lost, repeated, again, { ...repeated, call: 6, return: 7 }), 1, "the id is retired");
+  assert.equal(violations(rotate(0, {}, [0, 1]), write("s", { agentId: "a" }, [2, 3])), 1);
+});
+
+test("a retired id says nothing about the visit of its session", () => {
+  const holder = rotate(0, { visitId: "v" }, [0, 1]);
+  const gone = { ...read("s", {}, [2, 3]), response: absent };
+  assert.equal(violations(holder, gone, refused("t", { visitId: "v" }, "visitId", [4, 5])), 0);
+  assert.equal(violations(holder, gone, write("t", { visitId: "v" }, [4, 5])), 1);
 });
 
 const failover = { from: 100, to: 200 };

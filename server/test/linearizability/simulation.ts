@@ -11,8 +11,10 @@ import type { SessionResponse } from "./session-model.ts";
 
 /** A planned request; times are relative to the previous one. */
 export interface Draft {
-  readonly operation: Event["operation"];
+  readonly operation: Exclude<Event["operation"], "repeat">;
   readonly session: number;
+  /** Generation of the id that the client uses; 0 for a create. */
+  readonly generation: number;
   readonly ids: Identity;
   readonly after: number;
   readonly untilEffect: number;
@@ -27,8 +29,9 @@ const delay = fc.integer({ min: 1, max: 40 });
 /** Generates drafts with many conflicts: few sessions, few values, few visits, and much overlap. */
 export const drafts: fc.Arbitrary<Draft[]> = fc.array(
   fc.record({
-    operation: fc.constantFrom<Event["operation"][]>("create", "create", "associate", "retrieve", "end"),
+    operation: fc.constantFrom<Draft["operation"][]>("create", "create", "associate", "rotate", "retrieve", "end"),
     session: fc.integer({ min: 0, max: 3 }),
+    generation: fc.constantFrom(0, 0, 0, 1, 2),
     ids: fc
       .record({ customerId: value, visitId: value, globalVisitId: value })
       .map((given) => ({ ...noIdentity, ...given })),
@@ -41,10 +44,11 @@ export const drafts: fc.Arbitrary<Draft[]> = fc.array(
 );
 
 /** Faults that a simulated system can have. */
-export const faults = ["lost change", "stale read", "changed id", "resurrection", "shared visit"];
+export const faults = ["lost change", "stale read", "changed id", "resurrection", "shared visit", "two ids", "leak"];
 
 interface Stored {
   ids: Identity;
+  generation: number;
   over: boolean;
 }
 
@@ -66,8 +70,9 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
     const isCreated = draft.operation !== "create" || (isKnown && answer.kind === "session");
     events.push({
       operation: draft.operation,
+      generation: draft.operation === "create" ? 0 : draft.generation,
       session: isCreated ? session : undefined,
-      ids: draft.operation === "create" || draft.operation === "associate" ? draft.ids : noIdentity,
+      ids: draft.operation === "retrieve" || draft.operation === "end" ? noIdentity : draft.ids,
       response: isKnown ? answer : { kind: "unknown" },
       call,
       return: isKnown ? effect + draft.untilResponse : Number.POSITIVE_INFINITY,
@@ -76,14 +81,22 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   return events;
 }
 
-function apply(sessions: Map<string, Stored>, id: string, { operation, ids }: Draft, fault?: string): SessionResponse {
-  const session = sessions.get(id) ?? { ids: noIdentity, over: false };
+function apply(sessions: Map<string, Stored>, id: string, draft: Draft, fault?: string): SessionResponse {
+  const { operation, ids } = draft;
+  const session = sessions.get(id) ?? { ids: noIdentity, generation: 0, over: false };
+  const generation = operation === "create" ? 0 : draft.generation;
   if (session.over && fault !== "resurrection") return { kind: "absent" };
+  if (operation === "retrieve" && generation < session.generation) {
+    return { kind: "session", ids: fault === "leak" ? session.ids : noIdentity, generation };
+  }
+  if (generation !== session.generation && fault !== "two ids") return { kind: "absent" };
   if (operation === "end") {
     sessions.set(id, { ...session, over: true });
     return { kind: "ended" };
   }
-  if (operation === "retrieve") return { kind: "session", ids: fault === "stale read" ? noIdentity : session.ids };
+  if (operation === "retrieve") {
+    return { kind: "session", ids: fault === "stale read" ? noIdentity : session.ids, generation: session.generation };
+  }
   const clash = idFields.find(
     (field) => ids[field] !== null && session.ids[field] !== null && ids[field] !== session.ids[field],
   );
@@ -98,6 +111,7 @@ function apply(sessions: Map<string, Stored>, id: string, { operation, ids }: Dr
       return [field, fault === "changed id" ? (given ?? own) : (own ?? given)];
     }),
   ) as unknown as Identity;
-  if (fault !== "lost change") sessions.set(id, { ids: merged, over: false });
-  return { kind: "session", ids: merged };
+  const next = session.generation + (operation === "rotate" ? 1 : 0);
+  if (fault !== "lost change") sessions.set(id, { ids: merged, generation: next, over: false });
+  return { kind: "session", ids: merged, generation: next };
 }

@@ -30,6 +30,8 @@ export interface Caller extends Disposable {
   create(ids?: GivenIds): Promise<TimedResponse>;
   retrieve(sessionId: string): Promise<TimedResponse>;
   associate(sessionId: string, ids: GivenIds): Promise<TimedResponse>;
+  /** Associates ids, if any, and gives the session a new id. The idempotency key allows to repeat the request. */
+  rotate(sessionId: string, ids: GivenIds, key?: string): Promise<TimedResponse>;
   get(path: string): Promise<TimedResponse>;
 }
 
@@ -39,11 +41,13 @@ const TIMEOUT_MS = 30_000;
 export function createCaller(url: string, connections = 32): Caller {
   // Without a timeout of its own, the agent ignores how long the server keeps idle connections.
   const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: TIMEOUT_MS });
-  const send = (method: string, path: string, ids: GivenIds = {}) => exchange(agent, url, method, path, ids);
+  const send = (method: string, path: string, ids: GivenIds = {}, more?: Rotation) =>
+    exchange(agent, url + path, { method, ids, ...more });
   return {
     create: (ids) => send("PUT", "/sessions/new", ids),
     retrieve: (sessionId) => send("GET", `/sessions/${sessionId}`),
     associate: (sessionId, ids) => send("POST", `/sessions/${sessionId}`, ids),
+    rotate: (sessionId, ids, key) => send("POST", `/sessions/${sessionId}`, ids, { rotate: true, key }),
     get: (path) => send("GET", path),
     [Symbol.dispose]: () => agent.destroy(),
   };
@@ -56,17 +60,25 @@ export function unavailable(answer: Answer): Problem {
   return problem;
 }
 
-function exchange(agent: Agent, url: string, method: string, path: string, ids: GivenIds): Promise<TimedResponse> {
-  const { agentId, customerId, ...visit } = ids;
-  const headers: Record<string, string> = {};
+/** The additional parts of a request that rotates the session. */
+interface Rotation {
+  readonly rotate: true;
+  readonly key: string | undefined;
+}
+
+type Sent = Partial<Rotation> & { readonly method: string; readonly ids: GivenIds };
+
+function exchange(agent: Agent, url: string, { method, ids, rotate, key }: Sent): Promise<TimedResponse> {
+  const { agentId, customerId, ...visit } = { ...ids, ...(rotate && { rotate }) };
+  const headers: Record<string, string> = key === undefined ? {} : { "idempotency-key": key };
   if (agentId !== undefined) headers.gkc_agentId = agentId;
   if (customerId !== undefined) headers.gkc_customerId = customerId;
   const body = Object.keys(visit).length === 0 ? undefined : JSON.stringify(visit);
   if (body !== undefined) headers["content-type"] = "application/json";
   const start = performance.now();
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(new NoResponse(`${method} ${path}: ${error.message}`));
-    const sent = request(url + path, { method, agent, headers, timeout: TIMEOUT_MS }, (response) => {
+    const fail = (error: Error) => reject(new NoResponse(`${method} ${url}: ${error.message}`));
+    const sent = request(url, { method, agent, headers, timeout: TIMEOUT_MS }, (response) => {
       read(response).then(
         (text) =>
           resolve({
