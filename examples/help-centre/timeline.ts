@@ -48,6 +48,8 @@ export function timeOf(entry: TimelineEntry): string {
 function partsOf(entries: readonly TimelineEntry[]): readonly Part[] {
   const parts: { customerId: string | null; beginning: LifeEntry | null; all: TimelineEntry[] }[] = [];
   for (const entry of entries) {
+    // The sign-in, which gave the session its new id, is shown already.
+    if (entry.type === "rotated") continue;
     const current = parts.at(-1);
     if (current !== undefined && current.customerId === entry.customerId) current.all.push(entry);
     else if (entry.type === "request") parts.push({ customerId: entry.customerId, beginning: null, all: [entry] });

@@ -72,8 +72,7 @@ ${entries.map(line)}</ol>
 function line(entry: TimelineEntry): Content {
   if (entry.type !== "request") {
     const ids = Object.keys(entry.ids).join(", ");
-    const event = entry.type === "rotated" ? "The session got a new id" : `Session ${entry.type}`;
-    return html`<li class="moment">${clock(timeOf(entry))}<p><strong>${event}</strong> ${ids}</p></li>\n`;
+    return html`<li class="moment">${clock(timeOf(entry))}<p><strong>Session ${entry.type}</strong> ${ids}</p></li>\n`;
   }
   const { method, path, status, durationMs, service } = entry;
   const isBrowsers = service === "browser";

@@ -84,7 +84,6 @@ test("a visit in two tabs, before and after the sign-in, is one timeline", async
     "Anonymous visitor": anonymousPart,
     "Recognized as Mei Tanaka": [
       "Signed in as Mei Tanaka",
-      "The session got a new id",
       "Sent the sign-in help-centre",
       "Looked at this visit help-centre",
     ],
