@@ -19,8 +19,8 @@ export type Identity = { readonly [Name in IdName]: string | null };
 export type SessionState = "anonymous" | "recognized";
 
 /**
- * The response to creating, retrieving and updating a session. No member is ever missing. Times are ISO 8601 in UTC
- * with milliseconds.
+ * The response to creating, retrieving and updating a session. Only `profile` and `label` may be missing. Times are ISO
+ * 8601 in UTC with milliseconds.
  */
 export interface SessionInfo extends Identity {
   /** 40 URL-safe characters that the server chooses. */
@@ -29,15 +29,19 @@ export interface SessionInfo extends Identity {
   readonly createdAt: string;
   readonly lastActiveAt: string;
   readonly expiresAt: string;
+  /** Name of the session's profile, if it has one. */
+  readonly profile?: string;
+  /** The text by which people recognize the session, if it has one. */
+  readonly label?: string;
 }
 
 /** The request body for creating and updating a session. Unknown members are ignored. */
 export type SessionBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null } & {
   /** Only for updating: whether the session gets a new id (contract.md#rule-9). */
   readonly rotate?: boolean | undefined;
-  /** Name of the profile whose lifetimes count from now on (rule 10 of the contract). */
+  /** Name of the profile whose lifetimes count from now on (contract.md#rule-10). */
   readonly profile?: string | undefined;
-  /** A text by which people recognize the session, up to 128 characters (rule 11 of the contract). */
+  /** A text by which people recognize the session, up to 128 characters (contract.md#rule-11). */
   readonly label?: string | undefined;
 };
 
@@ -150,6 +154,8 @@ export interface SessionList {
  */
 export interface EndRequest extends Readonly<Partial<Record<IdName, string | undefined>>> {
   readonly state?: SessionState | undefined;
+  /** Selects sessions with exactly this label. */
+  readonly label?: string | undefined;
   /** Selects sessions that were created at this time or later: ISO 8601 with a time zone, or Unix ms. */
   readonly since?: string | number | undefined;
   /** Selects sessions that were created before this time. */

@@ -15,9 +15,9 @@ export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
 /** Members of a session besides its ids. */
 export interface SessionOptions {
-  /** Name of a profile of the server's configuration, whose lifetimes count from now on (rule 10 of the contract). */
+  /** Name of a profile of the server's configuration, whose lifetimes count from now on (contract.md#rule-10). */
   readonly profile?: string | undefined;
-  /** A text by which people recognize the session, such as "Firefox on Windows" (rule 11 of the contract). */
+  /** A text by which people recognize the session, such as "Firefox on Windows" (contract.md#rule-11). */
   readonly label?: string | undefined;
 }
 

@@ -28,6 +28,7 @@ const retentionSettings: readonly SettingName[] = [
   "anonymousLifetime",
   "recognizedIdle",
   "recognizedLifetime",
+  "profiles",
   "maxRecords",
   "retention",
   "redisPrefix",

@@ -1,10 +1,18 @@
 import { InvalidArgumentError } from "commander";
 import { faultOfStoredId } from "../session/caller-ids.ts";
+import { faultOfLabel } from "../session/traits.ts";
 
 /** Parses an id. Refuses an empty id, because the command would then apply to more sessions than intended. */
 export function idOf(text: string): string {
   const fault = text === "" ? "is empty" : faultOfStoredId(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);
+  return text;
+}
+
+/** Parses a label. Refuses an empty one, for the same reason. */
+export function labelOf(text: string): string {
+  const fault = text === "" ? "is empty" : faultOfLabel(text);
+  if (fault !== undefined) throw new InvalidArgumentError(`The label ${fault}.`);
   return text;
 }
 

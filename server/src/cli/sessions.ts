@@ -113,8 +113,11 @@ function sessionTable(views: readonly SessionView[]): string {
     terminalSafe(session.visitId),
     timeText(session.createdAt),
     timeText(session.expiresAt),
+    terminalSafe(session.profile),
+    terminalSafe(session.label),
   ]);
-  return table([["HANDLE", "STATUS", "CUSTOMER", "AGENT", "VISIT", "CREATED", "EXPIRES"], ...rows]);
+  const titles = ["HANDLE", "STATUS", "CUSTOMER", "AGENT", "VISIT", "CREATED", "EXPIRES", "PROFILE", "LABEL"];
+  return table([titles, ...rows]);
 }
 
 function totalText(total: number): string {
@@ -215,5 +218,7 @@ function sessionJson({ session, status }: SessionView) {
     createdAt: timeText(session.createdAt),
     lastActiveAt: timeText(session.lastActiveAt),
     expiresAt: timeText(session.expiresAt),
+    ...(session.profile === null ? {} : { profile: session.profile }),
+    ...(session.label === null ? {} : { label: session.label }),
   };
 }

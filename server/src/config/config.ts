@@ -67,6 +67,7 @@ export function configOf(values: Values) {
     anonymousLifetime,
     recognizedIdle,
     recognizedLifetime,
+    profiles,
     ...others
   } = parseValues(values);
   const tokens: TokenConfig = {
@@ -107,6 +108,7 @@ export function configOf(values: Values) {
     lifetimes: {
       anonymous: { idle: anonymousIdle, total: anonymousLifetime },
       recognized: { idle: recognizedIdle, total: recognizedLifetime },
-    } satisfies Lifetimes,
+      profiles,
+    } as Lifetimes,
   };
 }

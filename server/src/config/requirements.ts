@@ -1,5 +1,6 @@
 import { type AddressRange, isInRanges, parseRange } from "../network/addresses.ts";
 import type { ConfigFault } from "./faults.ts";
+import { type Profile, parseProfile } from "./profiles.ts";
 import { type SettingName, settingNames, settingOf, textOf, type Values, variableOf } from "./settings.ts";
 import type { Sources } from "./source.ts";
 import { formatDuration, isLoopback, parseDuration } from "./values.ts";
@@ -154,7 +155,7 @@ function* ofAssertions({ values, isSet }: Given): Found {
 
 /** Refuses cookies that browsers drop (RFC 6265bis, section 4.1.3), and cookies that outlive every session. */
 function* ofCookie({ values }: Given): Found {
-  const { cookieName = "", cookieDomain, cookieHttpOnly, cookieMaxAge, recognizedLifetime } = values;
+  const { cookieName = "", cookieDomain, cookieHttpOnly, cookieMaxAge, recognizedLifetime, profiles } = values;
   if (cookieDomain && /^__Host-/i.test(cookieName)) {
     yield [
       "cookieDomain",
@@ -168,10 +169,14 @@ function* ofCookie({ values }: Given): Found {
     ];
   }
   const maxAge = parseDuration(cookieMaxAge ?? "none") ?? 0;
-  if (recognizedLifetime !== undefined && maxAge > recognizedLifetime) {
+  if (recognizedLifetime === undefined || profiles === undefined) return;
+  const ofProfiles = profiles.map((text) => (parseProfile(text) as Profile)[1].total);
+  const longest = Math.max(recognizedLifetime, ...ofProfiles);
+  if (maxAge > longest) {
+    const limit = longest === recognizedLifetime ? "recognizedLifetime" : "the longest of profiles";
     yield [
       "cookieMaxAge",
-      `${cookieMaxAge} is longer than any session lives (recognizedLifetime is ${formatDuration(recognizedLifetime)}): make it at most that, or set recognizedLifetime higher`,
+      `${cookieMaxAge} is longer than any session lives (${limit} is ${formatDuration(longest)}): make it at most that, or set recognizedLifetime higher`,
     ];
   }
 }

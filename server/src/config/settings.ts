@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type AddressRange, parseRange } from "../network/addresses.ts";
 import { type BasePath, parseBasePath, repeatedPaths } from "./base-path.ts";
 import { count, duration, type Kind, listOf, orNull, printable, rate, refusing, text, trimmed, word } from "./kinds.ts";
+import { type Profile, parseProfile, repeatedProfiles } from "./profiles.ts";
 import { allowedStoreUrls, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 import {
   faultOfAlgorithm,
@@ -334,7 +335,7 @@ export const settings = {
       // Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis, section 5.5).
       return raw === "none" || (isWhole && milliseconds <= 400 * DAY);
     }),
-    allowed: "none, or a duration in whole seconds, 1s to 400d, up to recognizedLifetime",
+    allowed: "none, or a duration in whole seconds, 1s to 400d, up to recognizedLifetime or the longest of profiles",
     placeholder: "duration",
     parse: (raw: string) => parseDuration(raw) ?? null,
     default: "none",
@@ -376,6 +377,20 @@ export const settings = {
     ...count(1, 1_000_000),
     default: "10000",
     description: "Recorded requests that a session keeps; the oldest are removed and counted",
+  },
+  profiles: {
+    schema: listOf(refusing(z.string(), parseProfile)).superRefine((texts, context) => {
+      for (const name of repeatedProfiles(texts)) {
+        context.addIssue({ code: "custom", message: `the profile ${name} is in it twice` });
+      }
+    }),
+    allowed: "profiles such as remember=30d/90d (a name, the idle time and the lifetime), each name once",
+    placeholder: "profile",
+    parse: (profiles: string[]) => new Map(profiles.map((profile) => parseProfile(profile) as Profile)),
+    isList: true,
+    default: "",
+    description:
+      "Lifetimes that a session can be given by name, such as remember=30d/90d: it expires 30 days after its last use, and 90 days after its creation at the latest",
   },
   retention: {
     ...duration("1s", "3650d", ", such as 14d"),

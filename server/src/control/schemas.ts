@@ -27,6 +27,7 @@ const identity = fields(text.nullable(), ...idFields);
 const session = z.object({
   ...identity,
   ...fields(number, "generation", "createdAt", "lastActiveAt", "expiresAt"),
+  ...fields(text.nullable(), "profile", "label"),
   handle: text,
   ended: z.boolean(),
 }) satisfies z.ZodType<Session>;
@@ -63,6 +64,7 @@ export const timeline = z.object({
 
 export const sessionFilter = z.object({
   ...identity,
+  label: text.nullable(),
   ...fields(number.nullable(), "since", "until"),
   state: z.enum(["anonymous", "recognized"]).nullable(),
   live: z.boolean().nullable(),

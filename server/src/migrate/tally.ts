@@ -98,8 +98,9 @@ export function createTally(times: TallyTimes): Tally {
 }
 
 function factsOf(session: Session): unknown[] {
-  const { handle, generation, lastActiveAt, expiresAt, ended } = session;
-  return [handle, generation, lastActiveAt, expiresAt, ended, ...idFields.map((field) => session[field])];
+  const { handle, generation, lastActiveAt, expiresAt, ended, profile, label } = session;
+  const ids = idFields.map((field) => session[field]);
+  return [handle, generation, lastActiveAt, expiresAt, ended, ...ids, profile, label];
 }
 
 function partsOf(record: RequestRecord): unknown[] {

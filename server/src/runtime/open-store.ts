@@ -9,6 +9,7 @@ import { type ServiceEvents, SessionService } from "../services/sessions.ts";
 import { Refusal } from "../session/errors.ts";
 import { createBunHmac } from "../session/hmac-bun.ts";
 import { createIdIssuer, type IdIssuer, type SigningSecret } from "../session/id.ts";
+import { longestLife } from "../session/lifetime.ts";
 import { createLogHash } from "../session/log-hash.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { StoreEngine } from "../store/ports/engine.ts";
@@ -118,8 +119,7 @@ function assertionsOf(
 
 function admissionOf(store: StoreEngine, { maxSessionsPerCustomer, lifetimes }: Config): SessionAdmission {
   if (maxSessionsPerCustomer === 0) return store;
-  const longestLife = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total);
-  return withQuota(store, { sessions: maxSessionsPerCustomer, longestLife });
+  return withQuota(store, { sessions: maxSessionsPerCustomer, longestLife: longestLife(lifetimes) });
 }
 
 /** Maximum time (ms) that a start waits for Redis. */

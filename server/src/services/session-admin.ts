@@ -182,13 +182,13 @@ async function endBatch(
   return { sessions: count, next };
 }
 
-/** Formats a filter for the audit trail: times as ISO 8601, ids as hashes, because ids may have to be erased. */
+/** Formats a filter for the audit trail: times as ISO 8601, ids and label as hashes, which need not be erased. */
 function redactedFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
-  const ids: readonly string[] = idFields;
+  const hashed: readonly string[] = [...idFields, "label"];
   const given = Object.entries(filter).filter(([, value]) => value !== null);
   return Object.fromEntries(
     given.map(([name, value]) => {
-      if (ids.includes(name)) return [name, hash(String(value))];
+      if (hashed.includes(name)) return [name, hash(String(value))];
       const isTime = name === "since" || name === "until";
       return [name, isTime ? new Date(Number(value)).toISOString() : value];
     }),

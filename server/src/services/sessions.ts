@@ -4,8 +4,9 @@ import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/i
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { isReached, isWithin, type Scope } from "../session/permissions.ts";
 import type { RequestRecord } from "../session/record.ts";
-import { hasNoIds, type Identity, isLive, isRecognized, noIdentity, type Session } from "../session/session.ts";
+import { hasNoIds, type Identity, isBare, isLive, isRecognized, noIdentity, type Session } from "../session/session.ts";
 import { type RecordPage, wasUnowned } from "../session/timeline.ts";
+import { hasTraits, noTraits, type Traits } from "../session/traits.ts";
 import type { IdempotencyStore, Replay } from "../store/ports/idempotency.ts";
 import type { RecordPageRequest, RecordStore } from "../store/ports/records.ts";
 import type { AssociationResult, SessionStore } from "../store/ports/sessions.ts";
@@ -52,6 +53,8 @@ export interface Idempotent<Result> {
 export interface Update {
   /** Ids to associate; `null` for an id that is not given. */
   readonly ids: Identity;
+  /** Traits to replace; `null` for one that is not given. */
+  readonly traits: Traits;
   /** Whether the session gets its next id (contract.md#rule-9). The setting may rotate it even if this is false. */
   readonly rotate: boolean;
   /** Returns the idempotency key of the request, if it has one. Called only if the session is to get its next id. */
@@ -74,7 +77,7 @@ export class RetiredSession {
   readonly session: Session;
 
   constructor(session: Session, generation: number) {
-    this.session = { ...session, ...noIdentity, generation };
+    this.session = { ...session, ...noIdentity, ...noTraits, generation };
   }
 }
 
@@ -118,6 +121,8 @@ function whenReady<Value, Result>(
  * promise only if it must wait for the store. All methods refuse with `unavailable` if the store cannot be used.
  */
 export class SessionService {
+  /** The names of the configured profiles (contract.md#rule-10). */
+  readonly profiles: readonly string[];
   readonly #store: ServiceParts["store"];
   readonly #admission: SessionAdmission;
   readonly #ids: ServiceParts["ids"];
@@ -131,6 +136,7 @@ export class SessionService {
   readonly #inProgress = new Set<string>();
 
   constructor(parts: ServiceParts) {
+    this.profiles = [...(parts.lifetimes.profiles?.keys() ?? [])];
     this.#store = parts.store;
     this.#admission = parts.admission ?? parts.store;
     this.#ids = parts.ids;
@@ -141,12 +147,12 @@ export class SessionService {
   }
 
   /**
-   * Creates a session. A session without ids is not stored (contract.md#rule-8). A session with ids is durable when the
-   * promise is fulfilled (contract.md#rule-7). Refuses with `already-exists` (contract.md#rule-2).
+   * Creates a session. A session without ids and traits is not stored (contract.md#rule-8). Any other session is durable
+   * when the promise is fulfilled (contract.md#rule-7). Refuses with `already-exists` (contract.md#rule-2).
    */
-  create(ids: Identity): MaybePromise<OpenedSession> {
-    if (!hasNoIds(ids)) return this.#insert(ids).then(({ opened }) => opened);
-    const opened = this.#newSession(ids, this.#clock());
+  create(ids: Identity, traits = noTraits): MaybePromise<OpenedSession> {
+    if (!hasNoIds(ids) || hasTraits(traits)) return this.#insert(ids, traits).then(({ opened }) => opened);
+    const opened = this.#newSession(ids, traits, this.#clock());
     this.#events.created();
     return opened;
   }
@@ -156,8 +162,8 @@ export class SessionService {
    * response of the first request. Refuses as `create` does, and also with `request-under-way` and
    * `idempotency-key-reused`.
    */
-  createOnce(ids: Identity, request: Idempotent<OpenedSession>): Promise<string> {
-    return this.#once(request.key, async () => (await this.#insert(ids, request)).response);
+  createOnce(ids: Identity, request: Idempotent<OpenedSession>, traits = noTraits): Promise<string> {
+    return this.#once(request.key, async () => (await this.#insert(ids, traits, request)).response);
   }
 
   /**
@@ -197,12 +203,13 @@ export class SessionService {
   }
 
   /**
-   * Associates ids with a session, or rotates its id, or both (contract.md#rule-1, contract.md#rule-2,
-   * contract.md#rule-5 and contract.md#rule-9). Refuses with `nothing-to-associate`, `session-not-found`,
-   * `already-exists` and `rotation-limit`, and because of the idempotency key as `createOnce` does.
+   * Associates ids with a session, replaces those of its traits that are given, or rotates its id, or several of these
+   * (contract.md#rule-1, contract.md#rule-2, contract.md#rule-5 and contract.md#rule-9). Refuses with
+   * `nothing-to-associate`, `session-not-found`, `already-exists` and `rotation-limit`, and because of the idempotency
+   * key as `createOnce` does.
    */
   async update(id: string, update: Update, scope: Scope): Promise<OpenedSession> {
-    if (hasNoIds(update.ids) && !update.rotate) {
+    if (hasNoIds(update.ids) && !hasTraits(update.traits) && !update.rotate) {
       const opened = await this.#openUnchanged(id, scope);
       throw new Refusal({ code: opened === undefined ? "session-not-found" : "nothing-to-associate" });
     }
@@ -211,19 +218,16 @@ export class SessionService {
     return opened;
   }
 
-  /**
-   * Does the same as `update` with at least one id or with `rotate`, but returns `undefined` instead of
-   * `session-not-found`.
-   */
+  /** Does the same as `update` with some content, but returns `undefined` instead of `session-not-found`. */
   async updateIfLive(id: string, update: Update, scope: Scope): Promise<OpenedSession | undefined> {
     const verified = this.#ids.verify(id);
     if (verified === undefined) return undefined;
-    const { ids } = update;
+    const { ids, traits } = update;
     const mayRotateUnasked = this.#rotation.rotateOnRecognition === "always" && isRecognized(ids);
     if (update.rotate || (mayRotateUnasked && (await this.#isRotatedByRecognition(verified)))) {
       return this.#rotate(verified, update, scope);
     }
-    const result = await this.#admission.associate({ ...verified, ids, scope, now: this.#clock() });
+    const result = await this.#admission.associate({ ...verified, ids, traits, scope, now: this.#clock() });
     if (result.outcome !== "associated") return refusedAssociation(result);
     this.#events.associated();
     return { id, session: result.session };
@@ -315,19 +319,20 @@ export class SessionService {
     return page === undefined || isImplicit(page) ? undefined : named;
   }
 
-  #newSession(ids: Identity, now: number): OpenedSession {
+  #newSession(ids: Identity, traits: Traits, now: number): OpenedSession {
     const { id, handle, createdAt } = this.#ids.issue(now);
-    return { id, session: newSession(handle, createdAt, ids, this.#lifetimes) };
+    return { id, session: newSession(handle, createdAt, ids, this.#lifetimes, traits) };
   }
 
   /** Stores a new session and, if `request` is given, its response. A replay returns the first response. */
   async #insert(
     ids: Identity,
+    traits: Traits,
     request?: Idempotent<OpenedSession>,
   ): Promise<{ readonly opened: OpenedSession; readonly response: string }> {
     for (let attempt = 1; attempt <= MAX_ID_ATTEMPTS; attempt++) {
       const now = this.#clock();
-      const opened = this.#newSession(ids, now);
+      const opened = this.#newSession(ids, traits, now);
       const response = request?.response(opened) ?? "";
       const result = await this.#admission.create(
         opened.session,
@@ -426,14 +431,14 @@ export class SessionService {
 
   /** Associates ids and rotates the session's id in one step. A repetition gets the id that the first request got. */
   #rotate(verified: VerifiedId, update: Update, scope: Scope): Promise<OpenedSession | undefined> {
-    const { ids } = update;
+    const { ids, traits } = update;
     const key = update.key?.();
     const carryOut = async () => {
       const now = this.#clock();
       const id = this.#ids.sign(verified.handle, verified.generation + 1, now);
       const idempotent = key && { key: key.key, fingerprint: key.fingerprint, response: id };
       const result = await this.#admission.associate({
-        ...{ ...verified, ids, scope, now, rotate: true },
+        ...{ ...verified, ids, traits, scope, now, rotate: true },
         ...(idempotent && { idempotent }),
       });
       switch (result.outcome) {
@@ -482,7 +487,7 @@ function handleIfAllowed({ text, allowsHandle }: SessionName): NamedSession | un
 /** Returns whether nothing is stored about the session of this page, so that it exists only in its handle. */
 function isImplicit({ life: { session }, total }: RecordPage): boolean {
   const { generation, createdAt, lastActiveAt, ended } = session;
-  return total === 0 && hasNoIds(session) && generation === 0 && lastActiveAt === createdAt && !ended;
+  return total === 0 && isBare(session) && generation === 0 && lastActiveAt === createdAt && !ended;
 }
 
 /** Returns the stored response of a replay. Refuses with `idempotency-key-reused`. */

@@ -2,6 +2,7 @@ import { type IdField, idFields } from "./fields.ts";
 import { MAX_GENERATION } from "./id.ts";
 import { expiryOf, isRenewalDue, type Lifetimes, renewed } from "./lifetime.ts";
 import { type Identity, identityOf, type Session } from "./session.ts";
+import { noTraits, type Traits } from "./traits.ts";
 
 /** The result of associating ids with a session. */
 export type Association =
@@ -16,8 +17,9 @@ export type Association =
 
 /**
  * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ids, and
- * changes nothing if an id differs. With `rotate` the session also gets the next generation (contract.md#session-ids). The
- * store checks that no other session has the same visit (contract.md#rule-2).
+ * changes nothing if an id differs. With `rotate` the session also gets the next generation (contract.md#rule-9). `given`
+ * replaces profile and label; `null` leaves them as they are (contract.md#rule-10, contract.md#rule-11). The store checks
+ * that no other session has the same visit (contract.md#rule-2).
  */
 export function associate(
   session: Session,
@@ -25,20 +27,28 @@ export function associate(
   now: number,
   lifetimes: Lifetimes,
   rotate = false,
+  given: Traits = noTraits,
 ): Association {
   const field = conflictingField(session, ids);
   if (field !== undefined) return { outcome: "conflict", field };
   if (rotate && session.generation === MAX_GENERATION) return { outcome: "rotation-limit" };
-  if (!rotate && addsNothing(session, ids)) {
+  if (!rotate && addsNothing(session, ids) && keepsTraits(session, given)) {
     return isRenewalDue(session, now, lifetimes)
       ? { outcome: "changed", session: renewed(session, now, lifetimes) }
       : { outcome: "unchanged", session };
   }
   const merged = identityOf((name) => session[name] ?? ids[name]);
   const lastActiveAt = Math.max(session.lastActiveAt, now);
-  const expiresAt = expiryOf(merged, session.createdAt, lastActiveAt, lifetimes);
-  const generation = session.generation + (rotate ? 1 : 0);
-  return { outcome: "changed", session: { ...session, ...merged, generation, lastActiveAt, expiresAt } };
+  const next = {
+    ...session,
+    ...merged,
+    generation: session.generation + (rotate ? 1 : 0),
+    profile: given.profile ?? session.profile,
+    label: given.label ?? session.label,
+    lastActiveAt,
+  };
+  const expiresAt = expiryOf(next, session.createdAt, lastActiveAt, lifetimes);
+  return { outcome: "changed", session: { ...next, expiresAt } };
 }
 
 function conflictingField(session: Identity, ids: Identity): IdField | undefined {
@@ -47,4 +57,11 @@ function conflictingField(session: Identity, ids: Identity): IdField | undefined
 
 function addsNothing(session: Identity, ids: Identity): boolean {
   return idFields.every((field) => ids[field] === null || session[field] !== null);
+}
+
+function keepsTraits(session: Traits, given: Traits): boolean {
+  return (
+    (given.profile === null || given.profile === session.profile) &&
+    (given.label === null || given.label === session.label)
+  );
 }

@@ -10,6 +10,7 @@
  */
 
 import { type Identity, isRecognized, noIdentity, type Session, sessionOf } from "./session.ts";
+import { noTraits, type Traits } from "./traits.ts";
 
 /** The times after which a session expires, in milliseconds (contract.md#rule-6). */
 export interface Lifetime {
@@ -22,25 +23,51 @@ export interface Lifetime {
 export interface Lifetimes {
   readonly anonymous: Lifetime;
   readonly recognized: Lifetime;
+  /** The lifetimes of the profiles by name (contract.md#rule-10). Without it there are no profiles. */
+  readonly profiles?: ReadonlyMap<string, Lifetime>;
 }
+
+/** The members of a session that decide on its lifetime. */
+type LifetimeFacts = Pick<Session, "agentId" | "customerId" | "profile">;
 
 /** The part of the idle time that must have passed before a renewal is stored (contract.md#rule-6). */
 const RENEWAL_PART = 1 / 10;
 
-function lifetimeOf(ids: Identity, lifetimes: Lifetimes): Lifetime {
-  return isRecognized(ids) ? lifetimes.recognized : lifetimes.anonymous;
+/** Returns the lifetime of a session. A profile that is no longer configured counts like none. */
+function lifetimeOf(session: LifetimeFacts, lifetimes: Lifetimes): Lifetime {
+  const ofProfile = session.profile === null ? undefined : lifetimes.profiles?.get(session.profile);
+  return ofProfile ?? (isRecognized(session) ? lifetimes.recognized : lifetimes.anonymous);
 }
 
-/** Returns the time at which a session with these ids expires if it is not used after `lastActiveAt`. */
-export function expiryOf(ids: Identity, createdAt: number, lastActiveAt: number, lifetimes: Lifetimes): number {
-  const { idle, total } = lifetimeOf(ids, lifetimes);
+/** Returns the longest total lifetime of any session (ms). */
+export function longestLife({ anonymous, recognized, profiles }: Lifetimes): number {
+  const ofProfiles = [...(profiles?.values() ?? [])].map(({ total }) => total);
+  return Math.max(anonymous.total, recognized.total, ...ofProfiles);
+}
+
+/** Returns the time at which such a session expires if it is not used after `lastActiveAt`. */
+export function expiryOf(
+  session: LifetimeFacts,
+  createdAt: number,
+  lastActiveAt: number,
+  lifetimes: Lifetimes,
+): number {
+  const { idle, total } = lifetimeOf(session, lifetimes);
   return Math.min(lastActiveAt + idle, createdAt + total);
 }
 
-/** Returns a session that begins at `createdAt` with `ids`. */
-export function newSession(handle: string, createdAt: number, ids: Identity, lifetimes: Lifetimes): Session {
-  const expiresAt = expiryOf(ids, createdAt, createdAt, lifetimes);
-  return sessionOf({ handle, generation: 0, createdAt, lastActiveAt: createdAt, expiresAt, ended: false }, ids);
+/** Returns a session that begins at `createdAt` with `ids` and `traits`. */
+export function newSession(
+  handle: string,
+  createdAt: number,
+  ids: Identity,
+  lifetimes: Lifetimes,
+  { profile, label }: Traits = noTraits,
+): Session {
+  const { agentId, customerId } = ids;
+  const expiresAt = expiryOf({ agentId, customerId, profile }, createdAt, createdAt, lifetimes);
+  const times = { createdAt, lastActiveAt: createdAt, expiresAt };
+  return sessionOf({ handle, generation: 0, ...times, ended: false, profile, label }, ids);
 }
 
 /** Returns the session that exists only in its id: anonymous, never used, not stored (contract.md#rule-8). */

@@ -10,8 +10,8 @@ export interface RetentionPolicy {
 
 /**
  * Returns the time (Unix ms) until which a store keeps a session. A session with data stays for the retention after it
- * has expired. Every session stays at least for the lifetime of an implicit session: if it were removed earlier, its id
- * would count as an unused anonymous session again.
+ * has expired; a profile and a label are no such data. Every session stays at least for the lifetime of an implicit
+ * session: if it were removed earlier, its id would count as an unused anonymous session again.
  */
 export function purgeAfter(session: Session, hasRecords: boolean, policy: RetentionPolicy): number {
   const { anonymous } = policy.lifetimes;

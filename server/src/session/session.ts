@@ -1,4 +1,5 @@
 import type { IdField } from "./fields.ts";
+import { hasTraits, type Traits } from "./traits.ts";
 
 /** The ids of a session; `null` stands for a missing one. */
 export type Identity = Readonly<Record<IdField, string | null>>;
@@ -24,7 +25,7 @@ export const noIdentity = identityOf(() => null);
  * Once one of the ids in `Identity` is set, it never changes (contract.md#rule-1). Renewals and associations set
  * `expiresAt`, so a change of the configured lifetimes affects a session from its next renewal on.
  */
-export interface Session extends Identity {
+export interface Session extends Identity, Traits {
   /** Names the session: the first 24 characters of its id (`id.ts`). Nobody can open the session with it. */
   readonly handle: string;
   /** The generation of the id that opens the session (contract.md#session-ids). */
@@ -39,7 +40,7 @@ export interface Session extends Identity {
 
 /** Returns a session with these ids. */
 export function sessionOf(
-  { handle, generation, createdAt, lastActiveAt, expiresAt, ended }: Omit<Session, IdField>,
+  { handle, generation, createdAt, lastActiveAt, expiresAt, ended, profile, label }: Omit<Session, IdField>,
   { agentId, customerId, visitId, globalVisitId }: Identity,
 ): Session {
   return {
@@ -53,6 +54,8 @@ export function sessionOf(
     customerId,
     visitId,
     globalVisitId,
+    profile,
+    label,
   };
 }
 
@@ -61,9 +64,14 @@ export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boo
   return ids.customerId !== null || ids.agentId !== null;
 }
 
-/** Returns whether no id is set. Such a session may exist without being stored (contract.md#rule-8). */
+/** Returns whether no id is set. */
 export function hasNoIds(ids: Identity): boolean {
   return ids.customerId === null && ids.agentId === null && ids.visitId === null && ids.globalVisitId === null;
+}
+
+/** Returns whether the session has neither ids nor traits, so that it need not be stored (contract.md#rule-8). */
+export function isBare(session: Identity & Traits): boolean {
+  return hasNoIds(session) && !hasTraits(session);
 }
 
 /** Returns whether the session can be used at `now`. */

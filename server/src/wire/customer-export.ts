@@ -13,6 +13,8 @@ export function sessionSummary(session: Session, status: SessionSummary["status"
     createdAt: new Date(session.createdAt).toISOString(),
     lastActiveAt: new Date(session.lastActiveAt).toISOString(),
     expiresAt: new Date(session.expiresAt).toISOString(),
+    ...(session.profile === null ? {} : { profile: session.profile }),
+    ...(session.label === null ? {} : { label: session.label }),
     status,
   };
 }

@@ -1,6 +1,7 @@
 import type { OpenedSession } from "../services/sessions.ts";
 import { idFields } from "../session/fields.ts";
 import { isRecognized, type Session } from "../session/session.ts";
+import { hasTraits, type Traits } from "../session/traits.ts";
 
 /** Returns the `SessionInfo` of a session as JSON text (contract.md#sessioninfo). */
 export function sessionInfo(opened: OpenedSession): string {
@@ -23,7 +24,7 @@ export function writeSessionInfo({ id: sessionId, session }: OpenedSession, byte
     const { field, name, none } = ids[i] as IdMember;
     const id = session[field];
     if (id === null) at = writePart(none, bytes, at);
-    else at = writeId(id, bytes, writePart(name, bytes, at));
+    else at = writeText(id, bytes, writePart(name, bytes, at));
   }
   at = writePart(CREATED_AT, bytes, at);
   at = writeTime(session.createdAt, bytes, at);
@@ -31,12 +32,21 @@ export function writeSessionInfo({ id: sessionId, session }: OpenedSession, byte
   at = writeTime(session.lastActiveAt, bytes, at);
   at = writePart(EXPIRES_AT, bytes, at);
   at = writeTime(session.expiresAt, bytes, at);
-  return writePart(END, bytes, at);
+  if (!hasTraits(session)) return writePart(END, bytes, at);
+  return writeTraits(session, bytes, at);
+}
+
+/** Writes the end of the text after a time: the members `profile` and `label` where they are set. */
+function writeTraits({ profile, label }: Traits, bytes: Buffer, start: number): number {
+  let at = writePart(AFTER_TIME, bytes, start);
+  if (profile !== null) at = writeText(profile, bytes, writePart(PROFILE, bytes, at));
+  if (label !== null) at = writeText(label, bytes, writePart(LABEL, bytes, at));
+  return writePart(END_OF_TRAITS, bytes, at);
 }
 
 /** Returns an upper bound of the length of a `SessionInfo` in bytes. */
 export function maxLengthOf({ id, session }: OpenedSession): number {
-  return MAX_REST + id.length + MAX_ESCAPED * lengthOfIds(session);
+  return MAX_REST + id.length + MAX_ESCAPED * lengthOfTexts(session);
 }
 
 const part = (text: string) => Buffer.from(text);
@@ -54,14 +64,18 @@ const CREATED_AT = part(',"createdAt":"');
 const LAST_ACTIVE_AT = part('","lastActiveAt":"');
 const EXPIRES_AT = part('","expiresAt":"');
 const END = part('"}');
+const AFTER_TIME = part('"');
+const PROFILE = part(',"profile":');
+const LABEL = part(',"label":');
+const END_OF_TRAITS = part("}");
 
-/** Upper bound (bytes) of everything except the ids: member names, quotes, and times (years may have six digits). */
+/** Upper bound (bytes) of everything except the ids and traits: member names, quotes, and times (years may have six digits). */
 const MAX_REST = 256 + ids.reduce((sum, { none }) => sum + none.length, 0);
 /** Maximum bytes of a UTF-16 code unit in JSON, as in "\ud800". */
 const MAX_ESCAPED = 6;
 
-function lengthOfIds(session: Session): number {
-  let length = 0;
+function lengthOfTexts(session: Session): number {
+  let length = (session.profile?.length ?? 0) + (session.label?.length ?? 0);
   for (let i = 0; i < ids.length; i++) length += session[(ids[i] as IdMember).field]?.length ?? 0;
   return length;
 }
@@ -79,13 +93,13 @@ function writeAscii(text: string, bytes: Buffer, start: number): number {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-function writeId(id: string, bytes: Buffer, start: number): number {
+function writeText(text: string, bytes: Buffer, start: number): number {
   let at = start;
   bytes[at++] = QUOTE;
-  for (let i = 0; i < id.length; i++) {
-    const code = id.charCodeAt(i);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
     const isPlain = code >= 0x20 && code <= 0x7e && code !== QUOTE && code !== BACKSLASH;
-    if (!isPlain) return start + bytes.write(JSON.stringify(id), start);
+    if (!isPlain) return start + bytes.write(JSON.stringify(text), start);
     bytes[at++] = code;
   }
   bytes[at++] = QUOTE;

@@ -64,6 +64,37 @@ test("the commands show a session like the server, and end it at once", async ()
   assert.match(again.stderr, /no live session of this handle or id/);
 });
 
+test("the commands show the profile and the label of a session, and select by label", async () => {
+  await using server = await startServer({ env: { ANTECHAMBER_PROFILES: "remember=30d/90d" } });
+  const data = ["--data-dir", server.dataDir];
+  const labelled = async (label: string) => {
+    const body = JSON.stringify({ profile: "remember", label });
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${server.url}/sessions/new`, { method: "PUT", headers, body });
+    return (await response.json()) as Info;
+  };
+  const info = await labelled("Firefox on Windows");
+  await labelled("Firefox");
+  assert.deepEqual(await succeedJson(["sessions", "get", info.sessionId, ...data]), shownAs(info, "live"));
+  const byHandle = ["sessions", "get", handleOf(info.sessionId), ...data];
+  assert.deepEqual(await succeedJson(byHandle), shownAs(info, "live"));
+  const text = await succeed(["sessions", "list", ...data]);
+  assert.match(text, /PROFILE +LABEL\n/);
+  assert.match(text, /remember +Firefox on Windows\n/);
+  const options = ["--label", "Firefox on Windows", ...data];
+  assert.deepEqual(await succeedJson(["sessions", "list", "--json", ...options]), shownAs(info, "live"));
+  assert.deepEqual(await succeedJson(["sessions", "end", "--json", ...options]), { sessions: 1, dryRun: false });
+  assert.match(await succeed(["sessions", "list", "--live", ...options]), /no such sessions/);
+  for (const [label, fault] of [
+    ["", "is empty"],
+    ["x".repeat(129), "is longer than 128 characters"],
+  ] as const) {
+    const refused = await runHere(["sessions", "list", "--label", label, ...data]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, new RegExp(`The label ${fault}`));
+  }
+});
+
 test("an anonymous session that is not stored can be shown and ended", async () => {
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];

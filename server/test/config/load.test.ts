@@ -67,6 +67,7 @@ test("without any settings the documented defaults apply", () => {
     lifetimes: {
       anonymous: { idle: 1_800_000, total: 86_400_000 },
       recognized: { idle: 1_800_000, total: 86_400_000 },
+      profiles: new Map(),
     },
     rotateOnRecognition: "asked",
     rotationGrace: 10_000,
@@ -386,6 +387,46 @@ test("a base path can have a dialect", () => {
     { path: "/a", dialect: "8.5.0" },
     { path: "/b", dialect: "8.5.0" },
   ]);
+});
+
+test("profiles are lifetimes by name", () => {
+  const profiles = new Map([
+    ["remember", { idle: 30 * 86_400_000, total: 90 * 86_400_000 }],
+    ["Kiosk_1-a", { idle: 1000, total: 1000 }],
+    ["__proto__", { idle: 1000, total: 3_600_000 }],
+  ]);
+  const texts = ["remember=30d/90d", "Kiosk_1-a=1s/1s", "__proto__=1s/1h"];
+  assert.deepEqual(load({ env: { ANTECHAMBER_PROFILES: texts.join(", ") } }).config.lifetimes.profiles, profiles);
+  assert.deepEqual(load({ flags: { profiles: texts } }).config.lifetimes.profiles, profiles);
+  assert.deepEqual(load({ cwd: folder("profiles", { profiles: texts }) }).config.lifetimes.profiles, profiles);
+});
+
+test("a profile with a fault is refused, and the message says what to write", () => {
+  const faulty: [text: string, message: RegExp][] = [
+    ["remember", /remember is not a name, an idle time and a lifetime, such as remember=30d\/90d/],
+    ["=30d/90d", /is not a name, an idle time/],
+    ["a b=30d/90d", /name a b has other characters than letters, digits, - and _, or more than 32/],
+    ["läden=30d/90d", /name läden has other characters/],
+    [`${"x".repeat(33)}=30d/90d`, /or more than 32/],
+    ["kiosk=2/1h", /profile kiosk needs an idle time and a lifetime of 1s to 3650d, such as kiosk=30d\/90d/],
+    ["kiosk=2m", /kiosk=2m is not a name/],
+    ["kiosk=999ms/1h", /of 1s to 3650d/],
+    ["kiosk=1h/3651d", /of 1s to 3650d/],
+    ["kiosk=2h/1h", /profile kiosk has an idle time \(2h\) beyond its lifetime \(1h\)/],
+    ["kiosk=2m/1h,kiosk=2m/2h", /profile kiosk is in it twice/],
+  ];
+  for (const [text, message] of faulty) {
+    const faults = faultsOf({ flags: { profiles: [text] } });
+    assert.match(String(faults), /^--profiles: /);
+    assert.match(String(faults), message);
+  }
+});
+
+test("a cookie may be kept as long as the longest profile lets a session live", () => {
+  const env = { ANTECHAMBER_COOKIE_MAX_AGE: "90d", ANTECHAMBER_PROFILES: "kiosk=2m/1h,remember=30d/90d" };
+  assert.equal(load({ env }).config.cookieMaxAge, 90 * 86_400_000);
+  const [fault] = faultsOf({ env: { ...env, ANTECHAMBER_COOKIE_MAX_AGE: "91d" } });
+  assert.match(String(fault), /^cookieMaxAge .*the longest of profiles is 90d/);
 });
 
 test("an unknown dialect is refused, with the names of the known ones", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { migrate, TargetTaken } from "../../src/migrate/migrate.ts";
 import type { MigrateOptions, Progress } from "../../src/migrate/options.ts";
+import { createTally } from "../../src/migrate/tally.ts";
 import { createIdIssuer, type IdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { type Act, entryAfter } from "../../src/store/audit-chain.ts";
@@ -186,6 +187,19 @@ test("different content is found even if the counts are equal", async () => {
   const sessions = comparison?.kinds.find(({ kind }) => kind === "sessions");
   assert.deepEqual([sessions?.source.count, sessions?.target.count], [10, 10]);
   assert.equal(sessions?.isEqual, false);
+});
+
+test("the checksum of a session differs for each of its texts and for its generation", () => {
+  const { handle, createdAt } = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]).issue(START);
+  const session = newSession(handle, createdAt, ids({ customerId: "c" }), lifetimes);
+  const times = { lifetimes, retention: RETENTION, answerLife: STORED_RESPONSE_LIFE_MS };
+  const changes = [{}, { customerId: "d" }, { visitId: "c" }, { generation: 1 }, { profile: "c" }, { label: "c" }];
+  const checksums = changes.map((change) => {
+    const tally = createTally(times);
+    tally.add({ kind: "session", session: { ...session, ...change }, associations: [], requests: 0 });
+    return tally.sum("sessions", START).checksum;
+  });
+  assert.equal(new Set(checksums).size, changes.length);
 });
 
 test("a target that is not empty, or that another migration has begun to fill, is refused", async () => {

@@ -11,6 +11,7 @@ import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Session } from "../../src/session/session.ts";
+import { noTraits } from "../../src/session/traits.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, HOUR, MINUTE, START } from "../support/sessions.ts";
@@ -190,7 +191,7 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
       return { kind: "done", value: true };
     }
     case "update":
-      return shown(await service.update(request.id, request, request.scope));
+      return shown(await service.update(request.id, { ...request, traits: noTraits }, request.scope));
     case "end":
       return { kind: "done", value: await service.end({ text: request.id, allowsHandle: false }, request.scope) };
     case "list":

@@ -103,7 +103,7 @@ interface Document {
 
 test("the OpenAPI document has every id where requests send it and proxies get it", () => {
   const { paths, components } = parse(read("server/openapi.yaml")) as Document;
-  assert.deepEqual(Object.keys(components.schemas.VisitBody.properties), bodyFields);
+  assert.deepEqual(Object.keys(components.schemas.VisitBody.properties), [...bodyFields, "profile", "label"]);
   const operations = [
     ["/sessions/new", "put"],
     ["/sessions/{sessionId}", "get"],

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { isRenewalDue, renewed } from "../../src/session/lifetime.ts";
 import { purgeAfter } from "../../src/session/retention.ts";
 import { isLive, type Session } from "../../src/session/session.ts";
+import { noTraits } from "../../src/session/traits.ts";
 import { ids, START } from "../support/sessions.ts";
 import { lifetimeVectors } from "./lifetime-vectors.ts";
 
@@ -13,6 +14,8 @@ for (const vector of lifetimeVectors) {
     const now = START + vector.now;
     const session: Session = {
       ...ids(vector.ids),
+      ...noTraits,
+      ...vector.traits,
       handle: "A".repeat(24),
       generation: 0,
       createdAt: START,

@@ -1,5 +1,6 @@
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
+import type { Traits } from "../../src/session/traits.ts";
 import { MINUTE } from "../support/sessions.ts";
 
 /*
@@ -18,6 +19,7 @@ export interface LifetimeVector {
   readonly name: string;
   readonly policy: Policy;
   readonly ids: Partial<Identity>;
+  readonly traits?: Partial<Traits>;
   readonly lastActiveAt: number;
   readonly expiresAt: number;
   readonly isEnded?: boolean;
@@ -51,11 +53,17 @@ function policyOf(
 }
 
 const usual = policyOf([30, 120], [60, 240], 600);
+const profiles = new Map([
+  ["remember", { idle: 300 * MINUTE, total: 900 * MINUTE }],
+  ["kiosk-1", { idle: 2 * MINUTE, total: 60 * MINUTE }],
+  ["k", { idle: 1, total: 1 }],
+]);
+const withProfiles: Policy = { ...usual, lifetimes: { ...usual.lifetimes, profiles } };
 const shortForRecognized = policyOf([30, 120], [10, 20], 0);
 const idleBeyondTotal = policyOf([200, 50], [60, 240], 600);
 const oddIdle = policyOf([33.333, 120], [60, 240], 600);
 
-type State = Partial<Pick<LifetimeVector, "ids" | "isEnded" | "hasRecords" | "policy">> & {
+type State = Partial<Pick<LifetimeVector, "ids" | "traits" | "isEnded" | "hasRecords" | "policy">> & {
   /** Minutes after creation. */
   readonly active: number;
   readonly expires: number;
@@ -90,6 +98,7 @@ const MS = 1 / MINUTE;
 const customer = { customerId: "c" };
 const agent = { agentId: "a" };
 const visit = { visitId: "v" };
+const remember = { profile: "remember", label: "Firefox on Windows" };
 
 export const lifetimeVectors: readonly LifetimeVector[] = [
   vector("an anonymous session before a tenth of the idle time", { active: 0, expires: 30, now: 3 - MS }, "not due", [
@@ -200,4 +209,57 @@ export const lifetimeVectors: readonly LifetimeVector[] = [
     "not due",
     [50, null, 50],
   ),
+  vector(
+    "a session with a profile before a tenth of its idle time",
+    { policy: withProfiles, traits: remember, ids: customer, active: 0, expires: 300, now: 30 - MS },
+    "not due",
+    [330 - MS, 930 - MS, 930 - MS],
+  ),
+  vector(
+    "a session with a profile after a tenth of its idle time",
+    { policy: withProfiles, traits: remember, ids: customer, active: 0, expires: 300, now: 30 },
+    "renewed",
+    [330, 930, 930],
+  ),
+  vector(
+    "a session with a profile that its total lifetime cuts short",
+    { policy: withProfiles, traits: remember, ids: visit, active: 590, expires: 890, now: 690 },
+    "renewed",
+    [900, 1500, 1500],
+  ),
+  vector(
+    "a profile without ids, which leaves nothing to retain",
+    { policy: withProfiles, traits: remember, active: 0, expires: 300, now: 30 },
+    "renewed",
+    [330, null, 330],
+  ),
+  vector(
+    "a profile shorter than the lifetime of an implicit session",
+    { policy: withProfiles, traits: { profile: "kiosk-1" }, active: 0, expires: 2, now: 1 },
+    "renewed",
+    [3, null, 30],
+  ),
+  vector(
+    "an expired session with a profile and a label",
+    { policy: withProfiles, traits: { profile: "kiosk-1", label: "k=1" }, ids: visit, active: 0, expires: 2, now: 3 },
+    "not live",
+    [2, 602, 602],
+  ),
+  vector(
+    "a profile that is no longer configured",
+    { policy: withProfiles, traits: { profile: "kiosk" }, ids: customer, active: 0, expires: 60, now: 6 },
+    "renewed",
+    [66, 666, 666],
+  ),
+  vector(
+    "a profile where none is configured any more, in a session older than the ordinary lifetime",
+    { traits: remember, ids: customer, active: 0, expires: 300, now: 270 },
+    "not due",
+    [240, 840, 840],
+  ),
+  vector("a session with only a label", { traits: { label: "Firefox" }, active: 0, expires: 30, now: 3 }, "renewed", [
+    33,
+    null,
+    33,
+  ]),
 ];

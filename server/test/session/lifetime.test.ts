@@ -3,6 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { expiryOf, implicitSession, isRenewalDue, newSession, renewed } from "../../src/session/lifetime.ts";
 import { hasNoIds, isLive, isRecognized, noIdentity, type Session } from "../../src/session/session.ts";
+import { noTraits } from "../../src/session/traits.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
 const HANDLE = "A".repeat(24);
@@ -28,6 +29,7 @@ test("the times of a session that was never stored follow from its handle", () =
     expiresAt: START + 30 * MINUTE,
     ended: false,
     ...noIdentity,
+    ...noTraits,
   });
 });
 
@@ -41,8 +43,8 @@ test("a session is live until the millisecond of its expiry, unless it was ended
 
 test("the total lifetime limits the idle time", () => {
   const last = START + 24 * HOUR - 10 * MINUTE;
-  assert.equal(expiryOf(ids({}), START, last, lifetimes), START + 24 * HOUR);
-  assert.equal(expiryOf(ids({ agentId: "a" }), START, last, lifetimes), last + 60 * MINUTE);
+  assert.equal(expiryOf({ ...ids({}), ...noTraits }, START, last, lifetimes), START + 24 * HOUR);
+  assert.equal(expiryOf({ ...ids({ agentId: "a" }), ...noTraits }, START, last, lifetimes), last + 60 * MINUTE);
 });
 
 test("a renewal is due from a tenth of the idle time on", () => {

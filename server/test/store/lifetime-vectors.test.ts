@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Session } from "../../src/session/session.ts";
+import { noTraits } from "../../src/session/traits.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { inspect } from "../../src/store/sqlite/offline/inspect.ts";
@@ -31,6 +32,8 @@ async function importSession(store: StoreEngine, vector: LifetimeVector): Promis
   const { lastActiveAt, expiresAt, isEnded = false, hasRecords = false } = vector;
   const session: Session = {
     ...ids(vector.ids),
+    ...noTraits,
+    ...vector.traits,
     handle: newHandle(START),
     generation: 0,
     createdAt: START,
@@ -144,6 +147,7 @@ for (const vector of lifetimeVectors) {
       const now = START + vector.now;
       const found = inspect(directory.path, now, policy.retention);
       assert.equal(found.counts?.live, expected.isLive ? 1 : 0, "live sessions of inspect");
+      assert.deepEqual(found.faults, []);
       await assertUse(store, session, vector);
       const { retentionEndsAt, purgeAt } = expected;
       if (retentionEndsAt !== null) {

@@ -5,10 +5,11 @@ import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity, Session } from "../../src/session/session.ts";
+import { noTraits } from "../../src/session/traits.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
-import { encode } from "../../src/store/redis/layout/session-codec.ts";
+import { decode, encode } from "../../src/store/redis/layout/session-codec.ts";
 import { scripts } from "../../src/store/redis/scripts/scripts.ts";
 import { claimLife } from "../../src/store/redis/sessions/visit-claim.ts";
 import { eventually } from "../support/eventually.ts";
@@ -166,6 +167,21 @@ test("a contender takes over the visit of a process that died while claiming it,
   }
   const [old = 0, fresh = 0] = waits;
   assert.ok(fresh >= 900 && old < fresh, `${old} ms for the old one, ${fresh} ms for the new one`);
+});
+
+test("the claim of a visit is kept as long as the longest profile lets its session live", async () => {
+  const total = 90 * 24 * HOUR;
+  const profiles = new Map([["remember", { idle: total, total }]]);
+  const store = await open(redis.url, { lifetimes: { ...lifetimes, profiles } });
+  const session = { ...draft({ visitId: "remembered" }), profile: "remember" };
+  await store.create(session, Date.now());
+  assert.ok(Number(await redis.node.command("PTTL", keys.visit("remembered"))) > total);
+});
+
+test("a session that is being erased shows neither ids nor profile nor label", () => {
+  const session = { ...draft({ customerId: "c" }), profile: "remember", label: "Phone" };
+  const text = encode(session).replace(/^(\d+\n\d+\n)/, "$1g");
+  assert.deepEqual(decode(session.handle, text), { ...session, ...ids({}), ...noTraits, ended: true });
 });
 
 test("a late copy of a refused command does nothing, even if the visit is free", async () => {

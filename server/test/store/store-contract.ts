@@ -11,6 +11,7 @@ import { creationContract } from "./contract/sessions-creation.ts";
 import { lifetimeContract } from "./contract/sessions-lifetime.ts";
 import { racesContract } from "./contract/sessions-races.ts";
 import { rotationContract } from "./contract/sessions-rotation.ts";
+import { traitsContract } from "./contract/sessions-traits.ts";
 import { transferContract } from "./contract/transfer.ts";
 import type { DataFactory } from "./contract/world.ts";
 
@@ -22,6 +23,7 @@ export function storeContract(name: string, make: DataFactory): void {
   creationContract(name, make);
   associationContract(name, make);
   lifetimeContract(name, make);
+  traitsContract(name, make);
   racesContract(name, make);
   rotationContract(name, make);
   recordsContract(name, make);

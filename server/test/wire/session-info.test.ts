@@ -4,10 +4,12 @@ import fc from "fast-check";
 import type { OpenedSession } from "../../src/services/sessions.ts";
 import { idFields } from "../../src/session/fields.ts";
 import { identityOf, noIdentity, type Session } from "../../src/session/session.ts";
+import { noTraits } from "../../src/session/traits.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../src/wire/session-info.ts";
 
 const session: Session = {
   ...noIdentity,
+  ...noTraits,
   handle: "AZxK9ZQAAAECAwQFBgcICQoL",
   generation: 0,
   createdAt: Date.UTC(2026, 1, 28, 23, 59, 59, 9),
@@ -30,6 +32,8 @@ function expected({ id, session: { createdAt, lastActiveAt, expiresAt, ...rest }
     createdAt: new Date(createdAt).toISOString(),
     lastActiveAt: new Date(lastActiveAt).toISOString(),
     expiresAt: new Date(expiresAt).toISOString(),
+    ...(rest.profile === null ? {} : { profile: rest.profile }),
+    ...(rest.label === null ? {} : { label: rest.label }),
   });
 }
 
@@ -46,7 +50,8 @@ const ids = fc.option(fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: 
 const time = fc.integer({ min: 0, max: Date.UTC(20_000, 0) });
 
 test("a session with any ids and times is written as JSON at the given offset", () => {
-  const any = fc.record({ agentId: ids, customerId: ids, visitId: ids, globalVisitId: ids });
+  const ofIds = { agentId: ids, customerId: ids, visitId: ids, globalVisitId: ids };
+  const any = fc.record({ ...ofIds, profile: ids, label: ids });
   fc.assert(
     fc.property(any, time, time, time, (given, createdAt, lastActiveAt, expiresAt) => {
       const shown = opened({ ...session, ...given, createdAt, lastActiveAt, expiresAt });
@@ -64,7 +69,7 @@ test("a session with any ids and times is written as JSON at the given offset", 
 test("the JSON of a session with the longest ids fits into the maximum length", () => {
   for (const character of ["\u0001", '"', "\\", "\ud800", "€", "😀"]) {
     const long = character.repeat(500);
-    const shown = opened({ ...session, agentId: long, customerId: long, visitId: long });
+    const shown = opened({ ...session, agentId: long, customerId: long, visitId: long, label: long });
     assert.equal(sessionInfo(shown), expected(shown));
   }
 });

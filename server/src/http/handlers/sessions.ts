@@ -10,11 +10,12 @@ import type { OpenedSession, Retrieval, SessionService, Update } from "../../ser
 import { Refusal } from "../../session/errors.ts";
 import { changeScope, forbiddenAssertion, mayRotate, type Principal, readScope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
+import { hasTraits } from "../../session/traits.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../wire/session-info.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call, ResponseOrPromise } from "../call.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
-import { identityOfHeaders, identityOfRequest, updateOfRequest } from "../parse/identity.ts";
+import { contentOfRequest, type GivenContent, identityOfHeaders, updateOfRequest } from "../parse/identity.ts";
 import type { RateLimits } from "../rate-limits.ts";
 
 /** The handlers of the Session Management API. */
@@ -77,25 +78,29 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
 
   const showLocated = (opened: OpenedSession) => showLocatedSession(opened, base, form);
 
+  function create(principal: Principal, { ids, traits }: GivenContent) {
+    return service.create(permitted(principal, ids), traits);
+  }
+
   async function createOnce(
     request: HttpRequest,
     principal: Principal,
-    identity: Identity | Promise<Identity>,
+    content: GivenContent | Promise<GivenContent>,
   ): Promise<ApiResponse> {
-    const ids = permitted(principal, await identity);
-    const key = requestKeyOf(request, principal, "create", [JSON.stringify(ids)]);
-    if (key === undefined) return show(await service.create(ids));
-    return showStored(await service.createOnce(ids, { ...key, response: sessionInfo }), form);
+    const given = await content;
+    const { traits } = given;
+    const ids = permitted(principal, given.ids);
+    const key = requestKeyOf(request, principal, "create", fingerprintOf(given));
+    if (key === undefined) return show(await service.create(ids, traits));
+    return showStored(await service.createOnce(ids, { ...key, response: sessionInfo }, traits), form);
   }
 
   return {
     create({ request, principal }) {
-      const ids = identityOfRequest(request);
-      if (request.header("idempotency-key") !== null) return createOnce(request, principal, ids);
+      const given = contentOfRequest(request, service.profiles);
+      if (request.header("idempotency-key") !== null) return createOnce(request, principal, given);
       const opened =
-        ids instanceof Promise
-          ? ids.then((read) => service.create(permitted(principal, read)))
-          : service.create(permitted(principal, ids));
+        given instanceof Promise ? given.then((read) => create(principal, read)) : create(principal, given);
       return opened instanceof Promise ? opened.then(show) : show(opened);
     },
 
@@ -118,7 +123,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       const { principal, sessionId } = call;
       // The caller has sent POST /sessions/new, and probably means PUT /sessions/new.
       if (sessionId === "new") throw new Refusal({ code: "session-not-found", isNew: true });
-      const opened = await service.update(sessionId, await updateOf(call), changeScope(principal));
+      const opened = await service.update(sessionId, await updateOf(call, service.profiles), changeScope(principal));
       return showUpdated(sessionId, opened, { base, form });
     },
   };
@@ -150,6 +155,11 @@ export function showStored(info: string, form: SessionForm): ApiResponse {
   return { status: 200, headers: form.fields(sessionId), body: form.ofInfo(info) };
 }
 
+/** Returns the parts of a request's content by which its repetition is recognized (`requestKeyOf`). */
+export function fingerprintOf({ ids, traits }: GivenContent): string[] {
+  return [JSON.stringify(ids), ...(hasTraits(traits) ? [JSON.stringify(traits)] : [])];
+}
+
 /** A body that writes a session into the buffer of the response. */
 class SessionText implements BodyWriter {
   readonly #opened: OpenedSession;
@@ -178,13 +188,13 @@ export function permitted(principal: Principal, ids: Identity): Identity {
  * Returns the update in a request. Refuses with `identity-mismatch`, and with `role-not-permitted` if the caller may not
  * rotate. Also refuses as `updateOfRequest` does.
  */
-export async function updateOf({ request, principal, sessionId }: Call): Promise<Update> {
-  const { ids, rotate } = await updateOfRequest(request);
-  permitted(principal, ids);
+export async function updateOf({ request, principal, sessionId }: Call, profiles: readonly string[]): Promise<Update> {
+  const { rotate, ...content } = await updateOfRequest(request, profiles);
+  permitted(principal, content.ids);
   if (rotate && !mayRotate(principal)) throw new Refusal({ code: "role-not-permitted" });
   const key = () => {
-    const content = [sessionId, JSON.stringify(ids), String(rotate)];
-    return requestKeyOf(request, principal, "rotate", content);
+    const parts = [sessionId, ...fingerprintOf(content), String(rotate)];
+    return requestKeyOf(request, principal, "rotate", parts);
   };
-  return { ids, rotate, key };
+  return { ...content, rotate, key };
 }

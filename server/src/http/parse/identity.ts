@@ -3,6 +3,7 @@ import { faultOfId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
 import { bodyFields, headerFields, headerNames, type IdField } from "../../session/fields.ts";
 import { type Identity, noIdentity } from "../../session/session.ts";
+import { faultOfLabel, noTraits, type Traits } from "../../session/traits.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 
@@ -26,24 +27,38 @@ export function identityOfHeaders(request: HttpRequest): Identity {
   return ids;
 }
 
-/** Returns the ids in headers and body. Refuses: `invalid-request`, `body-too-large`, `unsupported-media-type`. */
-export function identityOfRequest(request: HttpRequest): Identity | Promise<Identity> {
-  if (!request.hasBody) return identityOfHeaders(request);
-  return readWithBody(request, () => undefined).then(({ ids }) => ids);
+/** The content of a request to create or update a session. */
+export interface GivenContent {
+  readonly ids: Identity;
+  readonly traits: Traits;
+}
+
+/**
+ * Returns the ids in headers and body, and the traits in the body. `profiles` are the names of the configured profiles.
+ * Refuses: `invalid-request`, `body-too-large`, `unsupported-media-type`.
+ */
+export function contentOfRequest(
+  request: HttpRequest,
+  profiles: readonly string[],
+): GivenContent | Promise<GivenContent> {
+  return request.hasBody ? readWithBody(request, profiles, () => undefined) : contentOfHeaders(request);
 }
 
 /** The content of an update. */
-export interface UpdateContent {
-  readonly ids: Identity;
+export interface UpdateContent extends GivenContent {
   /** Whether the session is to get its next id (contract.md#rule-9). */
   readonly rotate: boolean;
 }
 
-/** Returns the content of an update. Refuses as `identityOfRequest` does. */
-export async function updateOfRequest(request: HttpRequest): Promise<UpdateContent> {
-  if (!request.hasBody) return { ids: identityOfHeaders(request), rotate: false };
-  const { ids, other } = await readWithBody(request, readRotate);
-  return { ids, rotate: other ?? false };
+/** Returns the content of an update. Refuses as `contentOfRequest` does. */
+export async function updateOfRequest(request: HttpRequest, profiles: readonly string[]): Promise<UpdateContent> {
+  if (!request.hasBody) return { ...contentOfHeaders(request), rotate: false };
+  const { ids, traits, other } = await readWithBody(request, profiles, readRotate);
+  return { ids, traits, rotate: other ?? false };
+}
+
+function contentOfHeaders(request: HttpRequest): GivenContent {
+  return { ids: identityOfHeaders(request), traits: noTraits };
 }
 
 /** Returns whether the request has any identity header. Checked first, because most requests have none. */
@@ -52,20 +67,23 @@ function hasIdentityHeaders(request: HttpRequest): boolean {
   return false;
 }
 
-/** Returns the ids in headers and body, and what `readOther` reads from the body; `undefined` if that is empty. */
+/** Returns the content of headers and body, and what `readOther` reads from the body; `undefined` if that is empty. */
 async function readWithBody<Other>(
   request: HttpRequest,
+  profiles: readonly string[],
   readOther: (members: object, faults: Fault[]) => Other,
-): Promise<{ readonly ids: Identity; readonly other: Other | undefined }> {
+): Promise<GivenContent & { readonly other: Other | undefined }> {
   const body = await readJsonBody(request, MAX_BODY_BYTES);
-  if (body === undefined) return { ids: identityOfHeaders(request), other: undefined };
+  if (body === undefined) return { ...contentOfHeaders(request), other: undefined };
   const faults: Fault[] = [];
   const members = parseObject(body, faults);
   const ids = { ...readHeaders(request, faults) };
-  for (const field of bodyFields) ids[field] = readMember(members, field, faults);
+  for (const field of bodyFields) ids[field] = readMember(members, field, faultOfId, faults);
+  const profile = readMember(members, "profile", (name) => faultOfProfile(name, profiles), faults);
+  const label = readMember(members, "label", faultOfLabel, faults);
   const other = readOther(members, faults);
   refuseFaults(faults);
-  return { ids, other };
+  return { ids, traits: profile === null && label === null ? noTraits : { profile, label }, other };
 }
 
 /** Only `true` rotates. Other values than booleans are refused, because `"false"` and 0 would be misread by somebody. */
@@ -86,18 +104,30 @@ function parseObject(body: Uint8Array, faults: Fault[]): object {
   return {};
 }
 
-function readMember(members: object, name: string, faults: Fault[]): string | null {
+function readMember(
+  members: object,
+  name: string,
+  faultOf: (text: string) => string | undefined,
+  faults: Fault[],
+): string | null {
   const value = memberOf(members, name);
   if (value === null || value === "") return null;
-  const fault = typeof value === "string" ? faultOfId(value) : faultOfType(value);
+  const fault = typeof value === "string" ? faultOf(value) : faultOfType(value);
   if (fault !== undefined) faults.push({ in: "body", name, detail: `${name} ${fault}.` });
   return fault === undefined ? (value as string) : null;
+}
+
+function faultOfProfile(name: string, profiles: readonly string[]): string | undefined {
+  if (profiles.includes(name)) return undefined;
+  return profiles.length === 0
+    ? "is given, but the setting profiles has none"
+    : `is not one of the profiles ${profiles.join(", ")}`;
 }
 
 /** Numbers are not converted to strings: beyond 2^53 they lose digits, and two ids would become the same. */
 function faultOfType(value: unknown): string {
   return typeof value === "number"
-    ? 'is a number; ids are strings, so put it in double quotes, such as "4711"'
+    ? 'is a number; ids and other texts are strings, so put it in double quotes, such as "4711"'
     : "is not a string";
 }
 

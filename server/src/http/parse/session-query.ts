@@ -3,6 +3,7 @@ import type { Fault } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
 import { anySession, type SessionFilter } from "../../session/filter.ts";
 import { isHandle } from "../../session/id.ts";
+import { faultOfLabel } from "../../session/traits.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
 import { DEFAULT_LIMIT, limitFault, parseLimit } from "./paging.ts";
@@ -20,7 +21,7 @@ export interface SessionQuery {
   readonly dryRun: boolean;
 }
 
-const filterNames = [...idFields, "state", "since", "until"] as const;
+const filterNames = [...idFields, "label", "state", "since", "until"] as const;
 const queryNames: readonly string[] = [...filterNames, "live", "cursor", "limit"];
 const bodyNames: readonly string[] = [...filterNames, "all", "dryRun", "cursor"];
 
@@ -99,6 +100,7 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
   const filter: SessionFilter = {
     ...anySession,
     ...Object.fromEntries(idFields.map((field) => [field, id(field)])),
+    label: read("label", parseLabel, "is not a label of 1 to 128 characters without control characters"),
     state: read("state", parseState, "is neither anonymous nor recognized"),
     since: time("since"),
     until: time("until"),
@@ -119,6 +121,10 @@ function quotable(name: string): string {
 
 function parseId(value: unknown): string | undefined {
   return typeof value === "string" && faultOfStoredId(value) === undefined ? value : undefined;
+}
+
+function parseLabel(value: unknown): string | undefined {
+  return typeof value === "string" && faultOfLabel(value) === undefined ? value : undefined;
 }
 
 /** Parses a time like `parseTime`, but also accepts Unix ms as text, because a query has no numbers. */

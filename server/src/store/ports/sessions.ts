@@ -1,6 +1,7 @@
 import type { IdField } from "../../session/fields.ts";
 import type { Scope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
+import type { Traits } from "../../session/traits.ts";
 import type { IdempotentRequest, Replay } from "./idempotency.ts";
 
 /** Port: the life of sessions. */
@@ -15,14 +16,15 @@ export interface SessionStore {
   find(handle: string): Session | Promise<Session>;
 
   /**
-   * Stores a new session that has ids. With `idempotent`, also stores the response. A session without ids is accepted
-   * only with `idempotent`; then only the response is stored (contract.md#rule-8).
+   * Stores a new session that has ids or traits. With `idempotent`, also stores the response. A bare session is
+   * accepted only with `idempotent`; then only the response is stored (contract.md#rule-8).
    */
   create(session: Session, now: number, idempotent?: IdempotentRequest): Promise<CreateResult | Replay>;
 
   /**
-   * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2, contract.md#rule-8). With
-   * `rotate` the session also gets its next id, in the same atomic step (contract.md#session-ids). If the result is not
+   * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2, contract.md#rule-8). In
+   * the same atomic step, profile and label that are given replace those of the session (contract.md#rule-10,
+   * contract.md#rule-11), and with `rotate` the session gets its next id (contract.md#rule-9). If the result is not
    * `associated`, nothing was changed.
    */
   associate(request: AssociationRequest): Promise<AssociationResult | Replay>;
@@ -68,6 +70,8 @@ export interface AssociationRequest {
   readonly generation: number;
   /** Ids to associate; `null` for an id that is not given. */
   readonly ids: Identity;
+  /** Replace those of the session; `null` for a trait that is not given. Without it both stay. */
+  readonly traits?: Traits;
   /** Checked in the same atomic step as the change, so that a race never exposes the session of another customer. */
   readonly scope: Scope;
   /** Unix ms. */

@@ -9,8 +9,8 @@ import type { StoredResponseItem } from "./idempotency.ts";
 /*
  * Export and import copy everything in a store to another store, perhaps of another engine. The data are transferred as
  * items, which consist of JSON values. The state of an item only grows: ids that are set stay, records are appended, a
- * generation only increases, an end is final. So the newer of two states of an item can be recognized, and an item may be imported twice, or after a
- * newer state of it.
+ * generation only increases, an end is final, and whatever replaces a profile or a label is a later use. So the newer of
+ * two states of an item can be recognized, and an item may be imported twice, or after a newer state of it.
  */
 
 /** Port: export and import of all stored data. */

@@ -1,3 +1,4 @@
+import { longestLife } from "../../session/lifetime.ts";
 import type { RetentionPolicy } from "../../session/retention.ts";
 import type { Admission } from "./connection/admission.ts";
 import type { Argument, Connection, TimedOperation } from "./connection/connection.ts";
@@ -16,6 +17,8 @@ export class Engine {
   readonly options: RedisStoreOptions;
   readonly keys: KeyNames;
   readonly policy: RetentionPolicy;
+  /** Retention and profiles as the scripts expect them (`prelude/session.lua`). */
+  readonly policyText: string;
   readonly indexBounds: IndexBounds;
   readonly addIndexEntry: AddEntry;
   readonly renewals = new PendingRenewals();
@@ -33,8 +36,8 @@ export class Engine {
     this.policy = policy;
     this.indexBounds = createIndexBounds(policy);
     this.addIndexEntry = createIndexBatcher(connection, this.indexBounds);
-    const { anonymous, recognized } = lifetimes;
-    this.claimLife = claimLife(Math.max(anonymous.total, recognized.total));
+    this.policyText = policyText(policy);
+    this.claimLife = claimLife(longestLife(lifetimes));
     this.#latest = now;
   }
 
@@ -63,6 +66,12 @@ export class Engine {
   change<T>(now: number, change: (operation: Operation) => Promise<T>): Promise<T> {
     return this.admission.admit(() => change(this.begin(now)));
   }
+}
+
+/** Returns the retention and, after it, the profiles: ` name=idle/total` for each. All times are in ms. */
+function policyText({ lifetimes: { profiles = new Map() }, retention }: RetentionPolicy): string {
+  const texts = [...profiles].map(([name, { idle, total }]) => ` ${name}=${idle}/${total}`);
+  return `${retention}${texts.join("")}`;
 }
 
 /** A request to the store. Its methods send commands of different kinds, which `StepKind` explains. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../../session/errors.ts";
 import { renewed } from "../../session/lifetime.ts";
-import { hasNoIds } from "../../session/session.ts";
+import { isBare } from "../../session/session.ts";
 import { StoreOpenError } from "../open-error.ts";
 import type { AuditStore } from "../ports/audit.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
@@ -86,7 +86,7 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
     create: (session, now, idempotent) =>
       engine.change(now, async (operation) => {
         if (idempotent !== undefined) return createOnce(operation, session, idempotent);
-        return hasNoIds(session) ? { outcome: "created" } : sessions.create(operation, session);
+        return isBare(session) ? { outcome: "created" } : sessions.create(operation, session);
       }),
     associate: (request) =>
       engine.change(request.now, async (operation) => {

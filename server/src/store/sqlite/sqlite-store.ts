@@ -141,7 +141,7 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
  */
 function associateCached(
   session: Session | undefined,
-  { generation, ids, scope, now, rotate }: AssociationRequest,
+  { generation, ids, traits, scope, now, rotate }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult | undefined {
   if (rotate) return undefined;
@@ -149,7 +149,7 @@ function associateCached(
   // expired even if the clock is set back before the next start.
   if (session === undefined || !isLive(session, now)) return undefined;
   if (!isReached(session, generation, scope)) return { outcome: "absent" };
-  const result = associate(session, ids, now, lifetimes);
+  const result = associate(session, ids, now, lifetimes, false, traits);
   if (result.outcome === "conflict") return result;
   return result.outcome === "unchanged" ? { outcome: "associated", session } : undefined;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { anySession } from "../../../src/session/filter.ts";
-import { hasNoIds } from "../../../src/session/session.ts";
+import { isBare } from "../../../src/session/session.ts";
 import { MAX_ERASED } from "../../../src/store/ports/erasure.ts";
 import type { IdempotentRequest } from "../../../src/store/ports/idempotency.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
@@ -21,7 +21,7 @@ async function fill(world: World, customerId: string): Promise<string> {
   await world.store.create(session, world.now, idempotent(`create ${customerId}`));
   enqueue(world, session.handle, records(1, 5));
   await compact(world);
-  await world.associate(session.handle, { agentId: "agent", globalVisitId: "global" });
+  await world.associate(session.handle, { agentId: "agent", globalVisitId: "global", label: "Phone" });
   const { handle } = session;
   const kept = idempotent(`record ${customerId}`);
   await world.store.storeRecords({ handle, records: records(6, 7), now: world.now, idempotent: kept });
@@ -32,7 +32,7 @@ async function fill(world: World, customerId: string): Promise<string> {
 async function assertGone(world: World, handle: string, customerId: string): Promise<void> {
   const { store } = world;
   const found = await store.find(handle);
-  assert.ok(hasNoIds(found) && !(await world.isLive(handle)));
+  assert.ok(isBare(found) && !(await world.isLive(handle)));
   assert.deepEqual(await store.listStoredResponses(handle, world.now), []);
   for (const name of [`create ${customerId}`, `record ${customerId}`]) {
     assert.equal(await store.findReplay({ key: name, fingerprint: "r" }, world.now), undefined);

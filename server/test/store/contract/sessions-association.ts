@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noIdentity } from "../../../src/session/session.ts";
+import { noTraits } from "../../../src/session/traits.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { associated, type DataFactory, openWorld } from "./world.ts";
 
@@ -33,6 +34,7 @@ export function associationContract(name: string, make: DataFactory): void {
     const session = associated(await world.associate(handle, { visitId: "v" }));
     assert.deepEqual(session, {
       ...noIdentity,
+      ...noTraits,
       handle,
       generation: 0,
       createdAt,

@@ -141,6 +141,11 @@ async function fill(world: World): Promise<string[]> {
   for (let n = 0; n < 3; n++) {
     await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act(n)));
   }
+  const labelled = await world.create({ profile: "kiosk", label: "Lobby" });
+  associated(await world.associate(grown, { label: "Phone" }));
+  const noted = world.newHandle();
+  enqueue(world, noted, [record(1)]);
+  associated(await world.associate(noted, { label: "Hall" }));
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));
   return [
     held.handle,
@@ -148,6 +153,8 @@ async function fill(world: World): Promise<string[]> {
     recorded,
     grown,
     endedImplicit,
+    labelled.handle,
+    noted,
     ...(await Promise.all(many)).map(({ handle }) => handle),
   ];
 }
@@ -163,6 +170,7 @@ async function changeSome(world: World, filled: readonly string[]): Promise<stri
   assert.ok(await world.end(held));
   enqueue(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
   associated(await world.rotate(grown, 0, { given: { visitId: "grown" } }));
+  associated(await world.associate(filled[5] as string, { profile: "remember", label: "Hall" }));
   enqueue(world, grown, [record(4)]);
   await world.store.revokeApiKey("k_1", world.now);
   assert.ok(await world.store.replaceApiKey("k_2", agentKey("k_3", world.now), world.now + MINUTE));
@@ -204,7 +212,7 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
     const [expected, found] = [await source.store.find(id), await target.store.find(id)];
     assert.deepEqual(found, expected);
   }
-  for (const id of ids.slice(0, 5)) assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
+  for (const id of ids.slice(0, 7)) assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
   assert.deepEqual(await target.store.listApiKeys(), await source.store.listApiKeys());
   assert.deepEqual(await target.store.listSecrets(), await source.store.listSecrets());
   assert.deepEqual(await target.store.readAuditEntries(0, 100), await source.store.readAuditEntries(0, 100));

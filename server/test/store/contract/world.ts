@@ -3,6 +3,7 @@ import { createIdIssuer, timeAndCount } from "../../../src/session/id.ts";
 import { implicitSession, type Lifetimes, newSession } from "../../../src/session/lifetime.ts";
 import type { Scope } from "../../../src/session/permissions.ts";
 import { type Identity, isLive, type Session } from "../../../src/session/session.ts";
+import { hasTraits, type Traits } from "../../../src/session/traits.ts";
 import type { StoreEngine } from "../../../src/store/ports/engine.ts";
 import type { IdempotentRequest, Replay } from "../../../src/store/ports/idempotency.ts";
 import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
@@ -17,11 +18,24 @@ export interface Data extends AsyncDisposable {
   open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<StoreEngine>;
 }
 
+/** Ids, profile and label that a test gives. */
+export type Given = Partial<Identity & Traits>;
+
+function traitsOf({ profile = null, label = null }: Given): Traits {
+  return { profile, label };
+}
+
+/** Returns ids and traits as a request has them: without traits if none is given. */
+function contentOf({ profile = null, label = null, ...given }: Given) {
+  const traits = { profile, label };
+  return { ids: ids(given), ...(hasTraits(traits) ? { traits } : {}) };
+}
+
 /** Creates an empty storage. */
 export type DataFactory = () => Promise<Data>;
 
 export interface RotationOptions {
-  readonly given?: Partial<Identity>;
+  readonly given?: Given;
   readonly scope?: Scope;
   readonly idempotent?: IdempotentRequest;
 }
@@ -40,11 +54,11 @@ export interface World extends AsyncDisposable {
   /** Returns the handle of an id that was issued now, under which nothing is stored. */
   newHandle(): string;
   /** Returns a session as the service would create it now. */
-  newSession(given: Partial<Identity>): Session;
+  newSession(given: Given): Session;
   /** Creates and stores a session. Throws if it is refused. */
-  create(given: Partial<Identity>): Promise<Session>;
-  /** Associates ids with a session that was never rotated. */
-  associate(handle: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult | Replay>;
+  create(given: Given): Promise<Session>;
+  /** Associates ids and traits with a session that was never rotated. */
+  associate(handle: string, given: Given, scope?: Scope): Promise<AssociationResult | Replay>;
   /** Rotates a session of this generation, and associates the given ids. */
   rotate(handle: string, generation: number, more?: RotationOptions): Promise<AssociationResult | Replay>;
   /** Ends a session. Returns false if none is live within the scope. */
@@ -94,7 +108,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     newHandle: () => issuer.issue(world.now).handle,
     newSession(given) {
       const { handle, createdAt } = issuer.issue(world.now);
-      return newSession(handle, createdAt, ids(given), lifetimes);
+      return newSession(handle, createdAt, ids(given), lifetimes, traitsOf(given));
     },
     async create(given) {
       const session = world.newSession(given);
@@ -102,9 +116,9 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
       return session;
     },
     associate: (handle, given, scope = "everyone") =>
-      store.associate({ handle, generation: 0, ids: ids(given), scope, now: world.now }),
+      store.associate({ handle, generation: 0, ...contentOf(given), scope, now: world.now }),
     rotate: (handle, generation, { given = {}, scope = "everyone", ...more } = {}) =>
-      store.associate({ handle, generation, rotate: true, ids: ids(given), scope, now: world.now, ...more }),
+      store.associate({ handle, generation, rotate: true, ...contentOf(given), scope, now: world.now, ...more }),
     end: (handle, scope = "everyone") => store.end({ handle, scope, now: world.now }),
     implicit: (handle) => implicitSession(handle, timeAndCount(handle).createdAt, lifetimes),
     isLive: async (handle) => isLive(await store.find(handle), world.now),

@@ -1,12 +1,14 @@
 import { Refusal } from "../../../session/errors.ts";
 import { changeScope, type Principal, type Scope } from "../../../session/permissions.ts";
 import { hasNoIds, type Identity } from "../../../session/session.ts";
+import { hasTraits } from "../../../session/traits.ts";
 import { sessionInfo } from "../../../wire/session-info.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import { requestKeyOf } from "../../parse/idempotency.ts";
 import {
   createSessionHandlers,
+  fingerprintOf,
   type SessionHandlerParts,
   type SessionHandlers,
   showSession,
@@ -28,18 +30,18 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
 
   async function associate(call: Call): Promise<ApiResponse> {
     const { request, principal, sessionId } = call;
-    const update = await updateOf(call);
-    const { ids } = update;
-    if (hasNoIds(ids) && !update.rotate) throw new Refusal({ code: "nothing-to-associate" });
-    const content = [sessionId, JSON.stringify(ids)];
-    const key = requestKeyOf(request, principal, "associate", content);
+    const update = await updateOf(call, service.profiles);
+    const { ids, traits } = update;
+    const hasContent = !hasNoIds(ids) || hasTraits(traits);
+    if (!hasContent && !update.rotate) throw new Refusal({ code: "nothing-to-associate" });
+    const key = requestKeyOf(request, principal, "associate", [sessionId, ...fingerprintOf(update)]);
     const opened = await service.updateIfLive(sessionId, update, updateScope(principal, ids));
     if (opened !== undefined) return showUpdated(sessionId, opened, { base, form: envelopeOfV1 });
-    if (hasNoIds(ids)) throw new Refusal({ code: "nothing-to-associate" });
+    if (!hasContent) throw new Refusal({ code: "nothing-to-associate" });
     limits?.create(request, principal);
     return key === undefined
-      ? showSession(await service.create(ids), envelopeOfV1)
-      : showStored(await service.createOnce(ids, { ...key, response: sessionInfo }), envelopeOfV1);
+      ? showSession(await service.create(ids, traits), envelopeOfV1)
+      : showStored(await service.createOnce(ids, { ...key, response: sessionInfo }, traits), envelopeOfV1);
   }
 
   return { ...common, retrieve: common.head, associate };

@@ -1,4 +1,5 @@
 import { HANDLE_CHARACTERS, timeAndCount } from "../../../session/id.ts";
+import { longestLife } from "../../../session/lifetime.ts";
 import type { RetentionPolicy } from "../../../session/retention.ts";
 import { INDEX_SHARDS, SHARD_TIME } from "../layout/key-names.ts";
 
@@ -53,7 +54,7 @@ export type IndexBounds = (now: number) => readonly (string | number)[];
 /** Creates an `IndexBounds` function. It caches its last result, because many operations have the same time. */
 export function createIndexBounds({ lifetimes, retention }: RetentionPolicy): IndexBounds {
   /** Longest time (ms) from the creation of a session to its purge. */
-  const longest = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total) + retention;
+  const longest = longestLife(lifetimes) + retention;
   let last = { now: Number.NaN, bounds: [] as readonly (string | number)[] };
   return (now) => {
     if (last.now !== now) last = { now, bounds: [boundAt(now - longest), longest] };

@@ -3,14 +3,16 @@ import { timeAndCount } from "../../../session/id.ts";
 import { type Lifetimes, implicitSession as newImplicitSession } from "../../../session/lifetime.ts";
 import { type Identity, identityOf, noIdentity, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
+import { noTraits, type Traits } from "../../../session/traits.ts";
 import { bitsOf, effectOf } from "../../event-bits.ts";
 
 /*
- * A stored session is a text of lines. The ids in it contain no line breaks. `session/fields.ts` has the line of each
+ * A stored session is a text of lines. Ids and traits contain no line breaks. `session/fields.ts` has the line of each
  * id; a text may lack the last lines. Times are in ms since the session's creation; the handle contains the time of
  * creation.
  *
  *   last active | expires | state | agent | customer | visit | global visit | associations | generation
+ *     | profile | label
  *
  * The state is one of:
  *   ''               live or expired
@@ -21,7 +23,8 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
  * Each association is `at,after,bits;`: the time, the number of records before it, and what happened (`event-bits.ts`).
  *
  * The line of the generation is `generation nonce`: the nonce is that of the last rotation, so that a rotation that is
- * sent twice is recognized. Only a session that was rotated has this line. An imported one has no nonce.
+ * sent twice is recognized. An imported session has no nonce. A session that was never rotated has no such line, or an
+ * empty one before its profile and label.
  *
  * `scripts/prelude/session.lua` reads and writes the same format.
  */
@@ -29,6 +32,8 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
 const SEPARATOR = "\n";
 export const HISTORY_LINE = 7;
 export const GENERATION_LINE = 8;
+export const PROFILE_LINE = 9;
+export const LABEL_LINE = 10;
 const ENDED = "e";
 const ERASED = "g";
 
@@ -45,10 +50,12 @@ export function encode(session: Session, associations: readonly AssociationEvent
   for (const field of idFields) lines[idFieldTable[field].redisLine] = session[field] ?? "";
   lines[HISTORY_LINE] = associations.map((event) => encodeAssociation(event, createdAt)).join("");
   if (generation > 0) lines[GENERATION_LINE] = generation;
+  if (session.profile !== null) lines[PROFILE_LINE] = session.profile;
+  if (session.label !== null) lines[LABEL_LINE] = session.label;
   return lines.join(SEPARATOR);
 }
 
-/** Decodes a stored session. If it is being erased, the result has no ids. */
+/** Decodes a stored session. If it is being erased, the result has neither ids nor traits. */
 export function decode(handle: string, text: string): Session {
   const { createdAt } = timeAndCount(handle);
   const lines = text.split(SEPARATOR);
@@ -61,6 +68,7 @@ export function decode(handle: string, text: string): Session {
     expiresAt: createdAt + Number(lines[1]),
     ended: isErasure || lines[2]?.startsWith(ENDED) === true,
     ...(isErasure ? noIdentity : idsIn(lines)),
+    ...(isErasure ? noTraits : traitsIn(lines)),
   };
 }
 
@@ -81,6 +89,10 @@ export function decodeIds(text: string): Identity {
 
 function idsIn(lines: readonly string[]): Identity {
   return identityOf((field) => lines[idFieldTable[field].redisLine] || null);
+}
+
+function traitsIn(lines: readonly string[]): Traits {
+  return { profile: lines[PROFILE_LINE] || null, label: lines[LABEL_LINE] || null };
 }
 
 /** Decodes a stored session and its associations. An erased session has none. */

@@ -1,4 +1,4 @@
-import { hasNoIds, type Session } from "../../../session/session.ts";
+import { isBare, type Session } from "../../../session/session.ts";
 import type { IdempotentRequest } from "../../ports/idempotency.ts";
 import type { StoreRecordsRequest } from "../../ports/records.ts";
 import type { AssociationRequest, AssociationResult, CreateResult } from "../../ports/sessions.ts";
@@ -19,13 +19,13 @@ import { batchOf, carryOutOnce } from "./idempotency.ts";
  *   rotate an id      the generation before the rotation, a space and the nonce of the rotation
  */
 
-/** Stores a new session at most once. Of a session without ids, only the response is stored (contract.md#rule-8). */
+/** Stores a new session at most once. Of a bare session, only the response is stored (contract.md#rule-8). */
 export function createOnce(operation: Operation, session: Session, idempotent: IdempotentRequest) {
   return carryOutOnce<CreateResult>(operation, {
     idempotent,
     handle: null,
     created: session.handle,
-    need: hasNoIds(session) ? null : `${session.handle}\n${encode(session)}`,
+    need: isBare(session) ? null : `${session.handle}\n${encode(session)}`,
     success: "created",
     perform: async (need) => (need === null ? { outcome: "created" } : create(operation, sessionIn(need))),
   });

@@ -1,5 +1,5 @@
 import { purgeAfter } from "../../../session/retention.ts";
-import { hasNoIds, isLive } from "../../../session/session.ts";
+import { isBare, isLive } from "../../../session/session.ts";
 import {
   type ImportRequest,
   isNewerState,
@@ -100,7 +100,7 @@ async function importRecords(operation: Operation, { session, first, records }: 
 function hasOnlyRecords({ session, associations, requests }: SessionItem): boolean {
   return (
     requests > 0 &&
-    hasNoIds(session) &&
+    isBare(session) &&
     !session.ended &&
     associations.length === 0 &&
     session.lastActiveAt === session.createdAt

@@ -1,7 +1,7 @@
 -- Claims the visit, adds index entries, associates ids and may rotate the session's id. Does in one step what
 -- claim-visit.lua, update-index.lua and associate-ids.lua do together. Needs all keys on one server.
 --
--- KEYS[1], KEYS[2], ARGV[1] to ARGV[10] and the ids as in prelude/session.lua and prelude/association.lua
+-- KEYS[1], KEYS[2], ARGV[1] to ARGV[10] and the last arguments as in prelude/session.lua and prelude/association.lua
 -- KEYS[3] claim of the visit, KEYS[4] fence of the attempt; if no visit is given, both are the session's key
 -- KEYS[5] index of all sessions (one shard), KEYS[6..] indexes of the given ids, in the order of the ids
 -- ARGV[11] 'handle nonce' of the claim; '' if no visit is given
@@ -21,7 +21,8 @@ end
 if outcome ~= 'possible' then
   return { outcome, 0, detail }
 end
-if detail == 0 and not rotates and not isRenewalDue(session) then
+local isChange = detail > 0 or rotates or replacesTraits(session)
+if not isChange and not isRenewalDue(session) then
   return { 'associated', stored }
 end
 local isFenced = given[VISIT] ~= '' and redis.call('EXISTS', KEYS[4]) == 1

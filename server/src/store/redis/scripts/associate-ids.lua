@@ -1,7 +1,7 @@
 -- Associates ids with a session, and may rotate its id. If a visit is among the new ids, the caller has claimed it
 -- before.
 --
--- KEYS[1], KEYS[2], ARGV[1] to ARGV[10] and the ids as in prelude/session.lua and prelude/association.lua
+-- KEYS[1], KEYS[2], ARGV[1] to ARGV[10] and the last arguments as in prelude/session.lua and prelude/association.lua
 -- KEYS[3] fence of the attempt
 -- ARGV[11] nonce of the claim; '' if no visit was claimed
 -- ARGV[12] lifetime of a fence (ms)
@@ -10,7 +10,7 @@
 -- { 'associated', session }, even if this rotation was carried out already because the command was sent twice
 -- { 'conflict', hasVisit, position of the id }; the position counts from 0
 -- { 'absent', hasVisit }, { 'rotation-limit', hasVisit }
--- { 'unprepared', session or false } if there is something to add or to rotate but ARGV[13] is not '1'
+-- { 'unprepared', session or false } if there is something to change but ARGV[13] is not '1'
 -- { 'fenced' } if the attempt is fenced
 -- hasVisit is 1 if the session already has the given visit. If it is 0, a refusal also fences the attempt.
 local session, stored = load()
@@ -25,10 +25,11 @@ if outcome ~= 'possible' then
   end
   return { outcome, hasVisit and 1 or 0, detail }
 end
-if detail == 0 and not rotates and not isRenewalDue(session) then
+local isChange = detail > 0 or rotates or replacesTraits(session)
+if not isChange and not isRenewalDue(session) then
   return { 'associated', stored }
 end
-if (detail > 0 or rotates) and ARGV[13] ~= '1' then
+if isChange and ARGV[13] ~= '1' then
   return { 'unprepared', stored }
 end
 if ARGV[11] ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
 import { MAX_GENERATION } from "../../../session/id.ts";
 import { bitsOf } from "../../event-bits.ts";
-import { GENERATION_LINE, HISTORY_LINE } from "../layout/session-codec.ts";
+import { GENERATION_LINE, HISTORY_LINE, LABEL_LINE, PROFILE_LINE } from "../layout/session-codec.ts";
 
 /** A Lua script that Redis runs atomically. */
 export interface Script {
@@ -25,6 +25,7 @@ function declareLines(): string {
 local ID_LINES, ID_BITS = { ${lines.join()} }, { ${idFields.map((field) => idFieldTable[field].bit).join()} }
 local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line("visitId")}
 local HISTORY, GENERATION = ${HISTORY_LINE + 1}, ${GENERATION_LINE + 1}
+local PROFILE, LABEL = ${PROFILE_LINE + 1}, ${LABEL_LINE + 1}
 local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
 local ROTATION_BIT, MAX_GENERATION = ${bitsOf({ fields: [], isRotation: true })}, ${MAX_GENERATION}`;
 }

@@ -1,5 +1,6 @@
 import { idFields } from "../../../session/fields.ts";
 import type { Session } from "../../../session/session.ts";
+import { noTraits } from "../../../session/traits.ts";
 import type { AssociationRequest, AssociationResult } from "../../ports/sessions.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
@@ -24,7 +25,7 @@ type Attempt =
   | { readonly outcome: "unprepared"; readonly stored: Session | null };
 
 /** A request to associate ids, possibly with a rotation of the session's id. */
-export interface Association extends Pick<AssociationRequest, "handle" | "generation" | "ids" | "scope"> {
+export interface Association extends Pick<AssociationRequest, "handle" | "generation" | "ids" | "traits" | "scope"> {
   /** The nonce of the rotation, by which a repetition of it is recognized; `""` if the id is not rotated. */
   readonly rotation: string;
 }
@@ -96,8 +97,8 @@ async function attemptCombined(operation: Operation, request: Association) {
 
 /** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
 function argsOf(operation: Operation, request: Association, own: readonly Argument[]): Argument[] {
-  const { handle, generation, ids, scope, rotation } = request;
-  const given = idFields.map((field) => ids[field] ?? "");
+  const { handle, generation, ids, traits = noTraits, scope, rotation } = request;
+  const given = [...idFields.map((field) => ids[field]), traits.profile, traits.label].map((text) => text ?? "");
   return [...sessionArgs(operation, handle), encodeScope(scope), generation, rotation, ...own, ...given];
 }
 

@@ -10,12 +10,11 @@ export function sessionKeys({ keys }: Operation, handle: string): string[] {
 
 /** Returns the first arguments of every script that uses `prelude/session.lua`. */
 export function sessionArgs({ engine, now }: Operation, handle: string): Argument[] {
-  const { lifetimes, retention } = engine.policy;
-  const { anonymous, recognized } = lifetimes;
+  const { anonymous, recognized } = engine.policy.lifetimes;
   return [
     ...[now, timeAndCount(handle).createdAt],
     ...[anonymous.idle, anonymous.total, recognized.idle, recognized.total],
-    retention,
+    engine.policyText,
   ];
 }
 

@@ -15,8 +15,9 @@ CREATE TABLE sessions (
   expires_after   INTEGER NOT NULL,
   -- 0: neither ended nor found expired by the purge; 1: ended; 2: found expired by the purge.
   ended           INTEGER NOT NULL,
-  -- How often the session has got another id: the number of rotations in "history".
-  generation      INTEGER NOT NULL,
+  -- How often the session has got another id: the number of rotations in "history". If the session has a profile or a
+  -- label, a JSON text: [generation, profile, label].
+  generation      ANY     NOT NULL,
   agent_id        TEXT,
   customer_id     TEXT,
   visit_id        TEXT,

@@ -106,6 +106,8 @@ function integrityFaults(database: DatabaseSync): string[] {
 const CREATED_AT = `(id / ${KEYS_PER_MS} + ${EPOCH})`;
 /** SQL for the time at which the session of a row expires or has ended, in Unix ms. */
 const OVER_AT = `(${CREATED_AT} + expires_after)`;
+/** SQL for the generation of the session of a row, which is the first item of a JSON text if the session has traits. */
+const GENERATION = "iif(typeof(generation) = 'text', generation ->> 0, generation)";
 /** SQL that is true if the session of a row is live at the time ?1. */
 const LIVE = `(ended = 0 AND ${OVER_AT} > ?1)`;
 
@@ -138,7 +140,7 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
   ],
   [
     // 32 stands for a rotation in the third part of an event (`event-bits.ts`).
-    `SELECT count(*) FROM sessions WHERE (generation > 0 OR history IS NOT NULL) AND generation <>
+    `SELECT count(*) FROM sessions WHERE (generation <> 0 OR history IS NOT NULL) AND ${GENERATION} <>
        (SELECT count(*) FROM json_each(ifnull(history, '[]')) WHERE json_extract(value, '$[2]') & 32)`,
     "sessions do not have the generation that their history counts",
   ],

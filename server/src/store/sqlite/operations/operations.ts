@@ -3,7 +3,7 @@ import { associate } from "../../../session/association.ts";
 import { idFields } from "../../../session/fields.ts";
 import { type Lifetimes, renewed } from "../../../session/lifetime.ts";
 import { isReached } from "../../../session/permissions.ts";
-import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
+import { isBare, isLive, type Session } from "../../../session/session.ts";
 import type { AssociationRequest, AssociationResult, CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { WriterOptions } from "../options.ts";
 import { implicitSessionOf } from "../tables/session-row.ts";
@@ -86,8 +86,8 @@ export function createReadOperations(database: DatabaseSync, tables: Tables, opt
 }
 
 function create({ sessions }: Tables, session: Session, now: number): CreateResult {
-  // A session without ids is not stored (contract.md#rule-8). Only the response to its request may be stored.
-  if (hasNoIds(session)) return { outcome: "created" };
+  // A bare session is not stored (contract.md#rule-8). Only the response to its request may be stored.
+  if (isBare(session)) return { outcome: "created" };
   if (sessions.isVisitHeld(session.visitId, session.handle, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
@@ -96,13 +96,13 @@ function create({ sessions }: Tables, session: Session, now: number): CreateResu
 
 function associateSession(
   { sessions, journal }: Tables,
-  { handle, generation, ids, scope, now, rotate }: AssociationRequest,
+  { handle, generation, ids, traits, scope, now, rotate }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult {
   const stored = sessions.findWithHistory(handle);
   const session = stored?.session ?? implicitSessionOf(handle, lifetimes);
   if (!isLive(session, now) || !isReached(session, generation, scope)) return { outcome: "absent" };
-  const result = associate(session, ids, now, lifetimes, rotate);
+  const result = associate(session, ids, now, lifetimes, rotate, traits);
   if (result.outcome === "conflict" || result.outcome === "rotation-limit") return result;
   if (result.outcome === "unchanged") return { outcome: "associated", session };
   const next = result.session;
@@ -112,7 +112,7 @@ function associateSession(
   const records = (stored?.records ?? 0) + journal.unmerged(handle).length;
   if (stored === undefined) {
     if (!sessions.insertChanged(session, next, records, now)) return { outcome: "absent" };
-  } else if (!rotate && idFields.every((field) => session[field] === next[field])) sessions.renew(next);
+  } else if (!rotate && idFields.every((field) => session[field] === next[field])) sessions.update(session, next);
   else sessions.associate(stored, next, records, now);
   return { outcome: "associated", session: next };
 }

@@ -1,4 +1,4 @@
-import { hasNoIds, type Session } from "../../../session/session.ts";
+import { isBare, type Session } from "../../../session/session.ts";
 import type { AssociationResult, CreateResult } from "../../ports/sessions.ts";
 import type { Command, Outcome } from "../writer/writer-protocol.ts";
 
@@ -100,10 +100,8 @@ export class SessionCache {
 function sessionAfter(command: Command, outcome: Outcome): Session | undefined {
   switch (command.kind) {
     case "create":
-      // A session without ids is not stored, and so not cached either (contract.md#rule-8).
-      return (outcome as CreateResult).outcome === "created" && !hasNoIds(command.session)
-        ? command.session
-        : undefined;
+      // A bare session is not stored, and so not cached either (contract.md#rule-8).
+      return (outcome as CreateResult).outcome === "created" && !isBare(command.session) ? command.session : undefined;
     case "associate": {
       const result = outcome as AssociationResult;
       return result.outcome === "associated" ? result.session : undefined;

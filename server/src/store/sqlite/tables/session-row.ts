@@ -2,6 +2,7 @@ import { idFields, idFieldTable } from "../../../session/fields.ts";
 import { handleWith, randomOf, timeAndCount } from "../../../session/id.ts";
 import { implicitSession, type Lifetimes } from "../../../session/lifetime.ts";
 import { identityOf, type Session } from "../../../session/session.ts";
+import { hasTraits } from "../../../session/traits.ts";
 
 /** 2020-01-01 in Unix ms. Row keys count from this time, so that they are safe integers in JavaScript until 2089. */
 export const EPOCH = 1_577_836_800_000;
@@ -34,7 +35,7 @@ export type SessionRow = [
   activeAfter: number,
   expiresAfter: number,
   ended: number,
-  generation: number,
+  generation: number | string,
   ...ids: (string | null)[],
 ];
 
@@ -66,17 +67,38 @@ export function handleOf(key: number, randomHigh: number, randomLow: number): st
   return handleWith((key - count) / KEYS_PER_MS + EPOCH, count, randomHigh, randomLow + LOW_OFFSET);
 }
 
+/** The content of the column `generation`. */
+type GenerationAndTraits = readonly [generation: number, profile: string | null, label: string | null];
+
+/**
+ * Returns the value of the column `generation`. Few sessions have traits, and an empty column would take a byte. A
+ * number is a `bigint`, because a column of the type ANY would store others as floating-point numbers of eight bytes.
+ */
+export function generationColumnOf(session: Session): bigint | string {
+  const { generation, profile, label } = session;
+  return hasTraits(session)
+    ? JSON.stringify([generation, profile, label] satisfies GenerationAndTraits)
+    : BigInt(generation);
+}
+
+function generationAndTraitsIn(value: number | string): GenerationAndTraits {
+  return typeof value === "number" ? [value, null, null] : (JSON.parse(value) as GenerationAndTraits);
+}
+
 export function sessionOf(handle: string, key: number, row: SessionRow): Session {
   const createdAt = Math.floor(key / KEYS_PER_MS) + EPOCH;
+  const [generation, profile, label] = generationAndTraitsIn(row[5]);
   return {
     handle,
-    generation: row[5],
+    generation,
     createdAt,
     lastActiveAt: createdAt + row[2],
     expiresAt: createdAt + row[3],
     // 2 means that the purge has found the session expired. Nobody has ended it.
     ended: row[4] === 1,
     ...identityOf((_field, i) => row[6 + i] as string | null),
+    profile,
+    label,
   };
 }
 

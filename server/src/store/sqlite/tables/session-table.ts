@@ -9,6 +9,7 @@ import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
 import {
+  generationColumnOf,
   handleOf,
   idColumns,
   isRowOf,
@@ -125,9 +126,11 @@ export class SessionTable implements Transactional {
     return this.#insert(session, null);
   }
 
-  /** Inserts a session because of an event that changed its implicit session `before`. */
+  /** Inserts a session because its implicit session `before` was changed. A change of traits alone is not an event. */
   insertChanged(before: Session, session: Session, records: number, now: number): boolean {
-    return this.#insert(session, JSON.stringify([historyEntry(before, session, records, now)]));
+    const entry = historyEntry(before, session, records, now);
+    const [, , bits] = entry;
+    return this.#insert(session, bits === 0 ? null : JSON.stringify([entry]));
   }
 
   update(before: Session, session: Session): void {
@@ -216,7 +219,7 @@ function valuesOf(session: Session) {
     session.lastActiveAt - session.createdAt,
     session.expiresAt - session.createdAt,
     session.ended ? 1 : 0,
-    session.generation,
+    generationColumnOf(session),
     ...idFields.map((field) => session[field]),
   ] as const;
 }

@@ -1,13 +1,13 @@
--- Prelude: the rules for associating ids and rotating the session's id, as in session/association.ts. Needs
--- prelude/session.lua before it.
+-- Prelude: the rules for associating ids, replacing profile and label, and rotating the session's id, as in
+-- session/association.ts. Needs prelude/session.lua before it.
 --
 -- ARGV[8] scope, as for isWithin in prelude/session.lua
 -- ARGV[9] generation of the caller's id
 -- ARGV[10] nonce of the rotation; '' if the session's id is not to be rotated
--- The last arguments are the ids in the order of session/fields.ts; '' for an id that is not given
-local given = {}
+-- The last arguments are the ids in the order of session/fields.ts, profile and label; '' for what is not given
+local given = { [PROFILE] = ARGV[#ARGV - 1], [LABEL] = ARGV[#ARGV] }
 for i, line in ipairs(ID_LINES) do
-  given[line] = ARGV[#ARGV - #ID_LINES + i]
+  given[line] = ARGV[#ARGV - 2 - #ID_LINES + i]
 end
 local expected, rotation = tonumber(ARGV[9]), ARGV[10]
 local rotates = rotation ~= ''
@@ -45,11 +45,22 @@ local function check(session)
   return 'possible', added
 end
 
+-- Returns whether the given profile or label differs from that of the session.
+local function replacesTraits(session)
+  for line = PROFILE, LABEL do
+    if given[line] ~= '' and given[line] ~= session[line] then
+      return true
+    end
+  end
+  return false
+end
+
 local function hasBit(set, bit)
   return math.floor(set / bit) % 2 == 1
 end
 
--- Adds the ids in the bit set `added` to the session, rotates and renews it, and stores it. Returns its text.
+-- Adds the ids in the bit set `added` to the session, replaces its profile and label, rotates and renews it, and stores
+-- it. Returns its text.
 local function associate(session, added)
   local last = lastSequence()
   for i, line in ipairs(ID_LINES) do
@@ -59,6 +70,16 @@ local function associate(session, added)
   end
   if rotates then
     session[GENERATION] = expected + 1 .. ' ' .. rotation
+  end
+  if replacesTraits(session) then
+    for line = LAST_LINE + 1, LABEL do
+      session[line] = session[line] or ''
+    end
+    for line = PROFILE, LABEL do
+      if given[line] ~= '' then
+        session[line] = given[line]
+      end
+    end
   end
   if rotates or added > 0 then
     local event = added + (rotates and ROTATION_BIT or 0)

@@ -5,23 +5,33 @@
 -- ARGV[1] now, ARGV[2] creation time of the session (Unix ms)
 -- ARGV[3], ARGV[4] idle time and total lifetime of anonymous sessions (ms)
 -- ARGV[5], ARGV[6] idle time and total lifetime of recognized sessions (ms)
--- ARGV[7] retention (ms)
+-- ARGV[7] retention (ms), and after it ' name=idle/total' (ms) for each profile
 local createdAt = tonumber(ARGV[2])
 local age = tonumber(ARGV[1]) - createdAt
 local idle = { tonumber(ARGV[3]), tonumber(ARGV[5]) }
 local total = { tonumber(ARGV[4]), tonumber(ARGV[6]) }
-local retention = tonumber(ARGV[7])
+local retention = tonumber(string.match(ARGV[7], '^%d+'))
 
 -- Positions of the lines in a stored session (layout/session-codec.ts). Times are ms since the session's creation.
 local ACTIVE, EXPIRES, STATE = 1, 2, 3
 -- (declarations of lines and bits)
 
--- Returns the index into `idle` and `total`: 1 for an anonymous session, 2 for a recognized one.
-local function kindOf(session)
-  return (session[AGENT] ~= '' or session[CUSTOMER] ~= '') and 2 or 1
+-- Returns the idle time and the total lifetime of the session (ms). A profile that is not in ARGV[7] counts like none.
+local function lifetimeOf(session)
+  local profile = session[PROFILE] or ''
+  if profile ~= '' then
+    local _, name = string.find(ARGV[7], ' ' .. profile .. '=', 1, true)
+    if name then
+      local ofIdle, ofTotal = string.match(ARGV[7], '^(%d+)/(%d+)', name + 1)
+      return tonumber(ofIdle), tonumber(ofTotal)
+    end
+  end
+  local kind = (session[AGENT] ~= '' or session[CUSTOMER] ~= '') and 2 or 1
+  return idle[kind], total[kind]
 end
 
--- Adds the lines that the stored text does not have, as empty lines. The generation has a line only after a rotation.
+-- Adds the lines that the stored text does not have, as empty lines, up to LAST_LINE. The lines after it exist only if
+-- they or a later one have content.
 local function complete(session)
   for line = #session + 1, LAST_LINE do
     session[line] = ''
@@ -63,13 +73,14 @@ local function generationOf(session)
 end
 
 local function isRenewalDue(session)
-  return age - session[ACTIVE] >= idle[kindOf(session)] * (1 / 10)
-    and session[EXPIRES] < total[kindOf(session)]
+  local ofIdle, ofTotal = lifetimeOf(session)
+  return age - session[ACTIVE] >= ofIdle * (1 / 10) and session[EXPIRES] < ofTotal
 end
 
 local function renew(session)
   session[ACTIVE] = math.max(session[ACTIVE], age)
-  session[EXPIRES] = math.min(session[ACTIVE] + idle[kindOf(session)], total[kindOf(session)])
+  local ofIdle, ofTotal = lifetimeOf(session)
+  session[EXPIRES] = math.min(session[ACTIVE] + ofIdle, ofTotal)
 end
 
 -- Returns the time (ms) from now until the session is purged; 0 or less if its retention is over.
