@@ -174,6 +174,21 @@ export function forwardingContract(proxyName: string, setup: () => ProxySetup, l
     );
   });
 
+  test(`${proxyName}: a browser keeps the session's cookie that the application sets, also if the session has just begun`, async () => {
+    const { program, antechamber } = setup();
+    const cookies = ["basket=7; Path=/", "sessionId=of-the-application; Path=/", "theme=dark; Path=/"];
+    await using application = await startApplication({ "set-cookie": cookies });
+    await using proxy = await startProxy(program, portsOf(antechamber, application));
+    const answer = await visit(proxy.port, "/sign-in", { method: "POST" });
+    const received = (answer.headers.get("set-cookie") ?? "").split("\n");
+    // Of several cookies with the same name, browsers keep the last one.
+    assert.equal(
+      received.findLast((line) => line.startsWith("sessionId=")),
+      cookies[1],
+    );
+    for (const cookie of cookies) assert.ok(received.includes(cookie), cookie);
+  });
+
   test(`${proxyName}: a body of known or unknown length passes unchanged`, async () => {
     const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ visitId: "bodies" });
