@@ -1,5 +1,6 @@
 // Updates the documents that are generated from the sources. The settings go into docs/operating.md, the help of every
-// command into docs/cli.md, and the parts of the server into ARCHITECTURE.md, each between a pair of marks.
+// command into docs/cli.md, the parts of the server into ARCHITECTURE.md, and files of examples/ into docs/sign-in.md,
+// each between a pair of marks.
 // server/openapi.yaml is converted into server/openapi.json. Run this script with Bun, or with Node 24 or later:
 //
 //   docs.ts --check   fails if a document differs from its source
@@ -17,6 +18,7 @@ const isCheck = process.argv[2] !== "--write";
 update("ARCHITECTURE.md", (before) => withPart(before, "parts", `\n${partsTable()}\n`));
 update("docs/operating.md", (before) => withPart(before, "settings", settingsTable()));
 update("docs/cli.md", (before) => withPart(before, "commands", commandReference(createProgram(processOutput))));
+update("docs/sign-in.md", withExamples);
 update("server/openapi.json", () => `${lines(parse(read("server/openapi.yaml")), 3)}\n`);
 
 function update(file: string, change: (before: string) => string): void {
@@ -48,6 +50,20 @@ function lines(value: unknown, depth: number): string {
   if (!isOpen) return JSON.stringify(value);
   const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${lines(member, depth - 1)}`);
   return `{\n${members.join(",\n")}\n}`;
+}
+
+/** Inserts the file of `examples/` that each pair of marks names. */
+function withExamples(document: string): string {
+  const files = Array.from(
+    document.matchAll(/^<!-- (examples\/\S+): made from the source -->$/gm),
+    ([, file = ""]) => file,
+  );
+  return files.reduce((text, file) => withPart(text, file, codeBlock(file)), document);
+}
+
+function codeBlock(file: string): string {
+  const language = file.endsWith(".py") ? "python" : "ts";
+  return `\n\`\`\`${language}\n${read(file)}\`\`\`\n`;
 }
 
 function withPart(document: string, name: string, text: string): string {

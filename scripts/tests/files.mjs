@@ -39,9 +39,9 @@ const traces = {
   iproute2: /"ip"/,
   "libc6-dev": /"gcc"/,
   libfaketime: /libfaketime\w*\.so/,
-  "python3-cryptography": /"\w+\.py"|"flask"/,
+  "python3-cryptography": /"\w+\.py"|examples\/signed-identity/,
   "python3-flask": /"flask"/,
-  "python3-jwt": /"\w+\.py"|"flask"/,
+  "python3-jwt": /"\w+\.py"|examples\/signed-identity/,
   "redis-server": /"redis-(?:server|cli)"/,
   npm: /"npm"/,
   /** A POSIX shell. The launcher and other scripts need it. */
