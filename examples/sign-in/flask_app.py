@@ -64,7 +64,8 @@ def sign_in():
         abort(403, "Wrong name or password.")
     status, session = 404, {}
     if session_id():
-        status, session = call("POST", f"/sessions/{session_id()}", customer=customer)
+        # `rotate`: the session gets a new id, which only the visitor who has signed in knows.
+        status, session = call("POST", f"/sessions/{session_id()}", {"rotate": True}, customer)
     if status in (400, 404):
         # The session belongs to another customer, or has just ended: this customer gets another one.
         status, session = call("PUT", "/sessions/new", customer=customer)

@@ -99,11 +99,9 @@ for (const application of applications) {
       assert.equal(await browser.send("sign-in", wrong), 403);
     }
     assert.equal(await browser.customer(), null);
-    const earlier = browser.cookie;
 
     assert.equal(await browser.send("sign-in", anna), 303);
     assert.equal(await browser.customer(), "anna");
-    assert.equal(browser.cookie.slice(0, 24), earlier.slice(0, 24), "the session stays");
     assert.equal(await browser.send("sign-in", anna), 303);
     assert.equal(await browser.customer(), "anna");
 
@@ -111,6 +109,22 @@ for (const application of applications) {
     assert.equal(await browser.send("sign-out"), 303);
     assert.equal(await browser.customer(), null);
     assert.equal(await openBrowser(application, copied).customer(), null, "the id opens nothing any more");
+  });
+
+  test(`${name}: an id that an attacker has planted before the sign-in does not lead to the customer`, async () => {
+    const attacker = openBrowser(application);
+    await attacker.customer();
+    const planted = attacker.cookie;
+    const victim = openBrowser(application, planted);
+    assert.equal(await victim.send("sign-in", anna), 303);
+    assert.notEqual(victim.cookie, planted);
+    assert.equal(victim.cookie.slice(0, 24), planted.slice(0, 24), "the session stays");
+
+    assert.equal(await attacker.customer(), null);
+    assert.equal(attacker.cookie, planted, "a request under way does not replace the victim's cookie");
+    assert.equal(await attacker.send("sign-in", bob), 303);
+    assert.notEqual(attacker.cookie.slice(0, 24), planted.slice(0, 24));
+    assert.equal(await victim.customer(), "anna");
   });
 
   test(`${name}: another person at the same browser gets another session`, async () => {
