@@ -97,7 +97,7 @@ export function identityContract(proxyName: string, setup: () => ProxySetup): vo
     await Promise.all(
       Array.from({ length: visitors }, async (_, visitor) => {
         const session = await antechamber.createSession({ customerId: `customer ${visitor}` });
-        const path = `/${session.sessionId}`;
+        const path = `/${session.sessionId.slice(0, 24)}`;
         requested.add(path);
         await using connection = await openConnection(proxy.port);
         for (let at = 0; at < requests; at++) {
