@@ -48,6 +48,7 @@ const opened = await open(config, machineTime, {
   failed: (error) => console.error(error),
   recorded: () => {},
   recordsLost: () => {},
+  recordsDropped: () => {},
   credentialsChanged: () => {},
   noticed: () => undefined,
   suspended: () => undefined,

@@ -48,6 +48,11 @@ export interface EndOptions extends CallOptions {
 export interface RecordOptions extends KeyedCallOptions {
   /** Whether to wait until the records are stored on disk. */
   readonly durable?: boolean | undefined;
+  /**
+   * Whether this is the record of the request that created the session. It is stored only if the session is used again
+   * within a minute (contract.md#provisional-records). Without effect if `durable` is set too.
+   */
+  readonly provisional?: boolean | undefined;
   /** Whether the request may continue after its page has ended, with a body of less than 64 KiB (Fetch standard). */
   readonly keepalive?: boolean | undefined;
 }
@@ -130,10 +135,10 @@ export function createTransport(options: TransportOptions): Transport {
         throw error;
       }
     },
-    record: (sessionId, records, { durable, idempotencyKey = randomKey(), ...rest } = {}) =>
+    record: (sessionId, records, { durable, provisional, idempotencyKey = randomKey(), ...rest } = {}) =>
       call({
         method: "POST",
-        path: `${pathOf(sessionId)}/requests${durable ? "?durable=true" : ""}`,
+        path: `${pathOf(sessionId)}/requests${durable ? "?durable=true" : provisional ? "?provisional=true" : ""}`,
         body: records,
         idempotencyKey,
         ...rest,

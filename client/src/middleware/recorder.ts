@@ -9,15 +9,23 @@ export interface RecorderOptions {
   reportFailure(error: unknown, lostRecords: number): void;
 }
 
+interface WaitingRecord {
+  readonly record: RequestRecord;
+  /** Whether the session was created for this request. */
+  readonly isFirst: boolean;
+}
+
 interface Batch {
   readonly idempotencyKey: string;
   readonly records: readonly RequestRecord[];
+  /** Whether Antechamber stores the record only if the session is used again (contract.md#provisional-records). */
+  readonly provisional: boolean;
 }
 
 interface Queue {
   /** Batches that are being sent, or that will be sent again with the same Idempotency-Key. */
   batches: Batch[];
-  waiting: RequestRecord[];
+  waiting: WaitingRecord[];
   /** The sending in progress, which resolves with whether Antechamber was available; `null` if there is none. */
   sending: Promise<boolean> | null;
 }
@@ -62,7 +70,8 @@ export class Recorder {
     this.#reportFailure = reportFailure;
   }
 
-  add(sessionId: string, record: RequestRecord): void {
+  /** Queues a record. `isFirst`: whether the session was created for the recorded request. */
+  add(sessionId: string, record: RequestRecord, isFirst: boolean): void {
     if (this.#queuedRecords >= MAX_QUEUED_RECORDS) {
       this.#drop(1, this.#lastError);
       return;
@@ -70,7 +79,7 @@ export class Recorder {
     this.#queuedRecords += 1;
     const queue = this.#queues.get(sessionId) ?? { batches: [], waiting: [], sending: null };
     this.#queues.set(sessionId, queue);
-    queue.waiting.push(record);
+    queue.waiting.push({ record, isFirst });
     if (!this.#isSending) this.#timer ??= setTimeout(() => void this.#sendPeriodically(), SEND_INTERVAL_MS);
   }
 
@@ -144,7 +153,7 @@ export class Recorder {
 
   async #deliver(sessionId: string, queue: Queue): Promise<boolean> {
     for (;;) {
-      if (queue.batches.length === 0) queue.batches = batchesOf(queue.waiting.splice(0, MAX_BATCH_RECORDS));
+      if (queue.batches.length === 0) queue.batches = takeBatch(queue.waiting);
       const [batch] = queue.batches;
       if (batch === undefined) {
         this.#queues.delete(sessionId);
@@ -185,8 +194,19 @@ export class Recorder {
   }
 }
 
-function batchesOf(records: readonly RequestRecord[]): Batch[] {
-  return records.length === 0 ? [] : [{ idempotencyKey: randomKey(), records }];
+/** Takes the next batch from the waiting records; none if there are no records. */
+function takeBatch(waiting: WaitingRecord[]): Batch[] {
+  const taken = waiting.splice(0, MAX_BATCH_RECORDS);
+  // Several records prove that the visitor has come back, so only a first record without others is provisional.
+  const isProvisional = taken.length === 1 && taken[0]?.isFirst === true;
+  return batchesOf(
+    taken.map(({ record }) => record),
+    isProvisional,
+  );
+}
+
+function batchesOf(records: readonly RequestRecord[], provisional = false): Batch[] {
+  return records.length === 0 ? [] : [{ idempotencyKey: randomKey(), records, provisional }];
 }
 
 /** Returns whether Antechamber would refuse the same request again. */

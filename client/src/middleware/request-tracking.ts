@@ -136,7 +136,7 @@ function trackRequest(
     // An ended session accepts no records. This is not an error.
     if (sessionId === undefined || calls.recent.hasEnded(sessionId)) return;
     const filtered = applyFilter(record, settings);
-    if (filtered !== null) recorder.add(calls.recent.latestIdOf(sessionId), filtered);
+    if (filtered !== null) recorder.add(calls.recent.latestIdOf(sessionId), filtered, session?.isNew === true);
   }
 
   const resolved = resolver.resolve(ids);

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openStoredData } from "../../../server/test/faults/stored-data.ts";
 import { eventually, until } from "../../../server/test/support/eventually.ts";
 import { serve } from "../../../server/test/support/in-process.ts";
+import { sized } from "../../../server/test/support/tier.ts";
 import type { RequestEntry, TimelineEntry } from "../../src/protocol.ts";
 import { createTransport } from "../../src/transport.ts";
 import { startFaultyProxy } from "./faulty-proxy.ts";
 import { frameworks } from "./sites/all.ts";
 import { createVisitor } from "./visitor.ts";
+
+/** Number of visitors who make one request each. */
+const ROBOTS = sized(100, 300, 100_000);
 
 /** Waits until a session's timeline has `count` requests, and returns them. */
 async function requestsOf(url: string, sessionId = "", count = 1): Promise<RequestEntry[]> {
@@ -105,6 +110,42 @@ for (const [framework, start] of frameworks) {
         [5, "/page", "jane"],
       ],
     );
+  });
+
+  test(`${framework}: ${ROBOTS} visitors who do not come back are not stored`, async () => {
+    await using antechamber = await serve({ config: { logLevel: "info", accessLog: "off" } });
+    await using site = await start({ url: antechamber.url, deadline: 5000 });
+    const numbers = Array.from({ length: ROBOTS }, (_, i) => i).values();
+    const visitInTurn = async () => {
+      for (const i of numbers) assert.equal((await createVisitor(site.url).visit(`/page?${i}`)).status, 200);
+    };
+    await Promise.all(Array.from({ length: 16 }, visitInTurn));
+    await site.delivery.close();
+    assert.equal(site.delivery.dropped(), 0);
+    const text = await (await fetch(`${antechamber.url}/metrics`)).text();
+    const dropped = Number(/^antechamber_provisional_records_dropped_total (\d+)/m.exec(text)?.[1]);
+    await antechamber.restart();
+    const droppedAtStop = Number(/records of (\d+) visitors/.exec(antechamber.log())?.[1]);
+    assert.equal(dropped + droppedAtStop, ROBOTS);
+    using stored = openStoredData(antechamber.dataDir);
+    assert.deepEqual([stored.count(), stored.unmergedRecords()], [0, 0]);
+  });
+
+  test(`${framework}: the first request of a visitor who comes back is stored, also through another server`, async () => {
+    await using antechamber = await serve();
+    await using one = await start({ url: antechamber.url });
+    await using other = await start({ url: antechamber.url });
+    const visitor = createVisitor(one.url);
+    await visitor.visit("/page");
+    await one.delivery.flush();
+    const returning = createVisitor(other.url);
+    for (const [name, value] of visitor.cookies) returning.cookies.set(name, value);
+    assert.equal((await returning.visit("/health")).seen?.isNew, false);
+    await other.delivery.flush();
+    assert.deepEqual(paths(await requestsOf(antechamber.url, visitor.cookies.get("sessionId"), 2)), [
+      "/page",
+      "/health",
+    ]);
   });
 
   test(`${framework}: the options record and ignore decide which requests are recorded, and how`, async () => {

@@ -315,7 +315,7 @@ test("records beyond ten thousand waiting ones are dropped and counted, and clos
   const recorder = new Recorder({ transport, reportFailure: failed });
   const { sessionId } = await transport.create();
   proxy.setFault("hang");
-  for (let sent = 0; sent < 10_500; sent++) recorder.add(sessionId, { method: "GET", path: `/${sent}` });
+  for (let sent = 0; sent < 10_500; sent++) recorder.add(sessionId, { method: "GET", path: `/${sent}` }, false);
   assert.deepEqual([recorder.dropped(), lost], [500, 500]);
   const started = performance.now();
   await recorder.close();

@@ -43,6 +43,7 @@ export const commandEvents: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
+  recordsDropped: nothing,
   credentialsChanged: nothing,
   noticed(level, message) {
     if (level !== "info") processOutput.remark(`antechamber: ${message}`);

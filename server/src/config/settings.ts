@@ -365,6 +365,12 @@ export const settings = {
     default: "antechamber",
     description: "The value of iss in the signed identity; it needs assertionAudience",
   },
+  storeVisitors: {
+    ...word("policy", ["returning", "always"]),
+    default: "returning",
+    description:
+      "When the first request of a new visitor is stored: returning stores it when the visitor comes back within a minute, so that robots leave nothing behind; always stores it at once",
+  },
   recordQueryKeys: {
     schema: listOf(text),
     allowed: "names of query parameters, each once",

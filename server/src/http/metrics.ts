@@ -55,7 +55,9 @@ export function createMetrics() {
     sessionsRotated: counter("sessions_rotated_total", "Sessions that got a new id."),
     sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
     sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
-    recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
+    recordsAccepted: counter("records_accepted_total", "Requests accepted for recording in sessions."),
+    /** Counts accepted records that were set aside and not stored, because their visitors did not come back. */
+    recordsDropped: counter("provisional_records_dropped_total", "First requests of visitors who did not come back."),
     /** Counts records that were accepted but not stored, and `/forward-auth` records that the store refused. */
     recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
     refused: (code: string) => refusals.inc({ code }),

@@ -80,9 +80,10 @@ export async function open(
         assertions?.use(next);
       },
     };
-    const { lifetimes } = config;
+    const { lifetimes, storeVisitors } = config;
     const admission = admissionOf(store, config);
-    const service = new SessionService({ store, admission, ids, clock, lifetimes, rotation: config, events });
+    const rules = { lifetimes, rotation: config, storeVisitors };
+    const service = new SessionService({ store, admission, ids, clock, ...rules, events });
     const trail = new AuditTrail(store, clock);
     const parts = { store, clock, wallClock, ids, secretUsers, logHash, trail, service, events };
     return {

@@ -30,6 +30,7 @@ export function createServerEvents(metrics: Metrics, log: Logger, credentials: C
     listingKeys: () => credentials.storeKeyUses(),
     noticed: (level, message) => log[level](message),
     suspended: () => undefined,
+    recordsDropped: (records) => metrics.recordsDropped.inc(records),
     recordsLost(records) {
       metrics.recordsLost.inc(records);
       lost += records;

@@ -3,6 +3,7 @@ import { Refusal } from "../session/errors.ts";
 import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { isReached, isWithin, type Scope } from "../session/permissions.ts";
+import { mayBeSetAside } from "../session/provisional.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { hasNoIds, type Identity, isBare, isLive, isRecognized, noIdentity, type Session } from "../session/session.ts";
 import { type RecordPage, wasUnowned } from "../session/timeline.ts";
@@ -91,6 +92,9 @@ export interface ServiceEvents {
   recordsLost(records: number): void;
 }
 
+/** Whether the first record of a visitor is stored when the visitor comes back, or always at once. */
+export type VisitorPolicy = "returning" | "always";
+
 /** The parts that the service works with. */
 export interface ServiceParts {
   readonly store: SessionStore & RecordStore & Pick<IdempotencyStore, "findReplay">;
@@ -100,6 +104,7 @@ export interface ServiceParts {
   readonly clock: Clock;
   readonly lifetimes: Lifetimes;
   readonly rotation: RotationSettings;
+  readonly storeVisitors: VisitorPolicy;
   readonly events: ServiceEvents;
 }
 
@@ -129,6 +134,7 @@ export class SessionService {
   readonly #clock: Clock;
   readonly #lifetimes: Lifetimes;
   readonly #rotation: RotationSettings;
+  readonly #setsAside: boolean;
   readonly #events: ServiceEvents;
   /** The id that opens a cached session, once it was verified: an HMAC is most of the work for a cached session. */
   readonly #verifiedIds = new WeakMap<Session, string>();
@@ -143,6 +149,7 @@ export class SessionService {
     this.#clock = parts.clock;
     this.#lifetimes = parts.lifetimes;
     this.#rotation = parts.rotation;
+    this.#setsAside = parts.storeVisitors === "returning";
     this.#events = parts.events;
   }
 
@@ -277,6 +284,48 @@ export class SessionService {
   }
 
   /**
+   * Sets the record of the request that created this session aside (contract.md#provisional-records). Does not use the
+   * session. Returns false, and then has done nothing, if the caller must record it as any other: if these are several
+   * records, if the session is older than a minute, if there is no live session with this id within the scope, or if
+   * the setting `storeVisitors` is `always`. A repetition with the same idempotency key has no effect while the record
+   * is set aside. Refuses with `idempotency-key-reused`.
+   */
+  async setAside(
+    id: string,
+    [record, ...others]: readonly RequestRecord[],
+    scope: Scope,
+    idempotent: Pick<Idempotent<void>, "key" | "fingerprint"> | undefined,
+  ): Promise<boolean> {
+    if (!this.#setsAside || record === undefined || others.length > 0) return false;
+    const opened = await this.#openUnchanged(id, scope);
+    const now = this.#clock();
+    if (opened === undefined || !mayBeSetAside(opened.session.createdAt, now)) return false;
+    const { session } = opened;
+    const result = await this.#store.setAside({ session, record, now, idempotent, isNewSession: false });
+    if (result === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
+    if (result === "accepted") this.#events.recorded(1);
+    return true;
+  }
+
+  /**
+   * Records the request for which `create` has just returned a session. The record is set aside, unless the setting
+   * `storeVisitors` is `always`. Never refuses, as `recordBestEffort`.
+   */
+  recordFirst(session: Session, record: RequestRecord): void {
+    if (!this.#setsAside) {
+      this.recordBestEffort(session, record);
+      return;
+    }
+    const result = this.#store.setAside({ session, record, now: record.startedAt, isNewSession: true });
+    if (result instanceof Promise) {
+      result.then(
+        () => this.#events.recorded(1),
+        () => this.#events.recordsLost(1),
+      );
+    } else this.#events.recorded(1);
+  }
+
+  /**
    * Records a request that begins now, in a session that `use` or `create` has just returned. Never refuses: if the
    * store cannot accept the record, the record is lost and counted as lost.
    */
@@ -394,10 +443,14 @@ export class SessionService {
     });
   }
 
-  /** Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. */
+  /**
+   * Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. Also stores the record
+   * that is set aside for the session, because the visitor has come back.
+   */
   #renewIfLive(session: Session, { generation }: { readonly generation: number }, scope: Scope): Session | undefined {
     const now = this.#clock();
     if (!isLive(session, now) || !isReached(session, generation, scope)) return undefined;
+    this.#store.storeSetAside(session, now);
     return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
   }
 

@@ -217,6 +217,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
       committed() {},
       failed() {},
       recordsLost() {},
+      recordsDropped() {},
       credentialsChanged() {},
       noticed() {},
       suspended() {},

@@ -80,6 +80,7 @@ test("without any settings the documented defaults apply", () => {
     cookieMaxAge: null,
     assertionAudience: null,
     assertionIssuer: "antechamber",
+    storeVisitors: "returning",
     recordQueryKeys: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,

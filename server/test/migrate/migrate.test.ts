@@ -56,6 +56,7 @@ function openStore(dataDir: string): StoreEngine {
     committed() {},
     failed() {},
     recordsLost() {},
+    recordsDropped() {},
     credentialsChanged() {},
     noticed() {},
     suspended() {},

@@ -93,6 +93,7 @@ const noEvents: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
+  recordsDropped: nothing,
   credentialsChanged: nothing,
   noticed: () => undefined,
   suspended: () => undefined,

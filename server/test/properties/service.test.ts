@@ -89,6 +89,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
       committed: ignore,
       failed: (error) => assert.fail(String(error)),
       recordsLost: (records) => assert.fail(`${records} records are lost`),
+      recordsDropped: () => undefined,
       credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,
@@ -117,7 +118,8 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
     recordsLost: ignore,
     keysChanged: async () => undefined,
   };
-  const service = new SessionService({ store, ids, clock, lifetimes, rotation, events });
+  const rules = { lifetimes, rotation, storeVisitors: "returning" } as const;
+  const service = new SessionService({ store, ids, clock, ...rules, events });
   const parts = { store, service, ids, trail, logHash: (id: string) => id, clock, events };
   const useCases = {
     service,

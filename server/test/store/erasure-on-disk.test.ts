@@ -38,6 +38,7 @@ function open(dataDir: string, now: number): StoreEngine {
       noticed: () => undefined,
       suspended: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
+      recordsDropped: (records) => assert.fail(`${records} records`),
     },
   });
 }

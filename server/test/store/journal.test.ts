@@ -173,6 +173,7 @@ function openStore(dataDir: string, maxRecords: number): StoreEngine {
       committed: () => undefined,
       failed: () => undefined,
       recordsLost: () => undefined,
+      recordsDropped: () => undefined,
       credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,

@@ -37,6 +37,7 @@ function open(dataDir: string, now: number): StoreEngine {
       suspended: () => undefined,
       credentialsChanged: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
+      recordsDropped: (records) => assert.fail(`${records} records`),
     },
   });
 }

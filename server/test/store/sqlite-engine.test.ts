@@ -28,6 +28,7 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): StoreEng
       committed: () => undefined,
       failed: () => undefined,
       recordsLost: () => undefined,
+      recordsDropped: () => undefined,
       credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,

@@ -3,6 +3,7 @@ import { credentialsContract } from "./contract/credentials.ts";
 import { erasureContract } from "./contract/erasure.ts";
 import { idempotencyContract } from "./contract/idempotency.ts";
 import { lifecycleContract } from "./contract/lifecycle.ts";
+import { provisionalContract } from "./contract/provisional.ts";
 import { recordsContract } from "./contract/records.ts";
 import { retentionContract } from "./contract/records-retention.ts";
 import { searchContract } from "./contract/search.ts";
@@ -28,6 +29,7 @@ export function storeContract(name: string, make: DataFactory): void {
   rotationContract(name, make);
   recordsContract(name, make);
   retentionContract(name, make);
+  provisionalContract(name, make);
   idempotencyContract(name, make);
   credentialsContract(name, make);
   lifecycleContract(name, make);

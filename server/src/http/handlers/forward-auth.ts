@@ -121,12 +121,14 @@ export class ForwardAuth {
   #respond(opened: OpenedSession, original: Original, isNew: boolean): ApiResponse {
     const { id, session } = opened;
     const { service, clock, queryKeys, assertions } = this.#parts;
-    service.recordBestEffort(session, forwardedRecord(decoded(original), clock(), queryKeys));
+    const record = forwardedRecord(decoded(original), clock(), queryKeys);
     if (isNew) {
+      service.recordFirst(session, record);
       const cookie = this.#cookieOf(id, original.request.header("x-forwarded-proto"));
       const headers = { ...identityFields(id, session, assertions?.of(session).text), "set-cookie": cookie };
       return { status: 200, headers, body: null };
     }
+    service.recordBestEffort(session, record);
     const own = this.#cached.get(session);
     if (own !== undefined && (own.assertion === undefined || assertions?.isFresh(own.assertion) === true)) {
       return own.response;

@@ -44,12 +44,14 @@ export function createRecordHandlers(service: SessionService, clock: Clock, quer
     async record(call: Call): Promise<ApiResponse> {
       const { request, principal, sessionId } = call;
       const scope = changeScope(principal);
+      const { isDurable, isProvisional } = optionsOf(request.query);
       const body = await bodyOf(call);
       const records = recordsOf(body, clock(), queryKeys);
       const receipt = JSON.stringify({ accepted: records.length } satisfies RecordReceipt);
       const key = requestKeyOf(request, principal, "record", [sessionId, body]);
+      if (isProvisional && (await service.setAside(sessionId, records, scope, key))) return accepted(receipt);
       if (key === undefined) {
-        await service.record(sessionId, records, scope, isDurable(request.query));
+        await service.record(sessionId, records, scope, isDurable);
         return accepted(receipt);
       }
       const keyed = { ...key, response: () => receipt };
@@ -74,9 +76,16 @@ function accepted(body: string): ApiResponse {
   return { status: 202, headers: apiFields, body };
 }
 
-function isDurable(query: string): boolean {
-  const value = new URLSearchParams(query).get("durable");
-  return value !== null && value !== "false" && value !== "0";
+/** Returns the parameters `durable` and `provisional`. Refuses with `invalid-request` if both are set. */
+function optionsOf(query: string): { readonly isDurable: boolean; readonly isProvisional: boolean } {
+  const parameters = new URLSearchParams(query);
+  const isSet = (name: string) => !["false", "0"].includes(parameters.get(name) ?? "false");
+  const options = { isDurable: isSet("durable"), isProvisional: isSet("provisional") };
+  if (options.isDurable && options.isProvisional) {
+    const detail = "provisional sets the record aside, so durable cannot be promised: send one of the two.";
+    refuseFaults([{ in: "query", name: "provisional", detail }]);
+  }
+  return options;
 }
 
 /** Returns the parameters `after` and `limit`. Refuses with `invalid-request` if one of them is invalid. */

@@ -47,6 +47,8 @@ export interface StoreEvents {
   failed(error: unknown): void;
   /** Reports the number of queued records that were lost. */
   recordsLost(records: number): void;
+  /** Reports the number of records that were set aside and are dropped, because their sessions were not used again. */
+  recordsDropped(records: number): void;
   /**
    * Reports that API keys or secrets were changed, perhaps by another process, and must be read again. If the promise
    * is rejected, the engine calls this again within a second.

@@ -1,5 +1,6 @@
 import type { Scope } from "../../session/permissions.ts";
 import type { RequestRecord } from "../../session/record.ts";
+import type { Session } from "../../session/session.ts";
 import type { RecordPage } from "../../session/timeline.ts";
 import type { IdempotentRequest, Replay } from "./idempotency.ts";
 
@@ -12,6 +13,22 @@ export interface RecordStore {
    */
   enqueueRecords(handle: string, records: readonly RequestRecord[], now: number): boolean;
 
+  /**
+   * Accepts the first record of a session, and sets it aside for `SET_ASIDE_MS` instead of storing it
+   * (contract.md#provisional-records). If something is stored of the session, or another record was set aside for it,
+   * the record is stored as by `enqueueRecords`. The number of records that are set aside is bounded; the oldest are
+   * dropped. May be called until the session is `SET_ASIDE_MS` old. Returns a promise only if it must wait.
+   */
+  setAside(request: SetAsideRequest): SetAsideResult | Promise<SetAsideResult>;
+
+  /**
+   * Stores the record that is set aside for a live session, which is used at `now`; does nothing if there is none. Must
+   * be called with the session that `getCached` or `find` has returned. Returns at once: the record is queued, before
+   * all records that are queued later. `associate`, `end` and, if a generation is given, `readRecordPage` also store the
+   * record, before they do anything else.
+   */
+  storeSetAside(session: Session, now: number): void;
+
   /** Stores records durably, in order after all records that are already queued. */
   storeRecords(request: StoreRecordsRequest): Promise<{ readonly outcome: "recorded" } | Replay>;
 
@@ -22,6 +39,28 @@ export interface RecordStore {
    */
   readRecordPage(request: RecordPageRequest): Promise<RecordPage | undefined>;
 }
+
+/** A request to set a record aside. */
+export interface SetAsideRequest {
+  /** The live session. */
+  readonly session: Session;
+  readonly record: RequestRecord;
+  /** Unix ms. */
+  readonly now: number;
+  /**
+   * The idempotency key, if the request has one. It is remembered with the record, not stored: a response is stored for
+   * 24 hours, and would cost more than the record.
+   */
+  readonly idempotent?: Pick<IdempotentRequest, "key" | "fingerprint"> | undefined;
+  /** Whether the session was created for this request, so that nothing can be stored of it. */
+  readonly isNewSession: boolean;
+}
+
+/**
+ * Result of setting a record aside. `repeated`: the same request was accepted before. `key-reused`: another request used
+ * the idempotency key.
+ */
+export type SetAsideResult = "accepted" | "repeated" | "key-reused";
 
 /** A request to store records durably. */
 export interface StoreRecordsRequest {

@@ -1,5 +1,6 @@
 import { longestLife } from "../../session/lifetime.ts";
 import type { RetentionPolicy } from "../../session/retention.ts";
+import type { Session } from "../../session/session.ts";
 import type { Admission } from "./connection/admission.ts";
 import type { Argument, Connection, TimedOperation } from "./connection/connection.ts";
 import { type AddEntry, createIndexBatcher } from "./index/index-batcher.ts";
@@ -22,6 +23,8 @@ export class Engine {
   readonly indexBounds: IndexBounds;
   readonly addIndexEntry: AddEntry;
   readonly renewals = new PendingRenewals();
+  /** The sessions that `find` has read and for which a record is set aside. */
+  readonly setAside = new WeakSet<Session>();
   /** Lifetime of a visit's claim in ms. */
   readonly claimLife: number;
   #latest: number;

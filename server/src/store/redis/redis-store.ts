@@ -30,6 +30,7 @@ import { importItems } from "./operations/import.ts";
 import type { RedisStoreOptions } from "./options.ts";
 import { readRecordPage } from "./records/record-pages.ts";
 import { RecordQueue } from "./records/record-queue.ts";
+import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
 import * as sessions from "./sessions/sessions.ts";
 
@@ -37,6 +38,7 @@ import * as sessions from "./sessions/sessions.ts";
 interface OpenStore {
   readonly engine: Engine;
   readonly records: RecordQueue;
+  readonly setAside: SetAsideRecords;
   readonly heartbeat: Heartbeat;
 }
 
@@ -76,10 +78,12 @@ async function openStore(engine: Engine): Promise<OpenStore> {
     throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
   }
   engine.advance(await state.readHighWaterMark(engine.begin()));
-  return { engine, records: new RecordQueue(engine), heartbeat: await Heartbeat.start(engine) };
+  const records = new RecordQueue(engine);
+  const setAside = new SetAsideRecords(engine, records);
+  return { engine, records, setAside, heartbeat: await Heartbeat.start(engine) };
 }
 
-function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSearch & ErasureStore {
+function sessionPort({ engine, records, setAside }: OpenStore): SessionStore & SessionSearch & ErasureStore {
   return {
     getCached: () => undefined,
     find: (handle) => sessions.find(engine.begin(), handle),
@@ -91,8 +95,14 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
     associate: (request) =>
       engine.change(request.now, async (operation) => {
         await records.flush(operation, request.handle);
-        if (request.idempotent !== undefined) return rotateOnce(operation, request, request.idempotent);
-        return associateIds(operation, { ...request, rotation: request.rotate === true ? newNonce() : "" });
+        const { idempotent, rotate } = request;
+        const result =
+          idempotent === undefined
+            ? await associateIds(operation, { ...request, rotation: rotate === true ? newNonce() : "" })
+            : await rotateOnce(operation, request, idempotent);
+        // The association has stored the record that was set aside, unless it was refused.
+        if (result.outcome !== "associated") await setAside.storeNow(operation, request.handle);
+        return result;
       }),
     rotatedAt: (handle, generation) => sessions.rotatedAt(engine.begin(), handle, generation),
     renew(session, now) {
@@ -121,12 +131,14 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
   };
 }
 
-function recordPort({ engine, records }: OpenStore): RecordStore {
+function recordPort({ engine, records, setAside }: OpenStore): RecordStore {
   return {
     enqueueRecords(handle, accepted, now) {
       engine.advance(now);
       return records.enqueue(handle, accepted, now);
     },
+    setAside: (request) => setAside.add(request),
+    storeSetAside: (session, now) => setAside.store(session, now),
     storeRecords: (request) =>
       engine.change(request.now, async (operation) => {
         if (request.idempotent !== undefined) {
@@ -138,7 +150,9 @@ function recordPort({ engine, records }: OpenStore): RecordStore {
     async readRecordPage(request) {
       const operation = engine.begin(request.now);
       await records.flush(operation, request.handle);
-      return readRecordPage(operation, request);
+      // A caller who has only the handle does not use the session.
+      if (request.generation === undefined) return readRecordPage(operation, request);
+      return readRecordPage(operation, request, () => setAside.storeNow(operation, request.handle));
     },
   };
 }
@@ -200,7 +214,7 @@ function transferPort({ engine, records, heartbeat }: OpenStore): TransferStore 
   };
 }
 
-function lifecyclePort({ engine, records, heartbeat }: OpenStore): LifecycleStore {
+function lifecyclePort({ engine, records, setAside, heartbeat }: OpenStore): LifecycleStore {
   const { connection, admission } = engine;
   return {
     async clockHighWaterMark() {
@@ -211,9 +225,10 @@ function lifecyclePort({ engine, records, heartbeat }: OpenStore): LifecycleStor
         const pulse = await state.heartbeat(operation, heartbeat.known);
         if (!heartbeat.isIntact(pulse)) throw notThisStore();
       }),
-    // There is nothing to purge, because Redis removes expired keys.
+    // Redis removes expired keys by itself. Only the records that this process has set aside are counted and removed.
     async purgeExpired(now) {
       engine.advance(now);
+      setAside.removeOverdue(now);
       return { expired: 0, hasMore: false };
     },
     status: () => ({
@@ -222,6 +237,7 @@ function lifecyclePort({ engine, records, heartbeat }: OpenStore): LifecycleStor
       bytes: heartbeat.bytes,
     }),
     async close() {
+      if (setAside.size > 0) engine.options.events.noticed("info", leftText(setAside.size));
       await records.close();
       await admission.close();
       await heartbeat.close();
@@ -244,6 +260,10 @@ async function isServed(read: () => Promise<string | null>): Promise<boolean> {
     await delay(100);
   }
   return false;
+}
+
+function leftText(records: number): string {
+  return `Up to ${records} provisional records of visitors who had not come back were not stored. They stay in Redis for at most a minute, where other servers find them.`;
 }
 
 function missingText(name: string): string {

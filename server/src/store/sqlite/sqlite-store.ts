@@ -1,6 +1,7 @@
 import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { isReached } from "../../session/permissions.ts";
+import type { RequestRecord } from "../../session/record.ts";
 import { isLive, type Session } from "../../session/session.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
 import type { StoreEngine } from "../ports/engine.ts";
@@ -17,6 +18,7 @@ import { journalLine } from "./records/journal-lines.ts";
 import { GroupCommit } from "./serving/group-commit.ts";
 import { RecordBuffer } from "./serving/record-buffer.ts";
 import { SessionCache } from "./serving/session-cache.ts";
+import { SetAsideRecords } from "./serving/set-aside.ts";
 import { StoredReader } from "./serving/stored-reader.ts";
 import { readApiKeys } from "./tables/api-key-table.ts";
 import { readAuditEntries, readLastAuditEntry } from "./tables/audit-table.ts";
@@ -29,6 +31,7 @@ interface Parts {
   readonly reader: StoredReader;
   readonly cache: SessionCache;
   readonly buffer: RecordBuffer;
+  readonly setAside: SetAsideRecords;
   readonly lifetimes: Lifetimes;
 }
 
@@ -51,7 +54,16 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     onStored: (command, outcome) => cache.update(command, outcome),
     onUnknown: (command) => cache.forget(command),
   });
-  const parts = { writer, reader, cache, buffer, lifetimes };
+  const setAside = new SetAsideRecords({
+    enqueue: (handle, record, now) => enqueueRecords(writer, buffer, handle, [record], now),
+    async hasRecords(handle, now) {
+      const page = await writer.submit("readRecordPage", { handle, scope: "everyone", after: 0, limit: 1, now });
+      return page !== null && page.total > 0;
+    },
+    dropped: events.recordsDropped,
+    lost: events.recordsLost,
+  });
+  const parts = { writer, reader, cache, buffer, setAside, lifetimes };
   return {
     ...sessionStore(parts),
     ...recordStore(parts),
@@ -74,14 +86,18 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     async advanceClock(now) {
       await writer.submit("advanceClock", { now });
     },
-    purgeExpired: (now, sessionTime = now) =>
-      writer.submit("purgeExpired", { now, sessionTime: Math.min(now, sessionTime) }),
+    async purgeExpired(now, sessionTime = now) {
+      setAside.removeOverdue(now);
+      return await writer.submit("purgeExpired", { now, sessionTime: Math.min(now, sessionTime) });
+    },
     status: () => ({
       writable: writer.isWritable,
       pending: writer.pending,
       bytes: fileSize(file) + fileSize(`${file}-wal`),
     }),
     async close() {
+      const dropped = setAside.close();
+      if (dropped > 0) events.noticed("info", droppedText(dropped));
       // The reader closes first. SQLite makes a checkpoint when the last connection closes, which a connection that
       // only reads cannot make.
       reader.close();
@@ -108,7 +124,23 @@ function openFiles(dataDir: string, now: number) {
   }
 }
 
-function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore {
+function droppedText(records: number): string {
+  return `Provisional records of ${records} visitors who had not come back were dropped.`;
+}
+
+function enqueueRecords(
+  writer: GroupCommit,
+  buffer: RecordBuffer,
+  handle: string,
+  records: readonly RequestRecord[],
+  now: number,
+): boolean {
+  const isAccepted = buffer.add(handle, records, now);
+  writer.wake();
+  return isAccepted;
+}
+
+function sessionStore({ writer, reader, cache, setAside, lifetimes }: Parts): SessionStore {
   return {
     getCached: (handle) => cache.get(handle),
     find(handle) {
@@ -119,8 +151,12 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
       return session;
     },
     create: (session, now, idempotent) => writer.submit("create", { session, now, ...(idempotent && { idempotent }) }),
-    associate: async (request) =>
-      associateCached(cache.get(request.handle), request, lifetimes) ?? (await writer.submit("associate", request)),
+    async associate(request) {
+      // A group stores the queued records before its commands, so the record comes before the association.
+      setAside.store(request.handle, request.now);
+      const cached = cache.get(request.handle);
+      return associateCached(cached, request, lifetimes) ?? (await writer.submit("associate", request));
+    },
     rotatedAt: async (handle, generation) => reader.read((database) => readRotation(database, handle, generation)),
     renew(session, now) {
       const next = renewed(session, now, lifetimes);
@@ -131,7 +167,10 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
       });
       return next;
     },
-    end: async (request) => (await writer.submit("end", request)) !== null,
+    async end(request) {
+      setAside.store(request.handle, request.now);
+      return (await writer.submit("end", request)) !== null;
+    },
   };
 }
 
@@ -154,18 +193,20 @@ function associateCached(
   return result.outcome === "unchanged" ? { outcome: "associated", session } : undefined;
 }
 
-function recordStore({ writer, buffer }: Parts): RecordStore {
+function recordStore({ writer, buffer, setAside }: Parts): RecordStore {
   return {
-    enqueueRecords(handle, records, now) {
-      const isAccepted = buffer.add(handle, records, now);
-      writer.wake();
-      return isAccepted;
+    enqueueRecords: (handle, records, now) => enqueueRecords(writer, buffer, handle, records, now),
+    setAside: (request) => setAside.add(request),
+    storeSetAside(session, now) {
+      if (setAside.size > 0) setAside.store(session.handle, now);
     },
     storeRecords({ handle, records, now, idempotent }) {
       const lines = records.map((record) => journalLine(handle, record)).join("");
       return writer.submit("storeRecords", { lines, now, ...(idempotent && { idempotent, handle }) });
     },
     async readRecordPage(request) {
+      // A caller who has only the handle does not use the session.
+      if (request.generation !== undefined) setAside.store(request.handle, request.now);
       const page = await writer.submit("readRecordPage", request);
       if (page === null) return undefined;
       const { lines, ...rest } = page;
@@ -174,7 +215,7 @@ function recordStore({ writer, buffer }: Parts): RecordStore {
   };
 }
 
-function erasureStore({ writer }: Parts): ErasureStore {
+function erasureStore({ writer, setAside }: Parts): ErasureStore {
   /**
    * Removes the index entries of deleted sessions. It includes the sessions of all customers, since nothing is left
    * that shows whose they were. `firstUpTo` is the last session to include, as a sequence in `index_deleted`: 0
@@ -190,6 +231,7 @@ function erasureStore({ writer }: Parts): ErasureStore {
 
   return {
     async eraseSessions(handles, now) {
+      for (const handle of handles) setAside.delete(handle);
       await purgeIndex(0, now);
       // A group stores the queued records before its commands. So the groups of these commands store all records
       // that were queued before, and the erasure finds them in the journal.

@@ -49,6 +49,8 @@ export interface World extends AsyncDisposable {
   /** Events that the engine has reported so far. */
   readonly committed: number[];
   readonly failures: unknown[];
+  /** Number of records that were set aside and that the engine has reported as dropped. */
+  dropped: number;
   /** Time of every call below, in Unix ms. */
   now: number;
   /** Returns the handle of an id that was issued now, under which nothing is stored. */
@@ -87,6 +89,9 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     committed: (changes) => committed.push(changes),
     failed: (error) => failures.push(error),
     recordsLost: (records) => failures.push(`${records} records are lost`),
+    recordsDropped(records) {
+      world.dropped += records;
+    },
     credentialsChanged: () => undefined,
     noticed: () => undefined,
     suspended: () => undefined,
@@ -104,6 +109,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     purged: (sessions) => (data.expiresByItself === true ? 0 : sessions),
     committed,
     failures,
+    dropped: 0,
     now: START,
     newHandle: () => issuer.issue(world.now).handle,
     newSession(given) {

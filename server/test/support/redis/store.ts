@@ -11,6 +11,7 @@ export const unheard: StoreEvents = {
   committed: () => undefined,
   failed: () => undefined,
   recordsLost: () => undefined,
+  recordsDropped: () => undefined,
   credentialsChanged: () => undefined,
   noticed: () => undefined,
   suspended: () => undefined,

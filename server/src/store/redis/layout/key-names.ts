@@ -3,8 +3,8 @@ import { type IdField, idFieldTable } from "../../../session/fields.ts";
 
 /*
  * The names of all Redis keys. DESIGN.md shows an example of each value. In a cluster, the text in braces chooses the
- * slot. The session, the records and the fences of one session share a slot, so one script can change all of them.
- * Names are short to save memory, because every session has at least one key.
+ * slot. The session, the records, the record that is set aside and the fences of one session share a slot, so one script
+ * can change all of them. Names are short to save memory, because every session has at least one key.
  */
 
 /** Number of shards of the index of all sessions. Shards spread this index over the primaries of a cluster. */
@@ -23,6 +23,8 @@ export function createKeyNames(prefix: string) {
   return {
     session: (handle: string) => `${session}${handle}}`,
     records: (handle: string) => `${records}${handle}}`,
+    /** Record that is set aside, because the visitor has not come back yet. */
+    setAside: (handle: string) => `${prefix}p:{${handle}}`,
     /** Exists if this attempt to get a visit is fenced: it may no longer write into the session. */
     fence: (handle: string, nonce: string) => `${prefix}b:{${handle}}${nonce}`,
     visit: (visitId: string) => `${prefix}v:{${hashOf(visitId)}}`,

@@ -8,6 +8,7 @@ import type { Operation } from "../engine.ts";
 import { decodeWithHistory, implicitSession, isErased, type SessionWithHistory } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionKeys } from "../sessions/session-scripts.ts";
+import { hasRecord } from "./set-aside.ts";
 
 /** Number of characters of records after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
@@ -16,14 +17,21 @@ const RECORDS_A_READ = 64;
 
 /**
  * Reads a page of records. Returns `undefined` if the session is not in the scope or has another generation, or if its
- * data are no longer kept.
+ * data are no longer kept. `storeSetAside` stores the record that is set aside for the session, if there is one; without
+ * it, the record is not part of the page.
  */
 export async function readRecordPage(
   operation: Operation,
   request: RecordPageRequest,
+  storeSetAside?: () => Promise<void>,
 ): Promise<RecordPage | undefined> {
   const { handle, generation, scope, after, limit, now } = request;
-  const head = await readRecords(operation, handle, after + 1, Math.min(limit, RECORDS_A_READ));
+  const read = () => readRecords(operation, handle, after + 1, Math.min(limit, RECORDS_A_READ));
+  let head = await read();
+  if (head.isSetAside && storeSetAside !== undefined) {
+    await storeSetAside();
+    head = await read();
+  }
   const { total, text } = head;
   if (text !== null && isErased(text)) return undefined;
   const { session, associations } = sessionIn(operation, handle, text);
@@ -62,10 +70,10 @@ async function readMore(
 }
 
 async function readRecords(operation: Operation, handle: string, from: number, limit: number) {
-  const names = sessionKeys(operation, handle);
+  const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle)];
   const reply = await operation.run(scripts.readRecords, names, [from, limit]);
-  const [text, total, oldest, lines] = reply as [string | null, number, number, string[]];
-  return { text, total, oldest, lines };
+  const [text, total, oldest, lines, aside] = reply as [string | null, number, number, string[], string | null];
+  return { text, total, oldest, lines, isSetAside: hasRecord(aside) };
 }
 
 function sessionIn(operation: Operation, handle: string, text: string | null): SessionWithHistory {

@@ -80,6 +80,15 @@ export class RecordQueue {
     return true;
   }
 
+  /** Queues the storing of the record that is set aside for a session. Records that are queued later follow it. */
+  enqueueSetAside(handle: string, now: number): void {
+    const queue = this.#queueOf(handle);
+    const batch = queue.batches.at(-1);
+    // Any batch stores the record that is set aside, before its own records.
+    if (batch === undefined || batch.isClosed) addBatch(queue, now);
+    this.#wake(BATCH_DELAY);
+  }
+
   /**
    * Stores records durably, after all queued records of the session. `number` is given if an earlier call may have
    * stored the same records already as the batch with this number.
@@ -131,7 +140,7 @@ export class RecordQueue {
   async isStored(operation: Operation, handle: string, number: number): Promise<boolean> {
     // The script is called without records, so it only looks for the batch.
     const args = [...argsOf(operation, handle), number, 1];
-    return (await operation.run(scripts.appendRecords, sessionKeys(operation, handle), args)) === 0;
+    return (await operation.run(scripts.appendRecords, namesOf(operation, handle), args)) === 0;
   }
 
   /** Stores queued records until the timeout of one operation. Reports the records that are then left as lost. */
@@ -206,7 +215,7 @@ export class RecordQueue {
     const operation = batch.waiter ?? this.#engine.begin(batch.now);
     const { number, mayBeStored, lines } = batch;
     const args = [...argsOf(operation, handle), number, mayBeStored ? 1 : 0, ...lines];
-    const names = sessionKeys(operation, handle);
+    const names = namesOf(operation, handle);
     const change = async () => {
       const reply = await operation.change(scripts.appendRecords, names, args);
       // Only records are stored of this session, so no other operation has added it to the index of all sessions.
@@ -222,6 +231,11 @@ export class RecordQueue {
       for (const [handle, queue] of this.#queues) void this.#sendAll(handle, queue);
     }, pause);
   }
+}
+
+/** Returns the keys of `scripts/append-records.lua`. */
+function namesOf(operation: Operation, handle: string): string[] {
+  return [...sessionKeys(operation, handle), operation.keys.setAside(handle)];
 }
 
 /** Returns the arguments of `scripts/append-records.lua` that do not depend on the batch. */

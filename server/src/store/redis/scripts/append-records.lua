@@ -1,13 +1,15 @@
--- Appends a batch of records to a session. Each record becomes a stream entry with the id <sequence>-<number of the
--- batch>. If the session then has too many records, removes the oldest.
+-- Appends a batch of records to a session, after the record that is set aside for it, if there is one. Each record
+-- becomes a stream entry with the id <sequence>-<number of the batch>. If the session then has too many records, removes
+-- the oldest. A batch without records only stores the record that is set aside.
 --
--- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
+-- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua
+-- KEYS[3] record that is set aside
 -- ARGV[8] maximum number of records to keep
 -- ARGV[9] number of the batch
 -- ARGV[10] '1' if the batch may be stored already; the script then looks for its number
 -- ARGV[11..] records
 -- Returns one of:
--- 1 if the batch was appended
+-- 1 if the batch was appended, or there was nothing to append
 -- 2 if the batch was appended and nothing but records is stored of the session
 -- 0 if the batch is already stored, the session's retention is over, or the session was erased
 local session, stored = load()
@@ -27,6 +29,10 @@ if ARGV[10] == '1' then
       to = '(' .. entry[1]
     end
   end
+end
+local hadSetAside = storeSetAside(session, KEYS[3])
+if #ARGV == 10 and not hadSetAside then
+  return 1
 end
 local before = lastSequence()
 local count, cap = #ARGV - 10, tonumber(ARGV[8])

@@ -3,7 +3,8 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[10] and the last arguments as in prelude/session.lua and prelude/association.lua
 -- KEYS[3] claim of the visit, KEYS[4] fence of the attempt; if no visit is given, both are the session's key
--- KEYS[5] index of all sessions (one shard), KEYS[6..] indexes of the given ids, in the order of the ids
+-- KEYS[5] index of all sessions (one shard), then the indexes of the given ids, in the order of the ids
+-- KEYS[#KEYS] record that is set aside; it is stored before the association
 -- ARGV[11] 'handle nonce' of the claim; '' if no visit is given
 -- ARGV[12], ARGV[13] lifetimes of a claim and a fence (ms)
 -- ARGV[14] to ARGV[17] as ARGV[1] to ARGV[4] of update-index.lua
@@ -42,4 +43,5 @@ for i, line in ipairs(ID_LINES) do
     index = index + 1
   end
 end
+storeSetAside(session, KEYS[#KEYS])
 return { 'associated', associate(session, detail) }

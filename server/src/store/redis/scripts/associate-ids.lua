@@ -3,6 +3,7 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[10] and the last arguments as in prelude/session.lua and prelude/association.lua
 -- KEYS[3] fence of the attempt
+-- KEYS[4] record that is set aside; it is stored before the association
 -- ARGV[11] nonce of the claim; '' if no visit was claimed
 -- ARGV[12] lifetime of a fence (ms)
 -- ARGV[13] '1' if the caller has added the index entries and claimed the visit
@@ -35,4 +36,5 @@ end
 if ARGV[11] ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then
   return { 'fenced' }
 end
+storeSetAside(session, KEYS[4])
 return { 'associated', associate(session, detail) }

@@ -1,6 +1,7 @@
 -- Ends a live session. If the command is sent again with the same nonce, returns the same result.
 --
--- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
+-- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua
+-- KEYS[3] record that is set aside; it is stored before the session ends
 -- ARGV[8] nonce of the request
 -- ARGV[9] scope, as for isWithin in prelude/session.lua
 -- ARGV[10] generation that the session must have; '' for any
@@ -11,6 +12,7 @@ if session[STATE] ~= 'e' .. ARGV[8] then
   if not isLive(session) or not isWithin(session, ARGV[9]) or not isMeant then
     return { 0 }
   end
+  storeSetAside(session, KEYS[3])
   session[STATE] = 'e' .. ARGV[8]
   session[EXPIRES] = math.min(session[EXPIRES], age)
   save(session)

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
 import { MAX_GENERATION } from "../../../session/id.ts";
+import { MAX_SET_ASIDE_AGE_MS } from "../../../session/provisional.ts";
 import { bitsOf } from "../../event-bits.ts";
 import { GENERATION_LINE, HISTORY_LINE, LABEL_LINE, PROFILE_LINE } from "../layout/session-codec.ts";
 
@@ -16,9 +17,10 @@ export interface Script {
 
 /**
  * Returns Lua declarations for `prelude/session.lua`: the lines of a session (counted from 1) and the bits of its
- * history, as `session/fields.ts`, `layout/session-codec.ts` and `event-bits.ts` define them.
+ * history, as `session/fields.ts`, `layout/session-codec.ts` and `event-bits.ts` define them; the age (ms) of
+ * `session/provisional.ts`.
  */
-function declareLines(): string {
+function declare(): string {
   const line = (field: IdField) => idFieldTable[field].redisLine + 1;
   const lines = idFields.map(line);
   return `
@@ -27,7 +29,8 @@ local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line
 local HISTORY, GENERATION = ${HISTORY_LINE + 1}, ${GENERATION_LINE + 1}
 local PROFILE, LABEL = ${PROFILE_LINE + 1}, ${LABEL_LINE + 1}
 local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
-local ROTATION_BIT, MAX_GENERATION = ${bitsOf({ fields: [], isRotation: true })}, ${MAX_GENERATION}`;
+local ROTATION_BIT, MAX_GENERATION = ${bitsOf({ fields: [], isRotation: true })}, ${MAX_GENERATION}
+local MAX_SET_ASIDE_AGE = ${MAX_SET_ASIDE_AGE_MS}`;
 }
 
 /** Joins files of this folder into one script. */
@@ -35,11 +38,12 @@ function script(keys: number, ...files: readonly string[]): Script {
   const source = files
     .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
     .join("\n")
-    .replace("-- (declarations of lines and bits)", declareLines);
+    .replace("-- (declarations)", declare);
   return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
 }
 
 const session = "prelude/session";
+const records = "prelude/records";
 const association = "prelude/association";
 const index = "prelude/index";
 /** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
@@ -49,10 +53,10 @@ const combined = [index, "prelude/claim-combined"] as const;
 export const scripts = {
   createSession: script(2, "create-session"),
   createSessionCombined: script(0, ...combined, "create-session-combined"),
-  associateIds: script(3, session, association, "associate-ids"),
-  associateIdsCombined: script(0, session, association, ...combined, "associate-ids-combined"),
+  associateIds: script(4, session, records, association, "associate-ids"),
+  associateIdsCombined: script(0, session, records, association, ...combined, "associate-ids-combined"),
   renewSession: script(2, session, "renew-session"),
-  endSession: script(2, session, "end-session"),
+  endSession: script(3, session, records, "end-session"),
   eraseSession: script(2, session, "erase-session"),
 
   claimVisit: script(2, index, "claim-visit"),
@@ -60,8 +64,9 @@ export const scripts = {
   releaseVisit: script(1, "release-visit"),
   updateIndex: script(1, index, "update-index"),
 
-  appendRecords: script(2, session, "append-records"),
-  readRecords: script(2, "read-records"),
+  setAside: script(3, session, records, "set-aside"),
+  appendRecords: script(3, session, records, "append-records"),
+  readRecords: script(3, "read-records"),
   importRecords: script(1, "import-records"),
 
   reserveRequest: script(1, "reserve-request"),

@@ -79,7 +79,8 @@ async function attempt(
   isPrepared: boolean,
 ): Promise<Attempt> {
   const { handle } = request;
-  const names = [...sessionKeys(operation, handle), operation.keys.fence(handle, nonce)];
+  const { keys } = operation;
+  const names = [...sessionKeys(operation, handle), keys.fence(handle, nonce), keys.setAside(handle)];
   const args = argsOf(operation, request, [nonce, FENCE_LIFE, isPrepared ? 1 : 0]);
   return attemptIn(operation, handle, await operation.change(scripts.associateIds, names, args));
 }
@@ -89,7 +90,7 @@ async function attemptCombined(operation: Operation, request: Association) {
   const { handle, ids } = request;
   const claim = newClaim(operation, handle, ids.visitId);
   const entries = indexEntriesFor(operation, handle, ids, true);
-  const names = [...sessionKeys(operation, handle), ...claim.names, ...entries.names];
+  const names = [...sessionKeys(operation, handle), ...claim.names, ...entries.names, operation.keys.setAside(handle)];
   const args = argsOf(operation, request, [...claim.args, ...entries.args]);
   const reply = await operation.change(scripts.associateIdsCombined, names, args);
   return attemptIn(operation, handle, reply);

@@ -1,3 +1,5 @@
+import { timeAndCount } from "../../../session/id.ts";
+import { mayHaveSetAside } from "../../../session/provisional.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import { hasNoIds, noIdentity, type Session } from "../../../session/session.ts";
 import type { CreateResult, EndRequest } from "../../ports/sessions.ts";
@@ -5,6 +7,7 @@ import type { Engine, Operation } from "../engine.ts";
 import { addToIndexes, indexEntriesFor, removeFromIndexes } from "../index/session-index.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { decode, decodeIds, decodeWithHistory, encode, implicitSession } from "../layout/session-codec.ts";
+import { hasRecord } from "../records/set-aside.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE } from "./visit-claim.ts";
@@ -15,16 +18,26 @@ const TOMBSTONE_LIFE = 60 * 60 * 1000;
 
 /** Returns the stored session, or the implicit session of the handle if nothing is stored. */
 export async function find(operation: Operation, handle: string): Promise<Session> {
-  const { keys, policy, renewals } = operation.engine;
-  const renewal = renewals.of(handle);
+  const { engine } = operation;
+  const renewal = engine.renewals.of(handle);
   if (renewal !== undefined) await renewal;
-  const text = await operation.command("get", keys.session(handle));
-  if (text !== null) {
-    const session = decode(handle, text as string);
+  const name = engine.keys.session(handle);
+  if (!mayHaveSetAside(timeAndCount(handle).createdAt, operation.now)) {
+    return sessionIn(operation, handle, await operation.command("get", name));
+  }
+  const [text, aside] = (await operation.command("mget", name, engine.keys.setAside(handle))) as unknown[];
+  const session = sessionIn(operation, handle, text);
+  if (hasRecord(aside)) engine.setAside.add(session);
+  return session;
+}
+
+function sessionIn(operation: Operation, handle: string, text: unknown): Session {
+  if (typeof text === "string") {
+    const session = decode(handle, text);
     if (isRetained(operation, session)) return session;
   }
   // The session is not stored, or its retention is over.
-  return implicitSession(handle, policy.lifetimes);
+  return implicitSession(handle, operation.engine.policy.lifetimes);
 }
 
 function isRetained({ engine, now }: Operation, session: Session): boolean {
@@ -123,7 +136,7 @@ async function storeRenewal(operation: Operation, session: Session): Promise<voi
 /** Ends a session. Returns false if the session is not live, not in the scope, or has another generation. */
 export async function end(operation: Operation, { handle, generation, scope }: EndRequest): Promise<boolean> {
   await operation.engine.renewals.of(handle);
-  const names = sessionKeys(operation, handle);
+  const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle)];
   const facts = sessionArgs(operation, handle);
   const args = [...facts, newNonce(), encodeScope(scope), generation ?? ""];
   const reply = await operation.change(scripts.endSession, names, args);
