@@ -150,7 +150,7 @@ export function createTransport(options: TransportOptions): Transport {
       }
       return call({
         method: "GET",
-        path: `${pathOf(sessionId)}/requests?${query.toString()}`,
+        path: `${pathOf(sessionId)}/requests?${String(query)}`,
         signal,
       });
     },

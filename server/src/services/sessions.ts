@@ -285,7 +285,7 @@ export class SessionService {
 
   /**
    * Sets the record of the request that created this session aside (contract.md#provisional-records). Does not use the
-   * session. Returns false, and then has done nothing, if the caller must record it as any other: if these are several
+   * session. Returns false, and then has done nothing, if the caller must record it like any other: if these are several
    * records, if the session is older than a minute, if there is no live session with this id within the scope, or if
    * the setting `storeVisitors` is `always`. A repetition with the same idempotency key has no effect while the record
    * is set aside. Refuses with `idempotency-key-reused`.
@@ -317,12 +317,9 @@ export class SessionService {
       return;
     }
     const result = this.#store.setAside({ session, record, now: record.startedAt, isNewSession: true });
-    if (result instanceof Promise) {
-      result.then(
-        () => this.#events.recorded(1),
-        () => this.#events.recordsLost(1),
-      );
-    } else this.#events.recorded(1);
+    const count = () => this.#events.recorded(1);
+    if (result instanceof Promise) result.then(count, () => this.#events.recordsLost(1));
+    else count();
   }
 
   /**

@@ -1,6 +1,6 @@
 import { SET_ASIDE_MS } from "../session/provisional.ts";
 
-/** What a process remembers of a record that it has set aside. */
+/** A record that a process has set aside. */
 export interface SetAsideEntry {
   /** Time at which the record was set aside, Unix ms. */
   readonly at: number;

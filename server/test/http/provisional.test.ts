@@ -229,7 +229,7 @@ onEachEngine((engine) => {
     assert.deepEqual(pathsIn(await wholeTimeline(api, id)), ["/first", "/second"]);
   });
 
-  engine.test("a provisional record is refused as any other, and cannot be durable", async () => {
+  engine.test("a provisional record is refused like any other, and cannot be durable", async () => {
     await using server = await engine.serve();
     const api = createApi(server.url);
     const id = await newSession(api);

@@ -24,8 +24,8 @@ export interface RecordStore {
   /**
    * Stores the record that is set aside for a live session, which is used at `now`; does nothing if there is none. Must
    * be called with the session that `getCached` or `find` has returned. Returns at once: the record is queued, before
-   * all records that are queued later. `associate`, `end` and, if a generation is given, `readRecordPage` also store the
-   * record, before they do anything else.
+   * all records that are queued later. `associate`, `end` and, if a generation is given, `readRecordPage` store it by
+   * themselves, before the association, the end or the page.
    */
   storeSetAside(session: Session, now: number): void;
 
