@@ -151,6 +151,7 @@ export function provisionalContract(name: string, make: DataFactory): void {
     const handle = world.newHandle();
     await setAside(world, handle, record("first"));
     assert.equal(await world.end(handle), true);
+    await settle(world);
     await inEveryState(world, async (when) => {
       assert.deepEqual(await readSummary(world, handle), ["created  -", "1 /first -", "ended  -"], when);
     });
