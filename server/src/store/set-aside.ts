@@ -20,6 +20,10 @@ const ENTRY_CHARACTERS = 200;
  */
 export class SetAsideEntries<Entry extends SetAsideEntry> {
   readonly #entries = new Map<string, Entry>();
+  /** Goes through the entries once. It is kept, because a new one would first have to skip all deleted entries. */
+  #iterator = this.#entries.entries();
+  /** The entry that the iterator has returned last. */
+  #last: [string, Entry] | undefined;
   readonly #removed: (handle: string, entry: Entry) => void;
   #characters = 0;
 
@@ -45,12 +49,9 @@ export class SetAsideEntries<Entry extends SetAsideEntry> {
     this.delete(handle);
     this.#entries.set(handle, entry);
     this.#characters += sizeOf(entry);
-    while (this.#entries.size > MAX_ENTRIES || this.#characters > MAX_CHARACTERS) this.#removeOldest();
-  }
-
-  /** Replaces the entry of a session by one of the same size and time. */
-  replace(handle: string, entry: Entry): void {
-    this.#entries.set(handle, entry);
+    for (let oldest = this.#oldest(); oldest !== undefined && this.#isFull; oldest = this.#oldest()) {
+      this.#remove(oldest);
+    }
   }
 
   /** Deletes an entry without reporting it as removed. */
@@ -63,18 +64,29 @@ export class SetAsideEntries<Entry extends SetAsideEntry> {
 
   /** Removes the entries whose time is over at `now`. */
   removeOverdue(now: number): void {
-    for (const { at } of this.#entries.values()) {
-      if (!isOverdue(at, now)) return;
-      this.#removeOldest();
+    for (let oldest = this.#oldest(); oldest !== undefined && isOverdue(oldest[1].at, now); oldest = this.#oldest()) {
+      this.#remove(oldest);
     }
   }
 
-  #removeOldest(): void {
-    for (const [handle, entry] of this.#entries) {
-      this.delete(handle);
-      this.#removed(handle, entry);
-      return;
+  get #isFull(): boolean {
+    return this.#entries.size > MAX_ENTRIES || this.#characters > MAX_CHARACTERS;
+  }
+
+  #oldest(): [string, Entry] | undefined {
+    if (this.#entries.size === 0) return undefined;
+    while (this.#last === undefined || this.#entries.get(this.#last[0]) !== this.#last[1]) {
+      const { value } = this.#iterator.next();
+      // An iterator that has reached the end does not see later entries.
+      if (value === undefined) this.#iterator = this.#entries.entries();
+      this.#last = value;
     }
+    return this.#last;
+  }
+
+  #remove([handle, entry]: [string, Entry]): void {
+    this.delete(handle);
+    this.#removed(handle, entry);
   }
 }
 

@@ -1,8 +1,9 @@
 import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { isReached } from "../../session/permissions.ts";
+import { mayHaveSetAside } from "../../session/provisional.ts";
 import type { RequestRecord } from "../../session/record.ts";
-import { isLive, type Session } from "../../session/session.ts";
+import { isBare, isLive, type Session } from "../../session/session.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
 import type { StoreEngine } from "../ports/engine.ts";
 import type { ErasureStore } from "../ports/erasure.ts";
@@ -198,7 +199,10 @@ function recordStore({ writer, buffer, setAside }: Parts): RecordStore {
     enqueueRecords: (handle, records, now) => enqueueRecords(writer, buffer, handle, records, now),
     setAside: (request) => setAside.add(request),
     storeSetAside(session, now) {
-      if (setAside.size > 0) setAside.store(session.handle, now);
+      // The conditions spare nearly every retrieval the look-up.
+      if (setAside.size > 0 && isBare(session) && mayHaveSetAside(session.createdAt, now)) {
+        setAside.store(session.handle, now);
+      }
     },
     storeRecords({ handle, records, now, idempotent }) {
       const lines = records.map((record) => journalLine(handle, record)).join("");

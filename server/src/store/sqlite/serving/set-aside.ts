@@ -7,7 +7,7 @@ import { journalLine } from "../records/journal-lines.ts";
 /** A record that is set aside, in the memory of the serving thread. */
 interface Entry extends SetAsideEntry {
   /** The record; `undefined` when it is stored. Such an entry only remembers the idempotency key. */
-  readonly record: RequestRecord | undefined;
+  record: RequestRecord | undefined;
   readonly idempotent: SetAsideRequest["idempotent"];
   /** Time at which the session expires if it is not used, Unix ms. */
   readonly expiresAt: number;
@@ -61,9 +61,10 @@ export class SetAsideRecords {
   store(handle: string, now: number): void {
     const entry = this.#entries.get(handle);
     if (entry?.record === undefined || isOverdue(entry.at, now) || now >= entry.expiresAt) return;
+    const { record } = entry;
+    entry.record = undefined;
     if (entry.idempotent === undefined) this.#entries.delete(handle);
-    else this.#entries.replace(handle, { ...entry, record: undefined });
-    if (!this.#options.enqueue(handle, entry.record, now)) this.#options.lost(1);
+    if (!this.#options.enqueue(handle, record, now)) this.#options.lost(1);
   }
 
   /** Deletes what is set aside for a session that is erased. */
