@@ -131,6 +131,11 @@ export interface Timeline {
 export interface SessionSummary extends Omit<SessionInfo, "sessionId"> {
   readonly handle: string;
   readonly status: "live" | "expired" | "ended";
+  /**
+   * Whether this is the session of the request. Only present if the request had that session's id in the header
+   * `gkc-sessionId`.
+   */
+  readonly isCurrent?: boolean;
 }
 
 /** A page of sessions, newest first. */
@@ -153,6 +158,7 @@ export interface SessionList {
  * condition (`""`, `null`) is refused; it never means "every session".
  */
 export interface EndRequest extends Readonly<Partial<Record<IdName, string | undefined>>> {
+  readonly handle?: string | undefined;
   readonly state?: SessionState | undefined;
   /** Selects sessions with exactly this label. */
   readonly label?: string | undefined;
@@ -160,7 +166,11 @@ export interface EndRequest extends Readonly<Partial<Record<IdName, string | und
   readonly since?: string | number | undefined;
   /** Selects sessions that were created before this time. */
   readonly until?: string | number | undefined;
-  /** Selects every session. Only administrators may use it. */
+  /** Selects sessions that were last used at this time or later. */
+  readonly activeSince?: string | number | undefined;
+  /** Handle or id of a session that does not end. A customer may give it as the only condition. */
+  readonly except?: string | undefined;
+  /** Selects every session. Administrators may use it, and customers for all sessions of their own. */
   readonly all?: boolean | undefined;
   /** Only counts the selected sessions and does not end them. */
   readonly dryRun?: boolean | undefined;

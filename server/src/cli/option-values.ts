@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { faultOfStoredId } from "../session/caller-ids.ts";
+import { handleIn } from "../session/id.ts";
 import { faultOfLabel } from "../session/traits.ts";
 
 /** Parses an id. Refuses an empty id, because the command would then apply to more sessions than intended. */
@@ -14,6 +15,13 @@ export function labelOf(text: string): string {
   const fault = text === "" ? "is empty" : faultOfLabel(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The label ${fault}.`);
   return text;
+}
+
+/** Parses a handle, or the id of a session, and returns the handle. */
+export function handleValueOf(text: string): string {
+  const handle = handleIn(text);
+  if (handle === undefined) throw new InvalidArgumentError("This is neither a handle nor a session id.");
+  return handle;
 }
 
 /** Parses the number of items to print. */

@@ -16,6 +16,7 @@ export interface FilterOptions extends Readonly<Partial<Record<OptionName, strin
   readonly state?: "anonymous" | "recognized";
   readonly since?: number;
   readonly until?: number;
+  readonly activeSince?: number;
 }
 
 /** Adds the options that select sessions. */
@@ -28,7 +29,8 @@ export function addFilter(command: Command): Command {
     .option("--label <text>", "with exactly this label", labelOf)
     .addOption(new Option("--state <state>", "in this state").choices(["anonymous", "recognized"]))
     .option("--since <time>", "created then or later, such as 2026-11-23T10:00Z", timeOf)
-    .option("--until <time>", "created before then", timeOf);
+    .option("--until <time>", "created before then", timeOf)
+    .option("--active-since <time>", "last used then or later", timeOf);
 }
 
 /** Converts the options into a filter. */
@@ -40,5 +42,6 @@ export function filterOf(options: FilterOptions): SessionFilter {
     state: options.state ?? null,
     since: options.since ?? null,
     until: options.until ?? null,
+    activeSince: options.activeSince ?? null,
   };
 }

@@ -1,14 +1,14 @@
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import type { Admin } from "../control/operations.ts";
-import type { SessionView } from "../services/session-admin.ts";
+import type { EndRequest, SessionView } from "../services/session-admin.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { identityOf, isRecognized } from "../session/session.ts";
 import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { countOf } from "./option-values.ts";
+import { countOf, handleValueOf } from "./option-values.ts";
 import { type Output, table, terminalSafe, timeText } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
@@ -126,6 +126,7 @@ function totalText(total: number): string {
 
 interface EndOptions extends FilterOptions {
   readonly all?: true;
+  readonly except?: string;
   readonly dryRun?: true;
   readonly json?: true;
 }
@@ -136,6 +137,7 @@ function endCommand(output: Output): Command {
   )
     .description("end a session and free its visit, or end all that match")
     .option("--all", "every live session")
+    .option("--except <handle-or-id>", "not this session", handleValueOf)
     .option("--dry-run", "only count them, end nothing")
     .option("--json", "print the number as JSON")
     .action(async (handleOrId: string | undefined, options: EndOptions, self: Command) => {
@@ -143,7 +145,7 @@ function endCommand(output: Output): Command {
       const isEmpty = isUnconditional(filter);
       const { config } = loadSettings(self);
       if (handleOrId !== undefined) {
-        if (!isEmpty || options.all === true || options.dryRun === true) {
+        if (!isEmpty || options.all === true || options.dryRun === true || options.except !== undefined) {
           throw new CliError(exitCodes.usage, "a handle or an id names one session: leave the other options out");
         }
         return endOne(config, handleOrId, output);
@@ -160,6 +162,7 @@ function endCommand(output: Output): Command {
     ["sessions end AZq0…", "its id is unknown from now on, also to a running server"],
     ["sessions end --customer customer-4711 --dry-run", "count them first"],
     ["sessions end --customer customer-4711", "sign a customer out everywhere"],
+    ["sessions end --customer customer-4711 --except AZq0…", "everywhere else"],
   ]);
 }
 
@@ -173,12 +176,13 @@ async function endOne(config: Config, handleOrId: string, output: Output): Promi
 /** Ends all sessions that match. On a terminal it first counts them, so that the progress bar knows the total. */
 async function endMany(config: Config, filter: SessionFilter, options: EndOptions, output: Output): Promise<void> {
   const isDry = options.dryRun === true;
+  const selection = { filter, except: options.except ?? null };
   const sessions = await withAdmin(config, (admin) =>
     interruptibly("stopped; what has ended stays ended", async (signal) => {
-      if (isDry) return endMatching(admin, filter, true, signal, () => undefined);
-      const expected = process.stderr.isTTY ? await endMatching(admin, filter, true, signal, () => undefined) : 0;
+      if (isDry) return endMatching(admin, selection, true, signal, () => undefined);
+      const expected = process.stderr.isTTY ? await endMatching(admin, selection, true, signal, () => undefined) : 0;
       return withProgress(texts, output, (show) =>
-        endMatching(admin, filter, false, signal, (done) =>
+        endMatching(admin, selection, false, signal, (done) =>
           show(expected === 0 ? 0 : Math.min(1, done / expected), `Ending: ${done} sessions`),
         ),
       );
@@ -192,7 +196,7 @@ const texts = { begun: "Ending", done: "Ended", failed: "Not all ended" };
 
 async function endMatching(
   admin: Admin,
-  filter: SessionFilter,
+  selection: Pick<EndRequest, "filter" | "except">,
   isDry: boolean,
   signal: AbortSignal,
   onProgress: (done: number) => void,
@@ -200,7 +204,7 @@ async function endMatching(
   let sessions = 0;
   for (let after: string | null | undefined; after !== null; ) {
     signal.throwIfAborted();
-    const part = await admin.endSessions({ filter, after: after ?? null, isDry });
+    const part = await admin.endSessions({ ...selection, after: after ?? null, isDry });
     sessions += part.sessions;
     after = part.next;
     onProgress(sessions);

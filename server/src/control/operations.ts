@@ -100,7 +100,7 @@ export const operations = {
     (use, _by, request) => use.sessionAdmin.list(request),
   ),
   endSessions: define(
-    z.object({ filter: sessionFilter, after: cursor, isDry: z.boolean() }),
+    z.object({ filter: sessionFilter, except: id.nullable().exactOptional(), after: cursor, isDry: z.boolean() }),
     batch,
     (use, by, request) => use.sessionAdmin.endMany(by, request),
   ),

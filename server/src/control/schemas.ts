@@ -64,8 +64,8 @@ export const timeline = z.object({
 
 export const sessionFilter = z.object({
   ...identity,
-  label: text.nullable(),
-  ...fields(number.nullable(), "since", "until"),
+  ...fields(text.nullable(), "handle", "label"),
+  ...fields(number.nullable(), "since", "until", "activeSince"),
   state: z.enum(["anonymous", "recognized"]).nullable(),
   live: z.boolean().nullable(),
 }) satisfies z.ZodType<SessionFilter>;

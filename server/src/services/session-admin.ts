@@ -2,7 +2,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import { idFields } from "../session/fields.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
-import { handleIn } from "../session/id.ts";
+import { handleIn, type IdIssuer, type VerifiedId } from "../session/id.ts";
 import { mayEndAll, type Scope } from "../session/permissions.ts";
 import { hasNoIds, isLive, type Session } from "../session/session.ts";
 import type { RecordPage } from "../session/timeline.ts";
@@ -26,6 +26,14 @@ export function statusOf(session: Session, now: number): Status {
 export interface SessionView {
   readonly session: Session;
   readonly status: Status;
+  /** Whether the request names this session as its own. Absent if the request names none. */
+  readonly isCurrent?: boolean;
+}
+
+/** A request for a page of sessions. */
+export interface ListOptions extends Pick<ListRequest, "filter" | "after" | "limit"> {
+  /** The id of the caller's own session. An id that this service did not issue is ignored. */
+  readonly currentId?: string | null;
 }
 
 /** A page of sessions, newest first. */
@@ -36,6 +44,8 @@ type SessionViewPage = Omit<SessionPage, "sessions"> & {
 /** A request to end all live sessions that match a filter. */
 export interface EndRequest {
   readonly filter: SessionFilter;
+  /** Handle of a session that does not end although it matches. */
+  readonly except?: string | null;
   /** The `next` of the previous batch; `null` for the first batch. */
   readonly after: string | null;
   /** If true, the sessions are only counted, not ended. */
@@ -57,6 +67,7 @@ const PAGE = 256;
 interface SessionAdminParts {
   readonly store: Pick<SessionStore, "find" | "end"> & SessionSearch;
   readonly service: Pick<SessionService, "end" | "find" | "readRecordPage">;
+  readonly ids: Pick<IdIssuer, "verify">;
   readonly trail: Pick<AuditTrail, "audited" | "appendRefusal">;
   readonly logHash: (id: string) => string;
   readonly clock: Clock;
@@ -98,11 +109,15 @@ export class SessionAdmin {
   }
 
   /** Returns a page of sessions, newest first, with the status of each. */
-  async list(request: Omit<ListRequest, "now" | "includePurgeable">): Promise<SessionViewPage> {
-    const { store, clock } = this.#parts;
-    const { sessions, next, total } = await store.listSessions({ ...request, now: clock() });
+  async list({ filter, after, limit, currentId = null }: ListOptions): Promise<SessionViewPage> {
+    const { store, clock, ids } = this.#parts;
+    const { sessions, next, total } = await store.listSessions({ filter, after, limit, now: clock() });
     const now = clock();
-    const views = sessions.map((session) => ({ session, status: statusOf(session, now) }));
+    const current = currentId === null ? undefined : ids.verify(currentId);
+    const views = sessions.map((session) => {
+      const view = { session, status: statusOf(session, now) };
+      return current === undefined ? view : { ...view, isCurrent: isOpenedBy(view, current) };
+    });
     return { sessions: views, next, total };
   }
 
@@ -130,11 +145,12 @@ export class SessionAdmin {
    */
   async endMany(by: Initiator, request: EndRequest): Promise<Batch> {
     const { trail, logHash } = this.#parts;
-    const { filter, after, isDry } = request;
+    const { filter, except = null, after, isDry } = request;
     const isAll = isUnconditional(filter);
     const details = {
       ...redactedFilter(filter, logHash),
       ...(isAll ? { all: true } : {}),
+      ...(except === null ? {} : { except }),
       dryRun: isDry,
       isContinued: after !== null,
     };
@@ -149,26 +165,37 @@ export class SessionAdmin {
       ({ sessions, next }) => ({ sessions, isComplete: next === null }),
     );
   }
+
+  /** Ends a batch of a customer's sessions, newest first, for the customer. It is not an act of the audit trail. */
+  endOwn(customerId: string, request: EndRequest): Promise<Batch> {
+    return endBatch(this.#parts, { ...request, filter: { ...request.filter, customerId } });
+  }
+}
+
+/** Returns whether the session is live, and the id opens it: it is no id that a rotation has retired. */
+function isOpenedBy({ session, status }: SessionView, id: VerifiedId): boolean {
+  return status === "live" && session.handle === id.handle && session.generation === id.generation;
 }
 
 /** Operators may name every session by its handle. */
 function nameOf(idOrHandle: string): SessionName {
-  return { text: idOrHandle, allowsHandle: true };
+  return { text: idOrHandle, findable: "everyone" };
 }
 
 async function endBatch(
   { store, clock, events }: SessionAdminParts,
-  { filter, after, isDry }: EndRequest,
+  { filter, except = null, after, isDry }: EndRequest,
 ): Promise<Batch> {
   let next = after;
   let count = 0;
   for (let examined = 0; examined < MAX_BATCH; examined += PAGE) {
     const request = { filter: { ...filter, live: true }, after: next, limit: PAGE, now: clock() };
     const page = await store.listSessions(request);
-    if (isDry) count += page.sessions.length;
+    const sessions = page.sessions.filter(({ handle }) => handle !== except);
+    if (isDry) count += sessions.length;
     else {
       const ended = await Promise.all(
-        page.sessions.map(({ handle }) => store.end({ handle, scope: "everyone", now: clock() })),
+        sessions.map(({ handle }) => store.end({ handle, scope: "everyone", now: clock() })),
       );
       for (const wasLive of ended) {
         if (!wasLive) continue;
@@ -189,7 +216,7 @@ function redactedFilter(filter: SessionFilter, hash: (id: string) => string): Ac
   return Object.fromEntries(
     given.map(([name, value]) => {
       if (hashed.includes(name)) return [name, hash(String(value))];
-      const isTime = name === "since" || name === "until";
+      const isTime = name === "since" || name === "until" || name === "activeSince";
       return [name, isTime ? new Date(Number(value)).toISOString() : value];
     }),
   );

@@ -2,7 +2,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
-import { isReached, isWithin, type Scope } from "../session/permissions.ts";
+import { type Findable, isFindable, isReached, isWithin, type Scope } from "../session/permissions.ts";
 import { mayBeSetAside } from "../session/provisional.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { hasNoIds, type Identity, isBare, isLive, isRecognized, noIdentity, type Session } from "../session/session.ts";
@@ -23,8 +23,8 @@ export interface OpenedSession {
 export interface SessionName {
   /** An id, or perhaps a handle. */
   readonly text: string;
-  /** True if the caller may name a session by its handle (contract.md#handles). */
-  readonly allowsHandle: boolean;
+  /** The sessions that the caller may name by their handles (contract.md#handles). */
+  readonly findable: Findable;
 }
 
 /** A session that a caller has named. A handle names it in any generation. */
@@ -341,7 +341,7 @@ export class SessionService {
     const verified = this.#ids.verify(name.text);
     const named = verified ?? handleIfAllowed(name);
     const page = named && (await this.#store.readRecordPage({ ...named, scope, ...bounds, now: this.#clock() }));
-    return page !== undefined && verified === undefined && isImplicit(page) ? undefined : page;
+    return page !== undefined && verified === undefined && !isFound(page, name) ? undefined : page;
   }
 
   /** Ends a session. Returns false if there is no live session of this name within the scope. */
@@ -362,7 +362,7 @@ export class SessionService {
     const named = verified ?? handleIfAllowed(name);
     if (verified !== undefined || named === undefined) return verified;
     const page = await this.#store.readRecordPage({ ...named, scope, after: 0, limit: 1, now: this.#clock() });
-    return page === undefined || isImplicit(page) ? undefined : named;
+    return page !== undefined && isFound(page, name) ? named : undefined;
   }
 
   #newSession(ids: Identity, traits: Traits, now: number): OpenedSession {
@@ -530,8 +530,13 @@ function refusedAssociation(result: Exclude<AssociationResult | Replay, { outcom
   }
 }
 
-function handleIfAllowed({ text, allowsHandle }: SessionName): NamedSession | undefined {
-  return allowsHandle && isHandle(text) ? { handle: text } : undefined;
+function handleIfAllowed({ text, findable }: SessionName): NamedSession | undefined {
+  return findable !== "none" && isHandle(text) ? { handle: text } : undefined;
+}
+
+/** Returns whether the caller may name the session of this page by its handle. */
+function isFound(page: RecordPage, { findable }: SessionName): boolean {
+  return !isImplicit(page) && isFindable(page.life.session, findable);
 }
 
 /** Returns whether nothing is stored about the session of this page, so that it exists only in its handle. */

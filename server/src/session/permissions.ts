@@ -5,22 +5,11 @@ import type { Identity, Session } from "./session.ts";
 export const roles = ["customer", "agent", "service", "reporter", "administrator"] as const;
 export type Role = (typeof roles)[number];
 
-/** The roles that may record requests. A reporter may only read. */
+/** The roles that may record requests and end sessions. A reporter may only read. */
 export const recordingRoles: readonly Role[] = ["customer", "agent", "service", "administrator"];
 
 /** The roles that may read the metrics of the service. */
 export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
-
-/** The roles that may list sessions. */
-export const findingRoles: readonly Role[] = ["agent", "service", "reporter", "administrator"];
-
-/** Returns whether the principal may name a session by its handle (contract.md#handles). */
-export function mayNameByHandle({ role }: Pick<Principal, "role">): boolean {
-  return findingRoles.includes(role);
-}
-
-/** The roles that may end several sessions at once, of any customers. */
-export const endingRoles: readonly Role[] = ["agent", "service", "administrator"];
 
 /** The roles that may export and erase customers, and read the audit trail. */
 export const adminRoles: readonly Role[] = ["administrator"];
@@ -54,6 +43,23 @@ export function isWithin(owner: string | null, scope: Scope): boolean {
 /** Returns whether a session is within `scope` and, unless it is `undefined`, has this generation. */
 export function isReached(session: Session, generation: number | undefined, scope: Scope): boolean {
   return (generation === undefined || session.generation === generation) && isWithin(session.customerId, scope);
+}
+
+/**
+ * The sessions that a principal may list, and name by their handles (contract.md#handles): all (`everyone`), those of
+ * one customer, or none. Unlike a scope, it excludes the sessions without a customer: to reach one of these takes its id.
+ */
+export type Findable = "everyone" | "none" | { readonly customerId: string };
+
+/** Returns the sessions that `principal` may find. The credential of a public page finds none. */
+export function findableBy({ role, customerId }: Principal): Findable {
+  if (role !== "customer") return "everyone";
+  return customerId === null ? "none" : { customerId };
+}
+
+/** Returns whether a session may be found. */
+export function isFindable({ customerId }: Pick<Session, "customerId">, findable: Findable): boolean {
+  return findable === "everyone" || (findable !== "none" && findable.customerId === customerId);
 }
 
 /** Returns the sessions that `principal` may retrieve in a request that names the customer `named`. */

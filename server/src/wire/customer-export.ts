@@ -1,11 +1,12 @@
 import type { SessionInfo, SessionSummary } from "@antechamber/client/protocol";
 import type { ExportEntry } from "../services/customers.ts";
+import type { SessionView } from "../services/session-admin.ts";
 import { handleOf } from "../session/id.ts";
-import { identityOf, isRecognized, type Session } from "../session/session.ts";
+import { identityOf, isRecognized } from "../session/session.ts";
 import { entryInfo } from "./timeline-info.ts";
 
 /** Returns a session as it appears in lists and exports. It has the handle instead of the id, which opens the session. */
-export function sessionSummary(session: Session, status: SessionSummary["status"]): SessionSummary {
+export function sessionSummary({ session, status, isCurrent }: SessionView): SessionSummary {
   return {
     handle: session.handle,
     state: isRecognized(session) ? "recognized" : "anonymous",
@@ -16,6 +17,7 @@ export function sessionSummary(session: Session, status: SessionSummary["status"
     ...(session.profile === null ? {} : { profile: session.profile }),
     ...(session.label === null ? {} : { label: session.label }),
     status,
+    ...(isCurrent === undefined ? {} : { isCurrent }),
   };
 }
 
@@ -25,7 +27,7 @@ export function exportLine(item: ExportEntry): string {
     case "key":
       return JSON.stringify({ type: "key", ...item.key });
     case "session":
-      return JSON.stringify({ type: "session", ...sessionSummary(item.session, item.status) });
+      return JSON.stringify({ type: "session", ...sessionSummary(item) });
     case "entry":
       return JSON.stringify({ type: "entry", handle: item.handle, entry: entryInfo(item.entry) });
     case "answer": {

@@ -87,7 +87,7 @@ for (const mode of modes) {
 }
 
 /** The operations that can change a session: each of their requests gets a new session. */
-const changing: readonly string[] = ["update", "end", "end-many", "erase"];
+const changing: readonly string[] = ["update", "end", "end-many", "erase", "handle-end"];
 
 /** Returns whether a request removes sessions that other requests use. Such requests are sent last, one at a time. */
 function erases({ operation, outcome }: Case): boolean {

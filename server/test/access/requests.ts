@@ -37,6 +37,10 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
       return caller.call("GET", `/sessions?visitId=${visitId}`, { headers });
     case "end":
       return caller.call("DELETE", path, { headers });
+    case "handle-timeline":
+      return caller.call("GET", `/sessions/${handleOf(id)}/requests`);
+    case "handle-end":
+      return caller.call("DELETE", `/sessions/${handleOf(id)}`, { headers });
     case "end-many":
       return caller.call("POST", "/sessions/end", { headers, json: { visitId } });
     case "end-all":
@@ -80,10 +84,12 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
     case "record":
       return status === 202 ? "done" : String(status);
     case "timeline":
+    case "handle-timeline":
       return (JSON.parse(text) as Timeline).handle === handleOf(id) ? "shown" : "another timeline";
     case "forward-auth":
       return headers.get("gkc-sessionid") === id ? "same" : "new";
     case "end":
+    case "handle-end":
       return status === 204 ? "done" : String(status);
     default:
       return status === 200 ? outcomeForMany(operation, text, target) : String(status);

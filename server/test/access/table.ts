@@ -4,7 +4,8 @@
  *
  * Each block is for one person who sends requests. A row begins with the ids that the headers assert and the operation;
  * then follows the outcome for each session of `sessions`, or one outcome for all of them. `list` and `end-many` find
- * the session by its visit. `export` and `erase` name the session's customer, or a customer without sessions.
+ * the session by its visit; `handle-timeline` (which never asserts ids) and `handle-end` name it by its handle. `export`
+ * and `erase` name the session's customer, or a customer without sessions.
  *
  *   same     200, that session              new      200, another session, which is new
  *   done     200, 202 or 204, executed      shown    200, with data
@@ -31,8 +32,12 @@ alice: a customer
   anything             | forward-auth                | same    | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | end                         | done    | absent  | done     | done      | absent
-  anything             | list, end-many, end-all     | role
+  anything             | list                        | shown   | empty   | empty    | empty     | empty
+  anything             | end-many                    | done    | empty   | empty    | empty     | empty
+  anything             | end-all                     | shown
   anything             | export, erase, audit        | role
+  anything             | handle-timeline             | shown   | absent  | absent   | absent    | absent
+  anything             | handle-end                  | done    | absent  | absent   | absent    | absent
 
 page: a customer's credential for public pages, which stands for nobody
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -53,6 +58,8 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | end                         | absent  | absent  | done     | done      | absent
   anything             | list, end-many, end-all     | role
   anything             | export, erase, audit        | role
+  anything             | handle-timeline             | absent
+  anything             | handle-end                  | absent
 
 seven: agent 7
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -82,6 +89,8 @@ seven: agent 7
   anything             | end-many                    | done    | done    | done     | done      | empty
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
+  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end                  | done    | done    | done     | done      | absent
 
 desk: an agent's credential that stands for no one agent
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -111,6 +120,8 @@ desk: an agent's credential that stands for no one agent
   anything             | end-many                    | done    | done    | done     | done      | empty
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
+  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end                  | done    | done    | done     | done      | absent
 
 service: an application's own server
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -136,6 +147,8 @@ service: an application's own server
   anything             | end-many                    | done    | done    | done     | done      | empty
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
+  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end                  | done    | done    | done     | done      | absent
 
 reporter
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -155,6 +168,8 @@ reporter
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end, end-many, end-all      | role
   anything             | export, erase, audit        | role
+  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end                  | role
 
 administrator
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -182,6 +197,8 @@ administrator
   anything             | export                      | shown   | shown   | empty    | empty     | empty
   anything             | erase                       | done    | done    | empty    | empty     | empty
   anything             | audit                       | shown
+  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end                  | done    | done    | done     | done      | absent
 
 nobody: no credential at all
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -192,6 +209,8 @@ nobody: no credential at all
   anything             | end                         | none
   anything             | list, end-many, end-all     | none
   anything             | export, erase, audit        | none
+  anything             | handle-timeline             | none
+  anything             | handle-end                  | none
 
 stranger: a credential of nobody's
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -202,12 +221,15 @@ stranger: a credential of nobody's
   anything             | end                         | invalid
   anything             | list, end-many, end-all     | invalid
   anything             | export, erase, audit        | invalid
+  anything             | handle-timeline             | invalid
+  anything             | handle-end                  | invalid
 `;
 
 export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
+  ...["handle-timeline", "handle-end"],
 ] as const;
 
 /** The sessions that a request can be about, by their owners. */

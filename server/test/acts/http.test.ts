@@ -10,7 +10,7 @@ interface Act {
   readonly leaves: readonly string[];
   readonly json?: unknown;
   /** A caller without the permission, and the operation that the audit entry about the refusal names. */
-  readonly refused: readonly [what: string, by: "alice" | "reporter"];
+  readonly refused: readonly [what: string, by: "alice" | "page" | "reporter"];
 }
 
 /**
@@ -18,7 +18,7 @@ interface Act {
  * token that needs no role (`backchannel-logout.test.ts`).
  */
 const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
-  "GET /sessions": { leaves: [], refused: ["sessions.list", "alice"] },
+  "GET /sessions": { leaves: [], refused: ["sessions.list", "page"] },
   "POST /sessions/end": {
     leaves: ["sessions.end done"],
     json: { customerId: "one" },

@@ -173,3 +173,32 @@ test("a stored session can be shown and ended by its handle, an unstored one can
   assert.match(acts, new RegExp(`session\\.end +done +.*session=${handle}`));
   assert.equal(await succeed(["audit", "list", "--session", handle, ...data]), acts);
 });
+
+test("all sessions of a customer except one are ended, by its handle or its id", async () => {
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const ids: string[] = [];
+  for (let i = 0; i < 4; i++) ids.push((await call(server, "PUT", "new", { customer: "bob" })).info.sessionId);
+  const [first = "", second = ""] = ids;
+  const live = async () => {
+    const lines = await succeed(["sessions", "list", "--customer", "bob", "--live", "--json", ...data]);
+    return lines.trim().split("\n").length;
+  };
+  const end = ["sessions", "end", "--customer", "bob", "--json"];
+  const ended = async (...more: string[]) => succeedJson<{ sessions: number }>([...end, ...more, ...data]);
+  assert.equal((await ended("--except", first, "--dry-run")).sessions, 3);
+  assert.equal((await ended("--except", handleOf(first), "--active-since", "2126-01-01")).sessions, 0);
+  assert.equal(await live(), 4);
+  assert.equal((await ended("--except", handleOf(first))).sessions, 3);
+  assert.equal(await live(), 1);
+  assert.equal((await call(server, "GET", first)).info.sessionId, first);
+  assert.notEqual((await call(server, "GET", second)).info.sessionId, second);
+  for (const wrong of [
+    ["sessions", "end", "--except", first],
+    ["sessions", "end", first, "--except", first],
+    ["sessions", "end", "--customer", "bob", "--except", "bob"],
+  ]) {
+    assert.equal((await run([...wrong, ...data])).code, 2, wrong.join(" "));
+  }
+  assert.equal(await live(), 1);
+});

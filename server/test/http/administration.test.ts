@@ -97,12 +97,17 @@ onEachEngine(({ test, serve, empty }) => {
   });
 
   test("the refusal of an invalid query names every faulty parameter", async () => {
-    const faulty = "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
+    const faulty =
+      "?customerID=a&handle=a&activeSince=1e3&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
     const answer = await api("agent").call("GET", `/sessions${faulty}`);
     const { errors } = problemOf(answer, 400, "invalid-request");
     assert.deepEqual(
       new Set(errors?.map(({ in: place, name }) => `${place} ${name}`)),
-      new Set(["customerID", "live", "limit", "since", "cursor", "state", "visitId"].map((n) => `query ${n}`)),
+      new Set(
+        ["customerID", "handle", "activeSince", "live", "limit", "since", "cursor", "state", "visitId"].map(
+          (n) => `query ${n}`,
+        ),
+      ),
     );
     for (const query of ["?limit=1001", "?limit=x", "?customerId=%00"]) {
       problemOf(await api("agent").call("GET", `/sessions${query}`), 400, "invalid-request");
@@ -113,7 +118,17 @@ onEachEngine(({ test, serve, empty }) => {
   });
 
   test("an empty filter value is refused, and never matches every session", async () => {
-    const conditions = ["agentId", "customerId", "visitId", "globalVisitId", "state", "since", "until"];
+    const conditions = [
+      "agentId",
+      "customerId",
+      "visitId",
+      "globalVisitId",
+      "handle",
+      "state",
+      "since",
+      "until",
+      "activeSince",
+    ];
     for (const name of [...conditions, "live", "limit"]) {
       for (const query of [`?${name}=`, `?${name}`, `?customerId=c&${name}=`]) {
         if (query === "?customerId=c&customerId=") continue;
@@ -127,7 +142,7 @@ onEachEngine(({ test, serve, empty }) => {
         assert.match(errors?.[0]?.detail ?? "", /is empty/);
       }
     }
-    for (const name of [...conditions, "all", "dryRun"]) {
+    for (const name of [...conditions, "except", "all", "dryRun"]) {
       for (const value of ["", null]) {
         const json = { customerId: "c", state: "recognized", dryRun: true, [name]: value };
         const answer = await api("administrator").call("POST", "/sessions/end", { json });
@@ -185,7 +200,7 @@ onEachEngine(({ test, serve, empty }) => {
     const unstored = handleOf(await newSession(api("page")));
     const invented = `${handle.slice(0, -1)}${handle.endsWith("A") ? "B" : "A"}`;
     for (const [person, name] of [
-      ...[["alice", handle] as const, ["bob", handle] as const, ["page", handle] as const],
+      ...[["bob", handle] as const, ["page", handle] as const],
       ...[["agent", unstored] as const, ["administrator", invented] as const],
     ]) {
       problemOf(await api(person).call("GET", requestsOf(name)), 404, "session-not-found");
@@ -436,7 +451,7 @@ onEachEngine(({ test, serve, empty }) => {
 
   test("callers without the role are refused", async () => {
     const allowed: Readonly<Record<string, readonly Holder[]>> = {
-      "GET /sessions": ["agent", "service", "reporter", "administrator"],
+      "GET /sessions": ["alice", "bob", "agent", "service", "reporter", "administrator"],
       "POST /sessions/end": ["agent", "service", "administrator"],
       "GET /customers/x/export": ["administrator"],
       "DELETE /customers/x": ["administrator"],

@@ -10,6 +10,7 @@ const principals = {
   administrator: { role: "administrator", customerId: null, agentId: null },
   reporter: { role: "reporter", customerId: null, agentId: null },
   customer: { role: "customer", customerId: "customer-of-the-credential", agentId: null },
+  page: { role: "customer", customerId: null, agentId: null },
 } as const satisfies Record<string, Principal>;
 
 /** Parts of a request in addition to those that its operation requires. */
@@ -26,7 +27,7 @@ export interface RequestParts {
   /** Text that is appended to the path. */
   readonly after?: string;
   /** The holder of the credential that is sent; by default an administrator. */
-  readonly as?: "administrator" | "customer" | "reporter" | "nobody" | "stranger";
+  readonly as?: "administrator" | "customer" | "page" | "reporter" | "nobody" | "stranger";
 }
 
 /** A server in one mode of access, and credentials for requests to it. */

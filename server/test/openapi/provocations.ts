@@ -106,11 +106,19 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
   "credential-required": (operation, { usual }) => usual.send(operation, { as: "nobody" }),
   "invalid-credential": (operation, { usual }) => usual.send(operation, { as: "stranger" }),
-  "identity-mismatch": (operation, { usual }) =>
-    usual.send(operation, { as: "customer", headers: { gkc_customerId: "somebody-else" } }),
+  "identity-mismatch": (operation, { usual }) => {
+    const customerId = "somebody-else";
+    if (operation.id === "listSessions") {
+      return usual.send(operation, { as: "customer", query: `customerId=${customerId}` });
+    }
+    if (operation.id === "endSessions") {
+      return usual.send(operation, { as: "customer", body: JSON.stringify({ customerId }) });
+    }
+    return usual.send(operation, { as: "customer", headers: { gkc_customerId: customerId } });
+  },
   "role-not-permitted": (operation, { usual }) =>
     usual.send(operation, {
-      as: ["metrics", "listSessions"].includes(operation.id) ? "customer" : "reporter",
+      as: operation.id === "metrics" ? "customer" : operation.id === "listSessions" ? "page" : "reporter",
       ...(operation.id === "updateSession" && { body: rotation }),
     }),
   "session-required": (operation, { demanding }) => demanding.send(operation),

@@ -195,7 +195,7 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
     case "update":
       return shown(await service.update(request.id, { ...request, traits: noTraits }, request.scope));
     case "end":
-      return { kind: "done", value: await service.end({ text: request.id, allowsHandle: false }, request.scope) };
+      return { kind: "done", value: await service.end({ text: request.id, findable: "none" }, request.scope) };
     case "list":
       return listed(sessionAdmin, request);
     case "end-many":

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changeScope, forbiddenAssertion, isWithin, type Principal, readScope } from "../../src/session/permissions.ts";
+import {
+  changeScope,
+  findableBy,
+  forbiddenAssertion,
+  isFindable,
+  isWithin,
+  type Principal,
+  readScope,
+} from "../../src/session/permissions.ts";
 import { ids } from "../support/sessions.ts";
 
 const none = { customerId: null, agentId: null };
@@ -86,4 +94,14 @@ test("a request that names a customer retrieves only that customer's sessions (c
 test("naming itself does not extend the reach of a customer", () => {
   assert.equal(isWithin("bob", readScope(people.alice, "bob")), false);
   assert.equal(isWithin("alice", readScope(people.alice, "alice")), true);
+});
+
+test("callers find the sessions that they may list: a customer not those without a customer", () => {
+  const owners = ["alice", "bob", null];
+  const found = (person: Person) => owners.map((customerId) => isFindable({ customerId }, findableBy(people[person])));
+  assert.deepEqual(found("alice"), [true, false, false]);
+  assert.deepEqual(found("a public page"), [false, false, false]);
+  for (const person of ["agent 7", "a service", "a reporter", "an administrator"] as const) {
+    assert.deepEqual(found(person), [true, true, true], person);
+  }
 });

@@ -1,12 +1,5 @@
 import type { BasePath } from "../../config/base-path.ts";
-import {
-  adminRoles,
-  endingRoles,
-  findingRoles,
-  monitoringRoles,
-  recordingRoles,
-  roles,
-} from "../../session/permissions.ts";
+import { adminRoles, monitoringRoles, recordingRoles, roles } from "../../session/permissions.ts";
 import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
 import { createKeySetHandler } from "../handlers/assertion-keys.ts";
@@ -26,8 +19,6 @@ import type { Base, Route } from "./router.ts";
 const api = { roles, isUnderBasePath: true, rateLimitAs: "requests" } as const;
 const creating = { ...api, rateLimitAs: "creates" } as const;
 const recording = { ...api, roles: recordingRoles } as const;
-const finding = { ...api, roles: findingRoles } as const;
-const ending = { ...api, roles: endingRoles } as const;
 const admins = { ...api, roles: adminRoles, isUnderBasePath: false } as const;
 const forwardAuth = { ...recording, isUnderBasePath: false } as const;
 const open = { roles: "everybody", isUnderBasePath: false, rateLimitAs: "requests" } as const;
@@ -43,8 +34,8 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
   const { admin, records, proxy, keySet, logout, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
-    row("GET", "/sessions", finding, "list", admin.list, "sessions.list"),
-    row("POST", "/sessions/end", ending, "end-by-filter", admin.endByFilter, "sessions.end"),
+    row("GET", "/sessions", api, "list", admin.list, "sessions.list"),
+    row("POST", "/sessions/end", recording, "end-by-filter", admin.endByFilter, "sessions.end"),
     row("GET", "/customers/:customerId/export", admins, "export", admin.exportCustomer, "customer.export"),
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
     row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),

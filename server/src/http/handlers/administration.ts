@@ -6,8 +6,8 @@ import type { CustomerAdmin, CustomerExportPage } from "../../services/customers
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
-import { isUnconditional } from "../../session/filter.ts";
-import { changeScope, mayNameByHandle, type Principal } from "../../session/permissions.ts";
+import { isUnconditional, type SessionFilter } from "../../session/filter.ts";
+import { changeScope, type Findable, findableBy, isFindable, type Principal } from "../../session/permissions.ts";
 import type { AuditEntry } from "../../store/audit-chain.ts";
 import type { ApiKey } from "../../store/ports/credentials.ts";
 import { exportLine, sessionSummary } from "../../wire/customer-export.ts";
@@ -17,13 +17,14 @@ import type { Call } from "../call.ts";
 import { parseJson, readJsonBody, refuseFaults } from "../parse/bodies.ts";
 import { MAX_BODY_BYTES } from "../parse/identity.ts";
 import { limitOf } from "../parse/paging.ts";
+import { currentSessionId } from "../parse/session-ids.ts";
 import { type Cursors, createCursors, queryOfBody, queryOfUrl } from "../parse/session-query.ts";
 
 export interface AdministrationHandlerParts {
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
   readonly service: Pick<SessionService, "end">;
-  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries">;
+  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
   readonly config: { readonly auth: string };
   readonly logHash: (id: string) => string;
   readonly initiatorOf: InitiatorOf;
@@ -35,11 +36,23 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
   const cursors = createCursors(parts.logHash);
   const cursorTo = (place: string | null) => (place === null ? null : cursors.write(place));
 
+  /** Returns the sessions that the caller may find. Refuses with `role-not-permitted` if there are none. */
+  function findableOf({ request, principal }: Call, act: string): Exclude<Findable, "none"> {
+    const findable = findableBy(principal);
+    if (findable !== "none") return findable;
+    trail.appendRefusal({ ...initiatorOf(principal, request), what: act, details: {} });
+    throw new Refusal({ code: "role-not-permitted" });
+  }
+
   return {
-    async list({ request }: Call) {
+    async list(call: Call) {
+      const { request } = call;
+      const findable = findableOf(call, "sessions.list");
       const { filter, cursor, limit } = queryOfUrl(request.query, cursors);
-      const { sessions, next, total } = await sessionAdmin.list({ filter, after: cursor, limit });
-      const summaries = sessions.map(({ session, status }) => sessionSummary(session, status));
+      const { sessions, next, total } = await sessionAdmin.list({
+        ...{ filter: filterWithin(findable, filter), after: cursor, limit, currentId: currentSessionId(request) },
+      });
+      const summaries = sessions.map(sessionSummary);
       return json({ sessions: summaries, next: cursorTo(next), total } satisfies SessionList);
     },
 
@@ -50,18 +63,24 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
       const scope = changeScope(principal);
       const by = initiatorOf(principal, request);
       const isEnded = isOwn
-        ? await service.end({ text, allowsHandle: mayNameByHandle(principal) }, scope)
+        ? await service.end({ text, findable: findableBy(principal) }, scope)
         : await sessionAdmin.end(by, { idOrHandle: text, scope, auditsMissing: false });
       if (!isEnded) throw new Refusal({ code: "session-not-found" });
       return noContent;
     },
 
-    async endByFilter({ request, principal }: Call) {
-      const { filter, cursor, dryRun } = await readEndRequest(request, cursors);
-      const by = initiatorOf(principal, request);
-      const { sessions, next } = await sessionAdmin.endMany(by, {
-        ...{ filter, after: cursor, isDry: dryRun },
-      });
+    async endByFilter(call: Call) {
+      const { request, principal } = call;
+      const findable = findableOf(call, "sessions.end");
+      const query = await readEndRequest(request, cursors, findable);
+      const batch = {
+        ...{ filter: filterWithin(findable, query.filter), except: query.except },
+        ...{ after: query.cursor, isDry: query.dryRun },
+      };
+      const { sessions, next } =
+        findable === "everyone"
+          ? await sessionAdmin.endMany(initiatorOf(principal, request), batch)
+          : await sessionAdmin.endOwn(findable.customerId, batch);
       return json({ sessions, next: cursorTo(next) } satisfies EndReceipt);
     },
 
@@ -118,8 +137,20 @@ function isApiKey(principal: Principal | ApiKey): principal is ApiKey {
   return "id" in principal;
 }
 
-/** Reads the filter in a body. Either `all` must be true or the filter must have conditions, not both. */
-async function readEndRequest(request: HttpRequest, cursors: Cursors) {
+/** Restricts a customer's filter to its own sessions. Refuses with `identity-mismatch` if it names another customer. */
+function filterWithin(findable: Exclude<Findable, "none">, filter: SessionFilter): SessionFilter {
+  if (findable === "everyone") return filter;
+  if (filter.customerId !== null && !isFindable(filter, findable)) {
+    throw new Refusal({ code: "identity-mismatch", field: "customerId" });
+  }
+  return { ...filter, ...findable };
+}
+
+/**
+ * Reads the filter in a body. Either `all` must be true or the filter must have conditions, not both. `except` counts as
+ * a condition only among a customer's own sessions: of all others it would leave only one.
+ */
+async function readEndRequest(request: HttpRequest, cursors: Cursors, findable: Findable) {
   const faults: Fault[] = [];
   const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
   const value = body === undefined ? {} : parseJson(body, faults);
@@ -128,7 +159,9 @@ async function readEndRequest(request: HttpRequest, cursors: Cursors) {
     refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
   }
   const query = queryOfBody(value as object, cursors, faults);
-  if (isUnconditional(query.filter) !== query.all) {
+  const hasConditions = !isUnconditional(query.filter);
+  const isEnough = query.all || hasConditions || (findable !== "everyone" && query.except !== null);
+  if (!isEnough || (query.all && hasConditions)) {
     const detail = query.all
       ? "all is for ending every session: leave the rest of the filter out, or all."
       : "The filter asks for nothing. Say whose sessions are to end, or all: true for every one.";

@@ -2,7 +2,7 @@ import type { RecordReceipt } from "@antechamber/client/protocol";
 import type { Clock } from "../../runtime/clock.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
-import { changeScope, mayNameByHandle, readScope } from "../../session/permissions.ts";
+import { changeScope, findableBy, readScope } from "../../session/permissions.ts";
 import { type Cursor, pageOf, parseCursor, timelineStart } from "../../session/timeline.ts";
 import { timelineInfo } from "../../wire/timeline-info.ts";
 import { type ApiResponse, apiFields, json } from "../api-response.ts";
@@ -64,7 +64,7 @@ export function createRecordHandlers(service: SessionService, clock: Clock, quer
       const { customerId } = permitted(principal, identityOfHeaders(request));
       const scope = readScope(principal, customerId);
       const bounds = { after: after.sequence, limit };
-      const name = { text: sessionId, allowsHandle: mayNameByHandle(principal) };
+      const name = { text: sessionId, findable: findableBy(principal) };
       const recordPage = await service.readRecordPage(name, scope, bounds);
       if (recordPage === undefined) throw new Refusal({ code: "session-not-found" });
       return json(timelineInfo(recordPage, pageOf(recordPage, after, limit)));

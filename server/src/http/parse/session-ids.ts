@@ -1,5 +1,6 @@
 import type { HttpRequest } from "@antechamber/http1";
 import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
+import { refuseFaults } from "./bodies.ts";
 
 /** A place in a browser's request where a session id may be. */
 export type SessionIdSource = "header" | "cookie" | "query";
@@ -56,6 +57,20 @@ export function createSessionIdFinder(sources: readonly SessionIdSource[], cooki
   };
   const readers = sources.map((source) => read[source]);
   return (request, uri) => new SessionIds(readers.map((readSource) => readSource(request, uri)));
+}
+
+/**
+ * Returns the text in the header `gkc-sessionId`, which names the caller's own session; `null` without the header. It
+ * need not be an id. Refuses with `invalid-request` if the two spellings have different values.
+ */
+export function currentSessionId(request: HttpRequest): string | null {
+  const hyphen = request.header("gkc-sessionid");
+  const underscore = request.header("gkc_sessionid");
+  if (hyphen !== null && underscore !== null && hyphen !== underscore) {
+    const detail = "gkc_sessionId and gkc-sessionId have different values.";
+    refuseFaults([{ in: "header", name: "gkc_sessionId", detail }]);
+  }
+  return hyphen ?? underscore;
 }
 
 type FindIn = (request: HttpRequest, uri: string) => readonly string[];

@@ -2,7 +2,7 @@ import { faultOfStoredId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
 import { anySession, type SessionFilter } from "../../session/filter.ts";
-import { isHandle } from "../../session/id.ts";
+import { handleIn, isHandle } from "../../session/id.ts";
 import { faultOfLabel } from "../../session/traits.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
@@ -12,6 +12,8 @@ import { parseTime } from "./time.ts";
 /** The content of a request for many sessions; `null` stands for a missing value. */
 export interface SessionQuery {
   readonly filter: SessionFilter;
+  /** Handle of the session that does not end. Only a body can have this member. */
+  readonly except: string | null;
   /** The sort key of the session after which the page begins. */
   readonly cursor: string | null;
   readonly limit: number;
@@ -21,9 +23,9 @@ export interface SessionQuery {
   readonly dryRun: boolean;
 }
 
-const filterNames = [...idFields, "label", "state", "since", "until"] as const;
+const filterNames = [...idFields, "handle", "label", "state", "since", "until", "activeSince"] as const;
 const queryNames: readonly string[] = [...filterNames, "live", "cursor", "limit"];
-const bodyNames: readonly string[] = [...filterNames, "all", "dryRun", "cursor"];
+const bodyNames: readonly string[] = [...filterNames, "except", "all", "dryRun", "cursor"];
 
 /**
  * The cursors of lists of sessions. A cursor consists of a session's sort key and a keyed hash of it, so that an
@@ -100,18 +102,21 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
   const filter: SessionFilter = {
     ...anySession,
     ...Object.fromEntries(idFields.map((field) => [field, id(field)])),
+    handle: read("handle", parseHandle, "is not a handle, the first 24 characters of a session id"),
     label: read("label", parseLabel, "is not a label of 1 to 128 characters without control characters"),
     state: read("state", parseState, "is neither anonymous nor recognized"),
     since: time("since"),
     until: time("until"),
+    activeSince: time("activeSince"),
     live: flag("live"),
   };
+  const except = read("except", parseException, "is neither a handle nor a session id");
   const parseCursor = (value: unknown) => (typeof value === "string" ? cursors.read(value) : undefined);
   const cursor = read("cursor", parseCursor, "is not the `next` of another page");
   const limit = read("limit", parseLimit, limitFault);
   const [all, dryRun] = [flag("all") ?? false, flag("dryRun") ?? false];
   refuseFaults(faults);
-  return { filter, cursor, limit: limit ?? DEFAULT_LIMIT, all, dryRun };
+  return { filter, except, cursor, limit: limit ?? DEFAULT_LIMIT, all, dryRun };
 }
 
 /** Returns a parameter's name if it can be repeated safely in an error message, else "A parameter". */
@@ -125,6 +130,14 @@ function parseId(value: unknown): string | undefined {
 
 function parseLabel(value: unknown): string | undefined {
   return typeof value === "string" && faultOfLabel(value) === undefined ? value : undefined;
+}
+
+function parseHandle(value: unknown): string | undefined {
+  return typeof value === "string" && isHandle(value) ? value : undefined;
+}
+
+function parseException(value: unknown): string | undefined {
+  return typeof value === "string" ? handleIn(value) : undefined;
 }
 
 /** Parses a time like `parseTime`, but also accepts Unix ms as text, because a query has no numbers. */

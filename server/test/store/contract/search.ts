@@ -69,8 +69,13 @@ export function searchContract(name: string, make: DataFactory): void {
     const all = await fill(world);
     const [first, last] = [all.at(-1) as Session, all[0] as Session];
     const middle = { since: first.createdAt + 10_000, until: last.createdAt - 10_000 };
+    const { handle } = all[11] as Session;
+    const more = [
+      ...[middle, { ...middle, customerId: "anna" }, { handle }, { handle, customerId: "anna" }],
+      ...[{ handle, until: first.createdAt }, { handle: world.newHandle() }, { activeSince: middle.until }],
+    ];
     for (const when of ["at once", "after a restart", "compacted"]) {
-      for (const given of [...filters, middle, { ...middle, customerId: "anna" }]) {
+      for (const given of [...filters, ...more]) {
         const expected = all.filter((one) => isMatch(one, { ...anySession, ...given }, world.now));
         for (const limit of [1, 7, 1000]) {
           assert.deepEqual(await listAll(world, given, limit), expected, `${when}: ${limit}`);

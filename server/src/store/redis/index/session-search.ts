@@ -1,5 +1,5 @@
 import { type IdField, idsBySelectivity } from "../../../session/fields.ts";
-import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
+import { creationRange, isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../ports/search.ts";
@@ -103,7 +103,8 @@ async function sessionOf(operation: Operation, handle: string, includePurgeable:
   return isKept || includePurgeable ? session : undefined;
 }
 
-function rangeOf({ since, until }: SessionFilter, after: string | null): Range {
+function rangeOf(filter: SessionFilter, after: string | null): Range {
+  const { since, until } = creationRange(filter);
   // A bound may be only the beginning of an entry. An entry that begins with the bound sorts after the bound.
   const bounds = [after === null ? LAST : entryOf(after), until === null ? LAST : boundAt(until)];
   const [before = LAST] = bounds.toSorted();

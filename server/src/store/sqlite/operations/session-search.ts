@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { idsBySelectivity } from "../../../session/fields.ts";
-import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
+import { creationRange, isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { MAX_COUNTED } from "../../ports/search.ts";
 import { sqlOf } from "../statements.ts";
@@ -81,7 +81,8 @@ export function createSessionSearch(
 }
 
 /** Returns the range of row keys in which a page is searched: from `from` inclusive to `before` exclusive. */
-function rangeOf({ since, until }: SessionFilter, after: string | null) {
+function rangeOf(filter: SessionFilter, after: string | null) {
+  const { since, until } = creationRange(filter);
   const before = until === null ? Number.MAX_SAFE_INTEGER : firstKeyAt(until);
   return {
     before: after === null ? before : Math.min(before, keyOf(after)),
