@@ -21,6 +21,7 @@ import type {
   TimelineEntry,
 } from "./protocol.ts";
 import { readLines } from "./read-lines.ts";
+import { isSessionName } from "./session-id.ts";
 import { createTransport, pathOf } from "./transport.ts";
 
 export { ProblemError } from "./problem-error.ts";
@@ -32,7 +33,7 @@ export type EndFilter = Omit<EndRequest, "cursor">;
  * The sessions to list: those that meet all conditions, or all. A condition that is `undefined` has no effect; an empty
  * one (`""`, `null`) throws a `TypeError`.
  */
-export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
+export interface ListFilter extends Omit<EndFilter, "all" | "dryRun" | "except"> {
   /** `true` selects live sessions; `false` selects expired and ended sessions. */
   readonly live?: boolean | undefined;
 }
@@ -42,23 +43,35 @@ export interface PageOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+export interface ListOptions extends PageOptions {
+  /** Id of the session that the list is for. Each session then has `isCurrent`. */
+  readonly sessionId?: string | undefined;
+}
+
 /**
  * Operations for programs of those who run the service. Exporting, erasing and the audit trail need a key with the role
- * `administrator`; for the others, `service` is enough. Such a key must never be in a web page. A failed call rejects
+ * `administrator`; for the others, `service` is enough. With a customer's key they reach the customer's own sessions
+ * only. A key of the other roles must never be in a web page. A failed call rejects
  * with a `ProblemError`. Failed calls are retried as with `Transport`; a retry never has a second effect. For an empty
  * condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
  */
 export interface AdministrationClient {
   /** Yields live, expired and ended sessions, newest first. Each page of the list is requested only when needed. */
-  list(filter?: ListFilter, options?: PageOptions): AsyncGenerator<SessionSummary, void>;
+  list(filter?: ListFilter, options?: ListOptions): AsyncGenerator<SessionSummary, void>;
   /** Yields the entries of a session's timeline, in order. Each page of entries is requested only when needed. */
-  timeline(sessionId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
+  timeline(handleOrId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
   /**
-   * Ends a session. Resolves with `false` if no live session has this id. That also happens if the response to a first
+   * Ends a session. Resolves with `false` if no live session has this handle or id. That also happens if the response to a first
    * attempt was lost, and the retry finds the session ended.
    */
-  end(sessionId: string, options?: CallOptions): Promise<boolean>;
-  /** Ends all selected sessions and resolves with their number. With `dryRun` it only counts them. */
+  end(handleOrId: string, options?: CallOptions): Promise<boolean>;
+  /**
+   * Ends all selected sessions and resolves with their number. With `dryRun` it only counts them. To end one session that
+   * a person has chosen from their own, give `customerId` and `handle`: another customer's session then never ends.
+   *
+   * @example
+   * await admin.endByFilter({ customerId: user.id, except: session.sessionId });
+   */
   endByFilter(filter: EndFilter, options?: CallOptions): Promise<number>;
   /**
    * Yields everything that is stored about a customer. Rejects with `unexpected-answer` if the response was cut off;
@@ -83,27 +96,27 @@ export function createAdministration(options: TransportOptions): AdministrationC
   const send = createRequestSender(options);
   const transport = createTransport(options);
   return {
-    async *list(filter = {}, { limit, signal } = {}) {
+    async *list(filter = {}, { limit, sessionId, signal } = {}) {
       rejectEmptyConditions(filter);
-      const found = pages<SessionList>(send, "/sessions", { ...filter, limit }, signal);
+      const found = pages<SessionList>(send, "/sessions", { ...filter, limit }, { sessionId, signal });
       for await (const { sessions } of found) yield* sessions;
     },
-    async *timeline(sessionId, { limit, signal } = {}) {
-      if (!ID_OR_HANDLE.test(sessionId)) {
+    async *timeline(handleOrId, { limit, signal } = {}) {
+      if (!isSessionName(handleOrId)) {
         throw new ProblemError({ code: "session-not-found", status: 404 });
       }
       for (let after: string | null | undefined; after !== null; ) {
-        const page: Timeline = await transport.timeline(sessionId, { after, limit, signal });
+        const page: Timeline = await transport.timeline(handleOrId, { after, limit, signal });
         yield* page.records;
         after = page.next;
       }
     },
-    end: (sessionId, { signal } = {}) => endSession(send, sessionId, signal),
+    end: (handleOrId, { signal } = {}) => endSession(send, handleOrId, signal),
     endByFilter: (filter, { signal } = {}) => endByFilter(send, filter, signal),
     exportCustomer: (customerId, { signal } = {}) => exportCustomer(options, customerId, signal),
     eraseCustomer: (customerId, { signal } = {}) => eraseCustomer(send, customerId, signal),
     async *audit({ limit, signal } = {}) {
-      for await (const { entries } of pages<AuditPage>(send, "/audit", { limit }, signal)) {
+      for await (const { entries } of pages<AuditPage>(send, "/audit", { limit }, { signal })) {
         yield* entries;
       }
     },
@@ -115,7 +128,7 @@ async function* pages<Page extends { readonly next: string | null }>(
   send: SendRequest,
   path: string,
   conditions: ListFilter & Pick<PageOptions, "limit">,
-  signal: AbortSignal | undefined,
+  options: Pick<ListOptions, "sessionId" | "signal">,
 ): AsyncGenerator<Page, void> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(conditions)) {
@@ -123,17 +136,17 @@ async function* pages<Page extends { readonly next: string | null }>(
   }
   for (let next: string | null | undefined; next !== null; ) {
     if (next !== undefined) query.set("cursor", next);
-    const page: Page = await send({ method: "GET", path: `${path}?${query.toString()}`, signal });
+    const page: Page = await send({ method: "GET", path: `${path}?${query.toString()}`, ...options });
     yield page;
     next = page.next;
   }
 }
 
-async function endSession(send: SendRequest, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
-  // No session has such an id. In a URL, the text could lead to another path.
-  if (!ID_OR_HANDLE.test(sessionId)) return false;
+async function endSession(send: SendRequest, handleOrId: string, signal: AbortSignal | undefined): Promise<boolean> {
+  // No session has such a name. In a URL, the text could lead to another path.
+  if (!isSessionName(handleOrId)) return false;
   try {
-    await send({ method: "DELETE", path: pathOf(sessionId), signal });
+    await send({ method: "DELETE", path: pathOf(handleOrId), signal });
     return true;
   } catch (error) {
     if ((error as ProblemError).code === "session-not-found") return false;
@@ -182,9 +195,6 @@ async function eraseCustomer(
   }
   return sum;
 }
-
-/** The form of a session id or of a handle. */
-const ID_OR_HANDLE = /^[\w-]{24,64}$/;
 
 /** Throws a `TypeError` for an empty condition, such as a mistaken `user.id ?? ""`, which could select everything. */
 function rejectEmptyConditions(filter: object): void {

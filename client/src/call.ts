@@ -33,6 +33,8 @@ export interface ServiceRequest extends CallOptions {
   readonly method: string;
   readonly path: string;
   readonly ids?: Ids | undefined;
+  /** Id of the caller's own session, for a request that is not about this session alone. */
+  readonly sessionId?: string | undefined;
   readonly body?: unknown;
   readonly idempotencyKey?: string | undefined;
   readonly keepalive?: boolean | undefined;
@@ -83,12 +85,13 @@ export function createRequestSender(options: TransportOptions): SendRequest {
 
 /** Returns the second argument of `fetch` for a request. */
 export function requestInit(request: ServiceRequest, signal: AbortSignal, key: string | undefined): RequestInit {
-  const { method, ids = {}, body, idempotencyKey, keepalive } = request;
+  const { method, ids = {}, sessionId, body, idempotencyKey, keepalive } = request;
   const headers: Record<string, string> = {};
   if (key) headers["authorization"] = `Bearer ${key}`;
   for (const name of headerIds) {
     if (ids[name]) headers[`gkc-${name}`] = headerBytes(ids[name]);
   }
+  if (sessionId) headers["gkc-sessionid"] = sessionId;
   if (idempotencyKey) headers["idempotency-key"] = `"${idempotencyKey}"`;
   if (body !== undefined) headers["content-type"] = "application/json";
   return {

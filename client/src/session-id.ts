@@ -19,3 +19,10 @@ export function isRetiredBy(sessionId: string, by: string): boolean {
 function generationOf(sessionId: string): number {
   return atob(sessionId.slice(24, 28).replaceAll("-", "+").replaceAll("_", "/")).charCodeAt(0);
 }
+
+const SESSION_NAME = /^[\w-]{24}(?:[\w-]{16})?$/;
+
+/** Returns whether a text has the form of a session id or of a handle. */
+export function isSessionName(text: string): boolean {
+  return SESSION_NAME.test(text);
+}

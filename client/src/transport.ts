@@ -9,7 +9,7 @@ import {
   type SessionInfo,
   type Timeline,
 } from "./protocol.ts";
-import { isSessionId } from "./session-id.ts";
+import { isSessionName } from "./session-id.ts";
 
 export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
@@ -90,8 +90,8 @@ export interface Transport {
     records: RequestRecord | readonly RequestRecord[],
     options?: RecordOptions,
   ): Promise<RecordReceipt>;
-  /** Returns a page of a session's timeline. */
-  timeline(sessionId: string, options?: TimelineOptions): Promise<Timeline>;
+  /** Returns a page of a session's timeline. A caller who may find the session may name it by its handle. */
+  timeline(handleOrId: string, options?: TimelineOptions): Promise<Timeline>;
 }
 
 /**
@@ -158,10 +158,10 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * Returns the path of a session. Texts that cannot be session ids, such as ".." and "end", get a path that leads to no
+ * Returns the path of a session. Texts that can be neither session ids nor handles, such as ".." and "end", get a path that leads to no
  * session instead of to another operation.
  */
-export const pathOf = (sessionId: string) => `/sessions/${isSessionId(sessionId) ? sessionId : "unknown"}`;
+export const pathOf = (name: string) => `/sessions/${isSessionName(name) ? name : "unknown"}`;
 
 /** Returns a random value for an Idempotency-Key. */
 export function randomKey(): string {

@@ -52,6 +52,35 @@ test("an administrator lists sessions over all pages, and ends them by id and by
   assert.equal(entries.length, 3);
 });
 
+test("a customer lists and ends its own sessions, by handle, and all except the current one", async () => {
+  const customer = keyFor({ role: "customer", customerId: "ada" });
+  await using server = await serve({ config: { auth: "key" }, keys: [key.key, customer.key] });
+  const asAdministrator = createTransport({ url: server.url, key: key.bearer.slice("Bearer ".length) });
+  const own = createAdministration({ url: server.url, key: customer.bearer.slice("Bearer ".length) });
+  const ids: string[] = [];
+  for (let i = 0; i < 4; i++) ids.unshift((await asAdministrator.create({ customerId: "ada" })).sessionId);
+  const { sessionId: theirs } = await asAdministrator.create({ customerId: "bo" });
+  const [first = "", current = ""] = ids;
+  const shown = async () =>
+    (await all(own.list({ live: true }, { sessionId: current, limit: 2 }))).map(({ handle, isCurrent }) => [
+      ids.findIndex((id) => id.startsWith(handle)),
+      isCurrent,
+    ]);
+  assert.deepEqual(await shown(), [
+    [0, false],
+    [1, true],
+    [2, false],
+    [3, false],
+  ]);
+  assert.equal((await all(own.timeline(first.slice(0, 24)))).length, 1);
+  assert.equal(await own.end(theirs.slice(0, 24)), false);
+  assert.equal(await own.end(first.slice(0, 24)), true);
+  assert.equal(await own.endByFilter({ handle: theirs.slice(0, 24) }), 0);
+  assert.equal(await own.endByFilter({ except: current }), 2);
+  assert.deepEqual(await shown(), [[1, true]]);
+  assert.equal((await asAdministrator.retrieve(theirs)).sessionId, theirs);
+});
+
 test("an empty condition, or an id that no URL can contain, is a TypeError, and no request is sent", async () => {
   const sent: string[] = [];
   const admin = createAdministration({
@@ -62,7 +91,17 @@ test("an empty condition, or an id that no URL can contain, is a TypeError, and 
     },
   });
   const nothing = null as unknown as string;
-  for (const name of ["customerId", "agentId", "visitId", "globalVisitId", "state", "since", "live"]) {
+  for (const name of [
+    "customerId",
+    "agentId",
+    "visitId",
+    "globalVisitId",
+    "handle",
+    "state",
+    "since",
+    "activeSince",
+    "live",
+  ]) {
     for (const value of ["", nothing, "\ud800"]) {
       const filter = { state: "recognized", [name]: value } as ListFilter;
       await assert.rejects(all(admin.list(filter)), TypeError, name);
