@@ -3,7 +3,8 @@ import type { Transport } from "@antechamber/client/transport";
 import { type Request, type Response, Router } from "express";
 import { articleOf } from "./articles.ts";
 import { customerOf } from "./customers.ts";
-import { articlePage, homePage, messagePage, searchPage } from "./pages/help.ts";
+import { deviceName } from "./devices.ts";
+import { articlePage, awayPage, homePage, messagePage, searchPage } from "./pages/help.ts";
 import type { Page } from "./pages/layout.ts";
 import { signInPage } from "./pages/sign-in.ts";
 import { agentPage, agentVisitPage, visitPage } from "./pages/visit.ts";
@@ -21,10 +22,6 @@ interface VisitParts {
   readonly visits: Visits;
 }
 
-const away = messagePage(
-  "Not at the moment",
-  "This needs to know your visit, which it does not right now. The articles are all there.",
-);
 const unknown = messagePage("Not found", "There is no such page.");
 
 /** Creates the routes of the pages that need only the articles. */
@@ -68,7 +65,7 @@ export function createAgentPages(parts: VisitParts): Router {
 async function showVisit(parts: VisitParts, request: Request, response: Response): Promise<void> {
   const session = sessionOf(request);
   const timeline = session === null ? undefined : await latest(parts, session.sessionId);
-  if (timeline === undefined) parts.show(request, response, away, 503);
+  if (timeline === undefined) parts.show(request, response, awayPage, 503);
   else parts.show(request, response, visitPage(timeline));
 }
 
@@ -77,8 +74,11 @@ async function signIn(parts: VisitParts, request: Request, response: Response): 
   const customer = customerOf(id);
   const session = sessionOf(request);
   if (customer === undefined) return parts.show(request, response, signInPage(undefined), 400);
-  const isDone = await session?.identify({ customerId: customer.id });
-  if (session === null || !isDone) return parts.show(request, response, away, 503);
+  const isDone = await session?.identify(
+    { customerId: customer.id },
+    { label: deviceName(request.headers["user-agent"]) },
+  );
+  if (session === null || !isDone) return parts.show(request, response, awayPage, 503);
   parts.visits.saw(session);
   response.redirect(303, "/visit");
 }
@@ -96,7 +96,7 @@ async function showAgent(parts: VisitParts, number: number, request: Request, re
   const visit = parts.visits.find(number);
   if (visit === undefined) return parts.show(request, response, unknown, 404);
   const timeline = await latest(parts, visit.sessionId);
-  if (timeline === undefined) parts.show(request, response, away, 503);
+  if (timeline === undefined) parts.show(request, response, awayPage, 503);
   else parts.show(request, response, agentVisitPage(visit, timeline));
 }
 

@@ -1,8 +1,10 @@
 import { fileURLToPath } from "node:url";
+import { createAdministration } from "@antechamber/client/administration";
 import { sessionOf, sessions } from "@antechamber/client/express";
 import { createTransport } from "@antechamber/client/transport";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { customerOf } from "./customers.ts";
+import { createDevicePages } from "./devices.ts";
 import { messagePage } from "./pages/help.ts";
 import { layout } from "./pages/layout.ts";
 import { createAgentPages, createHelpPages, createVisitPages, type Show } from "./routes.ts";
@@ -32,6 +34,7 @@ export function createSite(antechamberUrl: string): Site {
     ignore: ["/assets", "/scripts", "/agent"],
   });
   const transport = createTransport({ url: antechamberUrl, timeout: 2000 });
+  const administration = createAdministration({ url: antechamberUrl, timeout: 2000 });
   const visits = createVisits();
   const show: Show = (request, response, page, status = 200) => {
     const customer = customerOf(sessionOf(request)?.customerId);
@@ -52,6 +55,7 @@ export function createSite(antechamberUrl: string): Site {
   app.use(middleware, note, sameOriginOnly, express.urlencoded({ limit: "1kb" }));
   app.use(createHelpPages(show));
   app.use(createVisitPages({ show, transport, middleware, visits }));
+  app.use(createDevicePages({ show, administration, middleware }));
   app.use(createAgentPages({ show, transport, middleware, visits }));
   app.use((request, response) => {
     show(request, response, messagePage("Not found", "There is no such page."), 404);

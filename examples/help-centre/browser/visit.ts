@@ -36,5 +36,9 @@ for (const button of buttons) {
 }
 
 for (const time of document.querySelectorAll("time")) {
-  time.textContent = new Date(time.dateTime).toLocaleTimeString("en-GB");
+  const at = new Date(time.dateTime);
+  time.textContent =
+    "withDate" in time.dataset
+      ? at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })
+      : at.toLocaleTimeString("en-GB");
 }

@@ -68,6 +68,12 @@ ${body.map((part) =>
   };
 }
 
+/** The page shown instead of one that needs the visitor's session, while Antechamber is unavailable. */
+export const awayPage: Page = messagePage(
+  "Not at the moment",
+  "This needs to know your visit, which it does not right now. The articles are all there.",
+);
+
 /** A page that contains only a message. */
 export function messagePage(title: string, message: string): Page {
   return {

@@ -40,6 +40,7 @@ export function layout({ title, content, terms = "" }: Page, visitor: Visitor): 
 <nav aria-label="Main">
 ${link("/", "Articles", visitor)}
 ${link("/visit", "Your visit", visitor)}
+${visitor.customer !== undefined && link("/devices", "Your devices", visitor)}
 ${account(visitor)}
 </nav>
 </div>

@@ -105,6 +105,9 @@ const named: Readonly<Record<string, string>> = {
   "POST /sign-in": "Sent the sign-in",
   "POST /sign-out": "Signed out",
   "GET /visit": "Looked at this visit",
+  "GET /devices": "Looked at the devices",
+  "POST /devices/end": "Signed out a device",
+  "POST /devices/end-others": "Signed out all other devices",
 };
 
 /** Formats the time of day in UTC. A script in the page then changes it to the browser's time zone. */

@@ -43,6 +43,7 @@ test("without Antechamber the help articles are still served, and the page says 
     assert.equal(visit.status, 503);
     assert.match(visit.text, /Not at the moment/);
     assert.equal((await signIn(site.url, { cookie })).status, 503);
+    assert.equal((await ask(`${site.url}/devices`, cookie)).status, 503);
   } finally {
     await site.close();
   }
