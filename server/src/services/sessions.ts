@@ -1,7 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
-import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
+import { expiryOf, isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { type Findable, isFindable, isReached, isWithin, type Scope } from "../session/permissions.ts";
 import { mayBeSetAside } from "../session/provisional.ts";
 import type { RequestRecord } from "../session/record.ts";
@@ -77,8 +77,11 @@ export interface RotationSettings {
 export class RetiredSession {
   readonly session: Session;
 
-  constructor(session: Session, generation: number) {
-    this.session = { ...session, ...noIdentity, ...noTraits, generation };
+  constructor(session: Session, generation: number, lifetimes: Lifetimes) {
+    const { createdAt, lastActiveAt } = session;
+    const past = { ...session, ...noIdentity, ...noTraits, generation };
+    // The present expiry would tell that the session is recognized, or which profile it has.
+    this.session = { ...past, expiresAt: expiryOf(past, createdAt, lastActiveAt, lifetimes) };
   }
 }
 
@@ -184,8 +187,7 @@ export class SessionService {
     const cached = this.#useCached(id, scope);
     if (cached !== undefined) return { id, session: cached, origin: "cache" };
     return whenReady(this.#useStored(id, scope) ?? undefined, (used) => {
-      if (used !== undefined)
-        return { id, session: used instanceof RetiredSession ? used.session : used, origin: "store" };
+      if (used !== undefined) return { id, session: sessionIn(used), origin: "store" };
       beforeCreate?.();
       return whenReady(this.create(ids), (created) => ({ ...created, origin: "new" }));
     });
@@ -196,9 +198,7 @@ export class SessionService {
    * retired id gets the session as it was (contract.md#rule-9).
    */
   use(id: string, scope: Scope): MaybePromise<Session | undefined> {
-    return whenReady(this.useIfIssued(id, scope) ?? undefined, (used) =>
-      used instanceof RetiredSession ? used.session : used,
-    );
+    return whenReady(this.useIfIssued(id, scope) ?? undefined, (used) => used && sessionIn(used));
   }
 
   /**
@@ -467,7 +467,7 @@ export class SessionService {
       const page = await this.#store.readRecordPage({ handle, scope: "everyone", after: 0, limit: 1, now });
       if (page === undefined || !wasUnowned(page.life, generation)) return undefined;
     }
-    return new RetiredSession(session, generation);
+    return new RetiredSession(session, generation, this.#lifetimes);
   }
 
   /**
@@ -514,6 +514,10 @@ export class SessionService {
     const isUsable = isLive(session, this.#clock()) && isReached(session, verified.generation, scope);
     return isUsable ? { id, session } : undefined;
   }
+}
+
+function sessionIn(used: Session | RetiredSession): Session {
+  return used instanceof RetiredSession ? used.session : used;
 }
 
 /** Refuses an association that was not made; returns `undefined` if there is no such session. */

@@ -6,7 +6,7 @@ import { type Answer, type Api, createApi, problemOf, type RequestOptions, sessi
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor } from "../support/in-process.ts";
 import { acceptedOf, newSession, pageOf, pathsIn, post, requestsOf, visit } from "../support/records.ts";
-import { SECOND } from "../support/sessions.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 
 /** Returns the options of an update that rotates, with a customer or an idempotency key if one is given. */
 function rotating({ customerId, key, ...ids }: Readonly<Record<string, string>> = {}): RequestOptions {
@@ -111,12 +111,18 @@ onEachEngine(({ test, serve }) => {
   });
 
   test("during the grace a retired id is answered as the anonymous session that it was, then it is unknown", async () => {
-    await using server = await serve({ frozen: true, config: { forwardAuthSources: ["header", "cookie", "query"] } });
+    const lifetimes = {
+      anonymous: { idle: MINUTE, total: DAY },
+      recognized: { idle: HOUR, total: DAY },
+    };
+    const config = { forwardAuthSources: ["header", "cookie", "query"], lifetimes } as const;
+    await using server = await serve({ frozen: true, config });
     const api = createApi(server.url);
     const before = sessionOf(await api.create({ json: { globalVisitId: "g" } }));
     const old = before.sessionId;
     const after = await rotate(api, old, { customerId: "anna" });
-    const anonymous = { ...after, ...{ sessionId: old, state: "anonymous", customerId: null, globalVisitId: null } };
+    assert.notEqual(after.expiresAt, before.expiresAt);
+    const anonymous = { ...before, globalVisitId: null };
     for (const at of [0, 10 * SECOND - 1]) {
       server.pass(at);
       for (let repeated = 0; repeated < 2; repeated++) {

@@ -1,7 +1,7 @@
 import { idFields } from "../../src/session/fields.ts";
 import { handleOf } from "../../src/session/id.ts";
 import type { Scope } from "../../src/session/permissions.ts";
-import { type Identity, identityOf } from "../../src/session/session.ts";
+import { type Identity, identityOf, noIdentity } from "../../src/session/session.ts";
 import { generationOf } from "../support/sessions.ts";
 import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
 import { explainEndMany, explainErase, explainList, type ManyReply, type ManyRequest } from "./many.ts";
@@ -185,8 +185,11 @@ function retiredBy({ model, now, lifetimes, rotationGrace }: World, id: string, 
 
 /** Returns whether the response shows the anonymous session of a retired id. The session is not renewed. */
 function isRetiredView(world: World, known: Known, seen: Seen): boolean {
-  const { earliest, latest } = expiry(known, world.lifetimes);
-  const isInTime = seen.expiresAt >= earliest && seen.expiresAt <= latest;
+  const { anonymous, recognized } = world.lifetimes;
+  const { latest } = expiry({ ...known, ids: noIdentity }, world.lifetimes);
+  // The stored renewal may be up to a tenth of the idle time older than the last use.
+  const lag = Math.max(anonymous.idle, recognized.idle) / 10;
+  const isInTime = seen.expiresAt >= latest - lag && seen.expiresAt <= latest;
   return idFields.every((field) => seen[field] === null) && seen.createdAt === known.createdAt && isInTime;
 }
 
