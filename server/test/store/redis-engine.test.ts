@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
+import { Redis } from "ioredis";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
@@ -413,12 +414,18 @@ async function sentBy(work: () => Promise<void>): Promise<string[]> {
   return found;
 }
 
-/** Returns the commands that are sent during `work`; Redis shortens long arguments. */
+/** Returns the commands that the clients of this process send during `work`. */
 async function allSentBy(work: () => Promise<void>): Promise<string[][]> {
-  await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 0, "slowlog-max-len", 256);
-  await redis.node.command("SLOWLOG", "RESET");
-  await work();
-  const log = (await redis.node.command("SLOWLOG", "GET", -1)) as [number, number, number, string[]][];
-  await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 10_000);
-  return log.map(([, , , words]) => words).toReversed();
+  const sent: string[][] = [];
+  const { sendCommand } = Redis.prototype;
+  Redis.prototype.sendCommand = function (command, ...rest) {
+    sent.push([command.name, ...command.args.map(String)]);
+    return sendCommand.call(this, command, ...rest);
+  };
+  try {
+    await work();
+  } finally {
+    Redis.prototype.sendCommand = sendCommand;
+  }
+  return sent;
 }
