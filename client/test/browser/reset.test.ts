@@ -118,8 +118,11 @@ for (const host of ["localhost", "site.test"]) {
       const ids = new Set<string>();
       for (let n = 0; n < 3; n++) ids.add((await session(page)).sessionId);
       assert.equal(ids.size, 1, `cookie of ${cookie}, room for ${room} characters`);
+      const handles = [...ids].map((id) => id.slice(0, 24));
       const customer = "client.identify({ customerId: 'c' }).then((s) => s.sessionId)";
-      assert.ok(ids.has(await page.evaluate<string>(customer)));
+      const identified = await page.evaluate<string>(customer);
+      assert.deepEqual(handles, [identified.slice(0, 24)]);
+      assert.equal((await session(page)).sessionId, identified);
       await page.evaluate("client.reset()");
       const next = await session(page);
       assert.equal(next.customerId, null);

@@ -309,7 +309,8 @@ test("requests for the same rotation share one call, and a failed call is repeat
     {
       async update(_sessionId, _ids, options) {
         calls.push(options?.idempotencyKey ?? "");
-        await settle();
+        // Every request computes its key first, in a thread of the runtime.
+        for (let turn = 0; turn < 50; turn++) await settle();
         if (calls.length === 1) throw new Error("lost");
         return { sessionId: "next" } as never;
       },

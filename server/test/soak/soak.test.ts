@@ -81,10 +81,10 @@ async function checkFiles({ servers: [server] }: SoakRun): Promise<void> {
 async function checkKeys({ redis }: SoakRun): Promise<void> {
   assert.ok(redis !== undefined);
   await until(
-    "no records and no entries of indices are left",
+    "no records, no entries of indices and no provisional records are left",
     async () => {
       const kinds = await keysByKind(redis);
-      return !kinds.has("r") && !kinds.has("x");
+      return ["r", "x", "p"].every((kind) => !kinds.has(kind));
     },
     LEFT_MS,
   );
