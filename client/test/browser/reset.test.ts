@@ -41,7 +41,7 @@ for (const host of ["localhost", "site.test"]) {
     const signIn = await holdResponses(other, site);
     const outcome = other.evaluate("client.identify({ customerId: 'alice' }).then(() => 'signed in', (e) => e.code)");
     await signIn.arrived();
-    await one.evaluate("client.reset()");
+    await resetIn(one, other);
     signIn.release();
     assert.equal(await outcome, "reset");
     for (const tab of [one, other]) assert.equal((await session(tab)).customerId, null);
@@ -52,7 +52,7 @@ for (const host of ["localhost", "site.test"]) {
     const loading = await holdResponses(other, site);
     const asking = session(other);
     await loading.arrived();
-    await one.evaluate("client.reset()");
+    await resetIn(one, other);
     loading.release();
     const next = await asking;
     assert.equal(next.customerId, null, "a call from before the reset gets the new session");
@@ -80,6 +80,13 @@ test("a page restored from the back/forward cache does not have the session of b
   assert.equal(await page.evaluate("wasPersisted"), true);
   assert.equal((await session(page)).customerId, null);
 });
+
+/** Resets the client in one tab, and waits until the browser shows the other tab the changed storage. */
+async function resetIn(tab: Page, other: Page): Promise<void> {
+  const before = await other.evaluate<string>("JSON.stringify(localStorage)");
+  await tab.evaluate("client.reset()");
+  await other.waitForFunction(`JSON.stringify(localStorage) !== ${JSON.stringify(before)}`);
+}
 
 /** Returns a script that fills the page's `localStorage`, except for `room` characters. */
 const fillScript = (room: number) => `
