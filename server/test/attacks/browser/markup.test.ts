@@ -29,7 +29,7 @@ test("the API page shows ids that contain markup as text, and executes none of t
     const shown = part.locator(".live-responses-table .response .highlight-code").first();
     await shown.waitFor();
     const text = await shown.innerText();
-    assert.ok(text.includes("<script>") && text.includes(sessionId), text.slice(0, 500));
+    assert.ok(text.includes("<script>") && text.includes(sessionId.slice(0, 24)), text.slice(0, 500));
     // Resources that load late could execute something, too.
     await page.waitForLoadState("networkidle");
     assert.equal(await page.evaluate((mark) => mark in globalThis, MARK), false);
