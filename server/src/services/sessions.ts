@@ -80,7 +80,7 @@ export class RetiredSession {
   constructor(session: Session, generation: number, lifetimes: Lifetimes) {
     const { createdAt, lastActiveAt } = session;
     const past = { ...session, ...noIdentity, ...noTraits, generation };
-    // The present expiry would tell that the session is recognized, or which profile it has.
+    // The present expiry would show that the session is recognized, or which profile it has.
     this.session = { ...past, expiresAt: expiryOf(past, createdAt, lastActiveAt, lifetimes) };
   }
 }
