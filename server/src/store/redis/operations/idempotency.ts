@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { Refusal } from "../../../session/errors.ts";
 import type { StoredResponseItem } from "../../ports/idempotency.ts";
 import { type IdempotentRequest, type Replay, STORED_RESPONSE_LIFE_MS } from "../../ports/idempotency.ts";
 import type { Operation } from "../engine.ts";
@@ -167,7 +168,12 @@ async function finish<O extends { readonly outcome: string }>(
   const result = await perform(need);
   const names = [operation.keys.response(idempotent.key)];
   const args = [nonce, result.outcome === success ? 1 : 0];
-  await operation.run(scripts.settleRequest, names, args);
+  try {
+    await operation.run(scripts.settleRequest, names, args);
+  } catch (error) {
+    // The change has been made or refused, so the caller gets the result. A repetition completes the reservation.
+    if (!(error instanceof Refusal)) throw error;
+  }
   return result;
 }
 
