@@ -10,7 +10,7 @@ export type RotateSession = (sessionId: string, ids: Ids, options: SessionOption
 /**
  * Creates the function that rotates sessions. It derives the Idempotency-Key of a rotation from `secret` and the
  * request, so that another request and another process of the application repeat a rotation whose response was lost.
- * Whoever knows the secret and an old id can ask for the new id.
+ * Anyone who knows the secret and an old id can ask for the new id.
  */
 export function createRotations(transport: Pick<Transport, "update">, secret: string): RotateSession {
   const underWay = new Map<string, Promise<SessionInfo>>();

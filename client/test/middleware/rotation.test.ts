@@ -171,7 +171,7 @@ test("of two ids of a session in one request, the new one is used, and a forged 
   assert.deepEqual([next.session.sessionId, next.session.customerId], [session.sessionId, "jane"]);
 });
 
-test("whoever signs in as somebody else with an old id gets another session", async () => {
+test("anyone who signs in as somebody else with an old id gets another session", async () => {
   await using service = await serveRotating();
   const tracker = createRequestTracker({ url: service.url, ...patient });
   const first = await open(tracker);

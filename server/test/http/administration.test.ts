@@ -189,7 +189,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("whoever may find a session may name it by its handle, and nobody else", async () => {
+  test("anyone who may find a session may name it by its handle, and nobody else", async () => {
     const [id] = (await create("alice", 1)) as [string];
     const handle = handleOf(id);
     await post(api("alice"), id, visits(2));

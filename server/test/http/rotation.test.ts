@@ -351,7 +351,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("mode key: during the grace a retired id is answered to whoever reached the session before", async () => {
+  test("mode key: during the grace a retired id is answered to anyone who reached the session before", async () => {
     const people = {
       anna: keyFor({ role: "customer", customerId: "anna" }),
       bob: keyFor({ role: "customer", customerId: "bob" }),
@@ -377,7 +377,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(pathsIn(records), ["/under-way", "/later", "/under-way", "/under-way"]);
   });
 
-  test("mode key: whoever may update a session may rotate it, except a reporter", async () => {
+  test("mode key: anyone who may update a session may rotate it, except a reporter", async () => {
     const people = {
       anna: keyFor({ role: "customer", customerId: "anna" }),
       bob: keyFor({ role: "customer", customerId: "bob" }),
