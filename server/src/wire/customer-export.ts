@@ -1,7 +1,7 @@
 import type { SessionInfo, SessionSummary } from "@antechamber/client/protocol";
 import type { ExportEntry } from "../services/customers.ts";
 import type { SessionView } from "../services/session-admin.ts";
-import { handleOf } from "../session/id.ts";
+import { handleOf, SESSION_ID_CHARACTERS } from "../session/id.ts";
 import { identityOf, isRecognized } from "../session/session.ts";
 import { entryInfo } from "./timeline-info.ts";
 
@@ -39,8 +39,12 @@ export function exportLine(item: ExportEntry): string {
   }
 }
 
-/** Returns a stored response with the handle of the session instead of the id, which would open it. */
+/**
+ * Returns a stored response as JSON, with the handle of the session instead of the id, which would open it. The stored
+ * response of a rotation is the new id alone.
+ */
 function withoutId(response: string): string {
+  if (response.length === SESSION_ID_CHARACTERS) return JSON.stringify({ handle: handleOf(response) });
   const { sessionId, ...rest } = JSON.parse(response) as Partial<SessionInfo>;
   return sessionId === undefined ? response : JSON.stringify({ handle: handleOf(sessionId), ...rest });
 }

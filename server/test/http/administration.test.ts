@@ -313,6 +313,16 @@ onEachEngine(({ test, serve, empty }) => {
     assert.ok(erased.length > 1);
   });
 
+  test("the stored response of a rotation is exported by the handle of its session", async () => {
+    const id = sessionOf(await api("agent").create()).sessionId;
+    const headers = { "gkc-customerId": "rotates", "idempotency-key": "sign-in" };
+    sessionOf(await api("agent").update(id, { headers, json: { rotate: true } }));
+    const lines = linesOf(await api("administrator").call("GET", "/customers/rotates/export"));
+    assert.deepEqual(lines.at(-1), { type: "end", sessions: 1 });
+    const [answer] = lines.filter(({ type }) => type === "answer");
+    assert.equal(answer?.["answer"], JSON.stringify({ handle: handleOf(id) }));
+  });
+
   test("everything about a customer is exported line by line, and erased", async () => {
     const headers = { "gkc-customerId": "leaves", "idempotency-key": "kept" };
     const id = sessionOf(await api("agent").create({ headers })).sessionId;
