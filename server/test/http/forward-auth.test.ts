@@ -89,6 +89,18 @@ test("cookies in several Cookie headers are read like those in one", async () =>
   }
 });
 
+test("a session id in the value of another cookie does not count", async () => {
+  const [own, planted] = [await newSession(api), await newSession(api)];
+  const values = [`x sessionId=${planted}`, `x,sessionId=${planted}`, `"x, sessionId=${planted}, y"`, `sessionId=${planted}`];
+  for (const value of values) {
+    const sessionIdWith = async (cookies: string) =>
+      (await ask([`Cookie: q=${value}${cookies}`])).headers.get("gkc-sessionid");
+    assert.equal(await sessionIdWith(`; sessionId=${own}`), own, value);
+    assert.notEqual(await sessionIdWith(""), planted, value);
+  }
+  assert.equal((await ask([`Cookie: q=x;\t sessionId="${own}" ;r=y`])).headers.get("gkc-sessionid"), own);
+});
+
 test("a request that cannot be read gets 403, a temporary fault gets 503", async () => {
   await using own = await serve();
   const raw = (line: string, ...lines: string[]) => exchange(own.port, `${[line, ...lines].join("\r\n")}\r\n\r\n`);

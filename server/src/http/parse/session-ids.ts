@@ -96,25 +96,31 @@ function queryValues(uri: string): readonly string[] {
   return ids;
 }
 
-/** Returns the values of all cookies with this name. A browser may send several, of different paths and domains. */
+/**
+ * Returns the values of all cookies with this name. A browser may send several, of different paths and domains. Only a
+ * semicolon separates cookies (RFC 6265, section 4.2.1): after a comma or a space, a text that a visitor has chosen for
+ * another cookie could stand for the session.
+ */
 function cookieValues(header: string | null, name: string): readonly string[] {
   if (header === null) return none;
   const start = `${name}=`;
   const ids: string[] = [];
   for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
-    // Without a boundary before it, the found text is the end of a longer cookie name.
-    if (at > 0 && !COOKIE_BOUNDARIES.includes(header[at - 1] as string)) continue;
+    // Otherwise the found text is the end of a longer name, or part of another cookie's value.
+    if (!isCookieStart(header, at)) continue;
     const from = at + start.length;
     const end = header.indexOf(";", from);
-    const value = header.slice(from, end === -1 ? undefined : end);
-    const comma = value.indexOf(",");
-    add(ids, comma === -1 ? value : value.slice(0, comma));
+    add(ids, header.slice(from, end === -1 ? undefined : end));
   }
   return ids;
 }
 
-/** Characters that may precede a cookie's name; some proxies join several `Cookie` fields with a comma. */
-const COOKIE_BOUNDARIES = ";, \t";
+/** Returns whether a cookie begins at this index: at the beginning, or after a semicolon and white space. */
+function isCookieStart(header: string, at: number): boolean {
+  let before = at - 1;
+  while (header[before] === " " || header[before] === "\t") before--;
+  return before < 0 || header[before] === ";";
+}
 
 function add(ids: string[], raw: string): void {
   const value = raw.trim();
