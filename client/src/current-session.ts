@@ -1,3 +1,4 @@
+import { isFirstPerson } from "./first-person.ts";
 import type { Mutex } from "./mutex.ts";
 import { ProblemError } from "./problem-error.ts";
 import type { SessionInfo } from "./protocol.ts";
@@ -77,7 +78,7 @@ export class CurrentSession {
       for (;;) {
         check();
         const mayRotate = this.#rotates && this.id() && (ids.customerId || ids.agentId);
-        const isFirst = mayRotate && (await this.#known()).state === "anonymous";
+        const isFirst = mayRotate && isFirstPerson(await this.#known(), ids);
         check();
         const before = this.id();
         const rotation = before && isFirst ? this.#rotationOf(before, ids, options) : undefined;

@@ -184,6 +184,16 @@ test("identify rotates an anonymous session with an Idempotency-Key, and no othe
   assert.equal(service.requests.filter((request) => request.includes('"rotate":true')).length, 1);
 });
 
+test("the first customer of an agent's session gives it a new id", async () => {
+  await using service = await serveRotating();
+  const client = createClient({ url: service.url, storage: false });
+  const visit = await identified(client, { visitId: "v" });
+  const ofAgent = await identified(client, { agentId: "anna" });
+  const ofBoth = await identified(client, { customerId: "jane" });
+  assert.equal(new Set([visit, ofAgent, ofBoth].map(({ sessionId }) => sessionId)).size, 3);
+  assert.equal((await identified(client, { customerId: "jane", agentId: "anna" })).sessionId, ofBoth.sessionId);
+});
+
 test("with rotate: false, identify does not change the id", async () => {
   await using service = await serveRotating();
   const client = createClient({ url: service.url, storage: false, rotate: false });

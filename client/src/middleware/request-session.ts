@@ -1,3 +1,4 @@
+import { isFirstPerson } from "../first-person.ts";
 import { isUnanswered, ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import { handleOf } from "../session-id.ts";
@@ -18,7 +19,7 @@ export interface RequestSession extends SessionInfo {
    * now uses the browser, so the visitor gets a new session with these ids.
    *
    * The first customer or agent of a session gives it a new id (option `rotate`), which the response reports. So call it
-   * before the response begins, and wait for it.
+   * before the response begins, and wait for it: after that it stores nothing, and rejects with a `TypeError`.
    *
    * Resolves with `true` if the ids are stored. Resolves with `false` if Antechamber is unavailable or does not respond
    * in time; the next request may try again. Rejects with a `ProblemError` for every refusal, such as `already-exists`,
@@ -48,8 +49,8 @@ export type SessionChange = "none" | "new id" | "ended session";
 /** The operations that a `RequestSession` calls. */
 export interface SessionCalls {
   readonly transport: Pick<Transport, "create" | "retrieve" | "update" | "end">;
-  /** Associates the first customer or agent with a session. If the option `rotate` is false, the id does not change. */
-  readonly rotate: RotateSession;
+  /** Associates the first person with a session, and gives it a new id; `null` if the option `rotate` is false. */
+  readonly rotate: RotateSession | null;
   /** Time limit of `identify` and `end` in milliseconds. */
   readonly deadline: number;
   /** Sends the session's waiting records, so that they are stored before the session's identity changes. */
@@ -77,7 +78,8 @@ export function createRequestSession(
   let hasEnded = false;
 
   async function identify(ids: Ids, options: SessionOptions = {}): Promise<boolean> {
-    return await inTime(calls, () => associate(ids, options));
+    const mayRotate = response.canReport();
+    return await inTime(calls, () => associate(ids, options, mayRotate));
   }
 
   async function end(): Promise<boolean> {
@@ -93,17 +95,17 @@ export function createRequestSession(
     }
   }
 
-  async function associate(ids: Ids, options: SessionOptions): Promise<void> {
+  async function associate(ids: Ids, options: SessionOptions, mayRotate: boolean): Promise<void> {
     const { sessionId } = session;
     if (hasEnded) return await replace(ids, options);
     await flushRecords(calls, sessionId);
     // A request that was in progress at the sign-out must not sign the visitor in again.
     if (calls.recent.hasEnded(sessionId)) throw sessionNotFound();
     const isPerson = Boolean(ids.customerId || ids.agentId);
-    // Without a response that reports the new id, the visitor would lose the session.
-    const isRotation = isPerson && session.state === "anonymous" && response.canReport();
+    const rotate = isFirstPerson(session, ids) ? calls.rotate : null;
+    if (rotate !== null && !mayRotate) throw tooLate();
     try {
-      const send = isRotation ? calls.rotate : calls.transport.update;
+      const send = rotate ?? calls.transport.update;
       await use(sessionId, await send(sessionId, ids, options));
     } catch (error) {
       if (!needsNewSession(error) || calls.recent.hasEnded(sessionId)) throw error;
@@ -125,6 +127,7 @@ export function createRequestSession(
     Object.assign(session, next);
     if (!isRotated) return;
     calls.recent.addRotation(before, next.sessionId);
+    if (!response.canReport()) calls.reportFailure(tooLate());
     response.changed("new id");
   }
 
@@ -153,6 +156,13 @@ async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<b
 /** Returns whether a rotation has retired the id just now: it still opens the anonymous session (contract.md#rule-9). */
 async function isRetired(calls: SessionCalls, sessionId: string): Promise<boolean> {
   return (await calls.transport.retrieve(sessionId)).sessionId === sessionId;
+}
+
+/** Returns the error for a sign-in whose new id the visitor does not get. */
+function tooLate(): TypeError {
+  return new TypeError(
+    "identify() was called or completed after the response had begun, which was to give the visitor the session's new id: call it before, and wait for it",
+  );
 }
 
 function sessionNotFound(): ProblemError {

@@ -79,7 +79,7 @@ export function createRequestTracker(given: SessionsOptions, ownNames: readonly 
     calls: {
       transport: identifying,
       // Without an API key, other processes cannot repeat a rotation of this one.
-      rotate: rotate ? createRotations(identifying, key || randomKey()) : identifying.update,
+      rotate: rotate ? createRotations(identifying, key || randomKey()) : null,
       deadline: identifyDeadline,
       flush: (sessionId) => recorder.flush(sessionId),
       reportFailure: (error) => reportFailure(error, 0),

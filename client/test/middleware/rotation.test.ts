@@ -209,13 +209,45 @@ test("a request that is still in progress after the time of grace is recorded in
   assert.deepEqual(lost, []);
 });
 
-test("after the response has begun, identify does not rotate, because the visitor would not get the new id", async () => {
+test("after the response has begun, identify signs nobody in, because the visitor would not get the new id", async () => {
   await using service = await serveRotating();
-  const { request, session } = await open(createRequestTracker({ url: service.url, ...patient }));
+  const failures: unknown[] = [];
+  const onError = (error: unknown) => void failures.push(error);
+  const { request, session } = await open(createRequestTracker({ url: service.url, onError, ...patient }));
   const { sessionId } = session;
+  const early = session.identify({ visitId: "v" });
   request.sessionHeaders();
-  assert.equal(await session.identify({ customerId: "jane" }), true);
-  assert.deepEqual([session.sessionId, session.customerId], [sessionId, "jane"]);
+  assert.equal(await early, true);
+  await assert.rejects(session.identify({ customerId: "jane" }), TypeError);
+  assertMembers(service.sessions.get(session.handle)?.info, { sessionId, customerId: null });
+  assert.deepEqual(failures, []);
+
+  // Nobody waits for this sign-in, so its new id is lost. But the old one does not open the customer's session.
+  const next = await open(createRequestTracker({ url: service.url, onError, ...patient }));
+  const { sessionId: old, handle } = next.session;
+  const signingIn = next.session.identify({ customerId: "jane" });
+  next.request.sessionHeaders();
+  assert.equal(await signingIn, true);
+  assert.notEqual(service.sessions.get(handle)?.info.sessionId, old);
+  assert.match(String(failures), /wait for it/);
+});
+
+test("the first customer of an agent's session gives it a new id, an agent who joins a customer's does not", async () => {
+  await using service = await serveRotating();
+  const { session } = await open(createRequestTracker({ url: service.url, ...patient }));
+  await session.identify({ agentId: "7" });
+  const { sessionId: ofAgent } = session;
+  await session.identify({ customerId: "jane" });
+  const { sessionId: ofBoth } = session;
+  assert.notEqual(ofBoth, ofAgent);
+  await session.identify({ agentId: "7", customerId: "jane" });
+  assert.equal(session.sessionId, ofBoth);
+
+  const other = (await open(createRequestTracker({ url: service.url, ...patient }))).session;
+  await other.identify({ customerId: "john" });
+  const { sessionId } = other;
+  await other.identify({ agentId: "7" });
+  assertMembers(other, { sessionId, customerId: "john", agentId: "7" });
 });
 
 test("a sign-in in progress does not survive a sign-out, whichever id the sign-out has", async () => {

@@ -70,7 +70,7 @@ for (const [code, ask, more, headers] of refusals) {
 test("a response repeats the caller's request id if it is harmless", async () => {
   const ask = (id: string) => api().call("GET", "/nowhere", { headers: { "x-request-id": id } });
   assert.equal(problemOf(await ask("abc-1.2_3"), 404, "not-found").requestId, "abc-1.2_3");
-  for (const id of ["x".repeat(65), "a b", "<script>", '"', "a,b"]) {
+  for (const id of ["x".repeat(65), "a b", "<script>", '"', "a,b", await held()]) {
     const { requestId } = problemOf(await ask(id), 404, "not-found");
     assert.notEqual(requestId, id);
     assert.match(requestId ?? "", /^[\w.-]{1,64}$/);
@@ -86,6 +86,16 @@ test("a refusal does not repeat an id that the caller sent", async () => {
     await api().update(marker, { json: { visitId: marker } }),
     await api().call("GET", `/${marker}`),
   ];
+  const id = await held();
+  const body = { [id]: 1 };
+  for (const { status, text } of [
+    await api().call("GET", `/sessions?${id}=1`),
+    await api().call("GET", `/audit?${id}=1`),
+    await api().call("POST", "/sessions/end", { json: body }),
+  ]) {
+    assert.equal(status, 400);
+    assert.ok(!text.includes(id));
+  }
   for (const { status, text } of answers) {
     assert.ok(status >= 400);
     assert.ok(!text.includes(marker), text);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { HttpRequest, RejectedRequest } from "@antechamber/http1";
 import { type Reason, Refusal } from "../../session/errors.ts";
+import { handleIn, SESSION_ID_CHARACTERS } from "../../session/id.ts";
 import type { ApiResponse } from "../api-response.ts";
 import type { ResponseOrPromise } from "../call.ts";
 import { restate } from "../handlers/dialects/refusals.ts";
@@ -43,8 +44,15 @@ export function unreadProblem({ status, detail }: RejectedRequest): ApiResponse 
   };
 }
 
-/** Returns the caller's own `X-Request-Id` if it can be sent back and logged safely, else a new id. */
+/**
+ * Returns the caller's own `X-Request-Id` if it can be sent back and logged safely, else a new id. A session id is a
+ * secret to the log (contract.md#secrets-in-logs), also there.
+ */
 export function requestIdOf(request: Pick<HttpRequest, "header">): string {
   const given = request.header("x-request-id");
-  return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  return given !== null && /^[\w.-]{1,64}$/.test(given) && !isLikeSessionId(given) ? given : randomUUID();
+}
+
+function isLikeSessionId(text: string): boolean {
+  return text.length === SESSION_ID_CHARACTERS && handleIn(text) !== undefined;
 }

@@ -180,7 +180,7 @@ function readAuditQuery(query: string, last: number): { readonly before: number 
       continue;
     }
     const detail = "There is a parameter that is not known here; there are cursor and limit.";
-    faults.push({ in: "query", name: name.slice(0, 64), detail });
+    faults.push({ in: "query", name: name.slice(0, 32), detail });
   }
   const cursor = parameters.get("cursor") ?? "";
   // A cursor is the sequence number of an existing entry of the audit trail.

@@ -131,7 +131,7 @@ class MemberReader {
     }
     for (const [name, text] of entries) {
       if (typeof text !== "string" || !text.isWellFormed()) {
-        this.fault(`attributes.${name.slice(0, 64)}`, "is not a string");
+        this.fault(`attributes.${name.slice(0, 32)}`, "is not a string");
       } else if (name.length > MAX_ATTRIBUTE_NAME || !isPlainText(name)) {
         this.fault("attributes", `has a name of over ${MAX_ATTRIBUTE_NAME} characters, or controls`);
       }

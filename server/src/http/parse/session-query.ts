@@ -55,7 +55,7 @@ export function queryOfUrl(query: string, cursors: Cursors): SessionQuery {
   const faults: Fault[] = [];
   for (const name of new Set(parameters.keys())) {
     const isTwice = parameters.getAll(name).length > 1;
-    if (isTwice) faults.push({ in: "query", name, detail: `${quotable(name)} is given twice.` });
+    if (isTwice) faults.push({ in: "query", name: name.slice(0, 32), detail: `${quotable(name)} is given twice.` });
   }
   const given = new Map(parameters);
   return parseQuery({ given, place: "query", names: queryNames, cursors, faults });
@@ -82,7 +82,7 @@ interface QuerySource {
  */
 function parseQuery({ given, place, names, cursors, faults }: QuerySource): SessionQuery {
   const fault = (name: string, detail: string) => {
-    faults.push({ in: place, name: name.slice(0, 64), detail: `${quotable(name)} ${detail}.` });
+    faults.push({ in: place, name: name.slice(0, 32), detail: `${quotable(name)} ${detail}.` });
     return null;
   };
   for (const name of given.keys()) {
@@ -121,7 +121,7 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
 
 /** Returns a parameter's name if it can be repeated safely in an error message, else "A parameter". */
 function quotable(name: string): string {
-  return /^[\w.-]{1,64}$/.test(name) ? name : "A parameter";
+  return /^[\w.-]{1,32}$/.test(name) ? name : "A parameter";
 }
 
 function parseId(value: unknown): string | undefined {
