@@ -89,7 +89,7 @@ export function requestInit(request: ServiceRequest, signal: AbortSignal, key: s
   const headers: Record<string, string> = {};
   if (key) headers["authorization"] = `Bearer ${key}`;
   for (const name of headerIds) {
-    if (ids[name]) headers[`gkc-${name}`] = headerBytes(ids[name]);
+    if (ids[name]) headers[`gkc-${name}`] = headerBytes(name, ids[name]);
   }
   if (sessionId) headers["gkc-sessionid"] = sessionId;
   if (idempotencyKey) headers["idempotency-key"] = `"${idempotencyKey}"`;
@@ -105,10 +105,19 @@ export function requestInit(request: ServiceRequest, signal: AbortSignal, key: s
   };
 }
 
+/** Matches what a header cannot contain or would lose: spaces at the ends, control characters, half surrogate pairs. */
+const UNFIT_FOR_HEADER = /^ | $|[\p{Cc}\p{Cs}]/u;
+
 /**
  * Encodes an id in UTF-8, one character for each byte, as `fetch` requires for headers (Fetch standard, ByteString).
+ * Throws a `ProblemError` for an id that would arrive as another: `fetch` removes white space at the ends, so "anna\n"
+ * would be "anna", and an object would be "[object Object]".
  */
-function headerBytes(id: string): string {
+function headerBytes(name: string, id: unknown): string {
+  if (typeof id !== "string" || UNFIT_FOR_HEADER.test(id)) {
+    const detail = `${name} is not a text without control characters and without spaces at its ends`;
+    throw new ProblemError({ code: "invalid-request", detail });
+  }
   return String.fromCharCode(...new TextEncoder().encode(id));
 }
 

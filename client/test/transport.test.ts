@@ -32,6 +32,22 @@ test("create, retrieve and update work with ids in any alphabet", async () => {
   assert.deepEqual({ ...updated, customerId: "ü", visitId: "v2", agentId: null }, updated);
 });
 
+test("an id that would arrive as somebody else's is refused and not sent", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create({ visitId: "v" });
+  const strange: unknown[] = ["anna\n", "\tanna", " anna", "anna ", "an\u0000na", "an\ud800na", { id: "anna" }, ["anna"], 4711];
+  for (const id of strange) {
+    for (const ids of [{ customerId: id as string }, { agentId: id as string }]) {
+      assert.equal((await refusal(transport.create(ids), "invalid-request")).status, 0);
+      await refusal(transport.update(sessionId, ids, { rotate: true }), "invalid-request");
+      await refusal(transport.retrieve(sessionId, ids), "invalid-request");
+    }
+  }
+  assert.equal((await transport.retrieve(sessionId)).state, "anonymous");
+  assert.equal((await transport.create({ customerId: "anna\u00a0" })).customerId, "anna\u00a0");
+});
+
 test("retrieving an unknown session, or another customer's, returns a new one", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });
