@@ -26,7 +26,7 @@ import { createTransport, pathOf } from "./transport.ts";
 
 export { ProblemError } from "./problem-error.ts";
 
-/** The sessions to end: at least one condition, or `all`. */
+/** The sessions to end: at least one condition, or `all`. An empty condition, also `undefined`, throws a `TypeError`. */
 export type EndFilter = Omit<EndRequest, "cursor">;
 
 /**
@@ -156,6 +156,10 @@ async function endSession(send: SendRequest, handleOrId: string, signal: AbortSi
 
 async function endByFilter(send: SendRequest, filter: EndFilter, signal: AbortSignal | undefined): Promise<number> {
   rejectEmptyConditions(filter);
+  // Without the handle that a form should have had, all sessions of the customer would end, and without the customer
+  // anybody's.
+  const missing = Object.entries(filter).find(([name, value]) => value === undefined && name !== "dryRun");
+  if (missing) throw new TypeError(`${missing[0]} is undefined: give it a value, or leave it out`);
   let sessions = 0;
   for (let cursor: string | null | undefined; cursor !== null; ) {
     const body: EndRequest = { ...filter, cursor: cursor ?? null };

@@ -107,6 +107,7 @@ test("an empty condition, or an id that no URL can contain, is a TypeError, and 
       await assert.rejects(all(admin.list(filter)), TypeError, name);
       await assert.rejects(admin.endByFilter(filter), TypeError, name);
     }
+    await assert.rejects(admin.endByFilter({ state: "recognized", [name]: undefined }), TypeError, name);
   }
   for (const id of ["", ".", "..", "a\udfff", nothing, undefined as unknown as string]) {
     await assert.rejects(all(admin.exportCustomer(id)), TypeError);
