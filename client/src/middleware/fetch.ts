@@ -43,7 +43,7 @@ export interface WithSession extends Delivery {
  *
  * @example
  * const withSession = sessions({ url: "http://127.0.0.1:8080", service: "shop" });
- * Bun.serve({ fetch: withSession((request, { session }) => Response.json(session)) });
+ * Bun.serve({ fetch: withSession((_, { session }) => Response.json({ customer: session?.customerId ?? null })) });
  */
 export function sessions(options: SessionsOptions): WithSession {
   const { track, flush, close, dropped } = createRequestTracker(options);

@@ -26,7 +26,7 @@ export interface SessionVariables {
  * @example
  * const app = new Hono<{ Variables: SessionVariables }>();
  * app.use(sessions({ url: "http://127.0.0.1:8080", service: "shop" }));
- * app.get("/", (c) => c.json(c.get("session")));
+ * app.get("/", (c) => c.json({ customer: c.get("session")?.customerId ?? null }));
  */
 export function sessions(options: SessionsOptions): MiddlewareHandler<{ Variables: SessionVariables }> & Delivery {
   const { track, flush, close, dropped } = createRequestTracker(options);

@@ -7,7 +7,7 @@ import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { countOf, idOf } from "./option-values.ts";
-import { type Output, table, terminalSafe, timeText } from "./output.ts";
+import { jsonText, type Output, table, terminalSafe, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 /** Maximum number of faults that are printed. */
@@ -39,7 +39,7 @@ function listCommand(output: Output): Command {
       const { config } = loadSettings(self);
       const entries = await withAdmin(config, (admin) => lastEntries(admin, options));
       if (options.json === true) {
-        for (const entry of entries) output.print(JSON.stringify({ ...entry, at: timeText(entry.at) }));
+        for (const entry of entries) output.print(jsonText({ ...entry, at: timeText(entry.at) }));
       } else output.print(entries.length === 0 ? "There are no entries." : tableOf(entries));
     });
   return addExamples(addSettings(command, dataSettings), [

@@ -11,7 +11,7 @@ import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { idOf } from "./option-values.ts";
-import { type Output, terminalSafe } from "./output.ts";
+import { type Output, terminalSafe, terminalSafeJson } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -89,7 +89,7 @@ async function writeTo(stream: Writable, admin: Admin, customerId: string, signa
     sessions += part.sessions;
     lines += part.lines.length;
     after = part.next;
-    const text = part.lines.map((line) => `${line}\n`).join("");
+    const text = part.lines.map((line) => `${terminalSafeJson(line)}\n`).join("");
     if (text !== "" && !stream.write(text)) await once(stream, "drain");
   }
   stream.write(`${JSON.stringify({ type: "end", sessions })}\n`);

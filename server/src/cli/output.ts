@@ -13,7 +13,7 @@ export interface Output {
 /** Prints to stdout and stderr of this process. */
 export const processOutput: Output = {
   print: (text) => void process.stdout.write(`${text}\n`),
-  printJson: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+  printJson: (value) => void process.stdout.write(`${jsonText(value, 2)}\n`),
   remark: (text) => void process.stderr.write(`${text}\n`),
   isColoured: process.stdout.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
 };
@@ -56,6 +56,22 @@ export function bytesText(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Returns JSON text for a result. `indent` is the number of spaces of each level; without it the text is one line. */
+export function jsonText(value: unknown, indent?: number): string {
+  return terminalSafeJson(JSON.stringify(value, null, indent));
+}
+
+/**
+ * Escapes the characters in a JSON text that could take control of a terminal, and that JSON allows unescaped. The value
+ * stays the same.
+ */
+export function terminalSafeJson(json: string): string {
+  return json.replaceAll(/[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    // Two escapes for a character outside of the basic plane.
+    character.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
+  );
 }
 
 /** Replaces control characters: an id that a customer chose could take control of the operator's terminal. */

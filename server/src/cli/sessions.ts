@@ -9,7 +9,7 @@ import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { countOf, handleValueOf } from "./option-values.ts";
-import { type Output, table, terminalSafe, timeText } from "./output.ts";
+import { jsonText, type Output, table, terminalSafe, timeText } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
@@ -77,7 +77,7 @@ function listCommand(output: Output): Command {
       const filter = { ...filterOf(options), live };
       const { views, total, isAll } = await withAdmin(config, (admin) => firstSessions(admin, filter, options.limit));
       if (options.json === true) {
-        for (const view of views) output.print(JSON.stringify(sessionJson(view)));
+        for (const view of views) output.print(jsonText(sessionJson(view)));
         return;
       }
       output.print(views.length === 0 ? "There are no such sessions." : sessionTable(views));

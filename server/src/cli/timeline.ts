@@ -4,7 +4,7 @@ import type { Admin } from "../control/operations.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { type Output, terminalSafe } from "./output.ts";
+import { jsonText, type Output, terminalSafe } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 /** Number of entries that one request reads. */
@@ -46,7 +46,7 @@ async function* pagesOf(admin: Admin, idOrHandle: string): AsyncGenerator<Timeli
 
 function printPage(page: Timeline & { readonly isFirst: boolean }, isJson: boolean, output: Output): void {
   if (isJson) {
-    for (const entry of page.records) output.print(JSON.stringify(entry));
+    for (const entry of page.records) output.print(jsonText(entry));
     return;
   }
   const paint = output.isColoured ? inColour : (text: string) => text;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TimelineEntry } from "@antechamber/client/protocol";
+import type { RequestEntry, TimelineEntry } from "@antechamber/client/protocol";
 import { createProgram } from "../../src/cli/program.ts";
 import { handleOf } from "../../src/session/id.ts";
 import { createApi, sessionOf } from "../support/api.ts";
@@ -10,6 +10,10 @@ import { succeed } from "../support/command-line.ts";
 import { startServer } from "../support/server-process.ts";
 
 const startedAt = "2026-11-23T10:00:00.000Z";
+/** A text with characters that control a terminal: of C0, C1 (CSI) and Unicode, also outside of the basic plane. */
+const ORDER = "17\n\u009B\u2028\u202E\u{E0001}";
+/** Matches such characters, except line breaks. */
+const CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}]/u;
 
 test("a timeline is shown line by line, in colours only on a terminal, or as JSON", async () => {
   await using server = await startServer();
@@ -18,7 +22,7 @@ test("a timeline is shown line by line, in colours only on a terminal, or as JSO
   const handle = handleOf(sessionId);
   const requests = [
     { method: "GET", path: "/cart", status: 200, durationMs: 12.5, service: "shop", startedAt },
-    { method: "POST", path: "/orders", status: 503, startedAt, attributes: { order: "17\n" } },
+    { method: "POST", path: "/orders", status: 503, startedAt, attributes: { order: ORDER } },
     { method: "GET", path: "/", startedAt },
   ];
   const path = `/sessions/${sessionId}/requests?durable=true`;
@@ -34,7 +38,7 @@ test("a timeline is shown line by line, in colours only on a terminal, or as JSO
     `Session ${handle}: 3 requests.`,
     "<time>  created       visitId v\uFFFD1",
     "<time>  GET 200       /cart  12.5 ms  shop",
-    "<time>  POST 503      /orders  order=17\uFFFD",
+    `<time>  POST 503      /orders  order=17${"\uFFFD".repeat(5)}`,
     "<time>  GET -         /",
     "<time>  associated    customerId müller",
   ];
@@ -58,6 +62,10 @@ test("a timeline is shown line by line, in colours only on a terminal, or as JSO
     entries.map((line) => (JSON.parse(line) as TimelineEntry).type),
     ["created", "request", "request", "request", "associated"],
   );
+  assert.equal((JSON.parse(entries[2] ?? "") as RequestEntry).attributes["order"], ORDER);
+  const exported = await succeed(["customers", "export", "müller", "--data-dir", server.dataDir]);
+  assert.ok(exported.includes("\\u009b"));
+  for (const json of [...entries, exported]) assert.doesNotMatch(json, CONTROLS);
 });
 
 test("a timeline of several pages is shown whole", async () => {
