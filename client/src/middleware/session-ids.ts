@@ -61,7 +61,22 @@ function cookieValues(header: string | null | undefined, name: string): readonly
   if (header === null || header === undefined || !header.includes(name)) return [];
   return header
     .split(";")
-    .map((pair) => pair.trim())
+    .map(withoutWhiteSpace)
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, "$1"));
+}
+
+/**
+ * Removes spaces and tabs at both ends. `trim` would remove more, such as U+00A0: then the cookie of a sister domain could
+ * pass for one with the prefix `__Host-`, which browsers accept only from the site itself.
+ */
+function withoutWhiteSpace(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isWhiteSpace(text[start])) start++;
+  while (start < end && isWhiteSpace(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isWhiteSpace(character: string | undefined): boolean {
+  return character === " " || character === "\t";
 }

@@ -174,6 +174,9 @@ test("a valid session id is found behind ids that open no session, in any source
     "the value of another cookie": {
       headers: { cookie: `q=x, sessionId=${other}, y; r=sessionId=${other}; sessionId=${sessionId}` },
     },
+    "names that a browser takes for others": {
+      headers: { cookie: `\u00a0sessionId=${other};\ufeffsessionId=${other}; \tsessionId=${sessionId} ` },
+    },
     "a cookie whose name ends alike": {
       headers: { cookie: `xsessionId=${forged[0]}; sessionId="${sessionId}"` },
     },
