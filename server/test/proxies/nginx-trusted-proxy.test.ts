@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AuditPage } from "@antechamber/client/protocol";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { exchange } from "../support/raw-http.ts";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
 import { nginx } from "./nginx.ts";
 import { type RunningProxy, startProxy } from "./proxy-process.ts";
@@ -66,6 +67,24 @@ test("no client can claim to be somebody else through nginx", async () => {
   const anna = agents({ ...pretence, authorization: password });
   problemOf(await anna.create({ headers: { "gkc-agentId": "7" } }), 403, "identity-mismatch");
 });
+
+test("no client reaches other paths of Antechamber by dot segments", async () => {
+  const paths = ["forward-auth/..", "forward-auth/%2e%2e", "agents/.."].map((start) => `/${start}/sessions/unknown`);
+  for (const path of [...paths, "/forward-auth/../agents/sessions"]) {
+    const { status, headers } = await exchange(proxy.port, requestFor(path));
+    assert.deepEqual([status, headers.get("set-cookie")], [404, undefined], path);
+  }
+  for (const path of ["/sessions/unknown", "//sessions/unknown?a"]) {
+    assert.equal((await exchange(proxy.port, requestFor(path))).status, 200);
+  }
+  assert.equal((await exchange(proxy.port, requestFor("//agents/sessions/unknown"))).status, 200);
+});
+
+/** Returns a request of an agent whose path stays as it is: `fetch` would remove dot segments. */
+function requestFor(path: string): string {
+  const lines = [`GET ${path} HTTP/1.1`, "Host: localhost", `Authorization: ${password}`, "Connection: close"];
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
 
 test("if nginx accepts underscores in headers, forged identity headers are refused", async () => {
   await using lax = await startProxy(program, { antechamber: antechamber.port, application: 9 }, (text) =>
