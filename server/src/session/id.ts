@@ -210,9 +210,12 @@ export function handleOf(id: string): string {
   return id.slice(0, HANDLE_CHARACTERS);
 }
 
-/** Returns whether a text has the form of a handle. */
+/**
+ * Returns whether a text has the form of a handle. No handle has a higher counter than `MAX_COUNTER`. Such a text must
+ * not name a session: an engine that stores 12 bits of the counter would find the session of another handle.
+ */
 export function isHandle(text: string): boolean {
-  return HANDLE.test(text);
+  return HANDLE.test(text) && timeAndCount(text).count <= MAX_COUNTER;
 }
 
 /** The times (Unix ms) that a handle can contain: 2020-01-01 to 2099-12-31. */
@@ -220,14 +223,14 @@ const TIMES = { first: Date.UTC(2020, 0, 1), last: Date.UTC(2100, 0, 1) - 1 };
 
 /**
  * Returns the handle that a text names, for logs: the text is a handle, or an id whose signature is not verified. Another
- * secret could have the form of an id, so the time and the counter must be possible too; otherwise returns `undefined`.
+ * secret could have the form of an id, so the time must be possible too; otherwise returns `undefined`.
  */
 export function handleIn(text: string): string | undefined {
   if (text.length !== HANDLE_CHARACTERS && text.length !== SESSION_ID_CHARACTERS) return undefined;
   const handle = handleOf(text);
   if (!isHandle(handle)) return undefined;
-  const { createdAt, count } = timeAndCount(handle);
-  return createdAt >= TIMES.first && createdAt <= TIMES.last && count <= MAX_COUNTER ? handle : undefined;
+  const { createdAt } = timeAndCount(handle);
+  return createdAt >= TIMES.first && createdAt <= TIMES.last ? handle : undefined;
 }
 
 interface Signer {

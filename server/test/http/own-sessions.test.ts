@@ -65,6 +65,20 @@ onEachEngine(({ test, empty }) => {
     assert.ok(sessions.every((session) => !("sessionId" in session) && !("isCurrent" in session)));
   });
 
+  test("a handle with a counter that no handle has names no session", async () => {
+    const [session] = await create("lena", 1);
+    const { sessionId = "" } = session ?? {};
+    const bytes = Buffer.from(handleOf(sessionId), "base64url");
+    // SQLite stores 12 bits of the counter, which are the same.
+    bytes.writeUInt16BE(bytes.readUInt16BE(6) + 4096, 6);
+    const handle = bytes.toString("base64url");
+    problemOf(await api("agent").call("GET", requestsOf(handle)), 404, "session-not-found");
+    problemOf(await api("agent").call("DELETE", `/sessions/${handle}`), 404, "session-not-found");
+    problemOf(await api("agent").call("GET", `/sessions?handle=${handle}`), 400, "invalid-request");
+    assert.deepEqual(handlesIn(await api("agent").call("GET", "/sessions?customerId=lena&live=true")), [handleOf(sessionId)]);
+    assert.equal((await api("agent").call("HEAD", `/sessions/${sessionId}`)).status, 200);
+  });
+
   test("a filter that names another customer is refused", async () => {
     const [theirs] = await create("bob", 1);
     const answer = await api("carla").call("GET", "/sessions?customerId=bob");
