@@ -48,7 +48,10 @@ export interface Client {
    * await client.identify({ customerId: "customer-4711" }, { label: "Firefox on Windows" });
    */
   identify(ids: Ids, options?: SessionOptions): Promise<SessionInfo | false>;
-  /** Works like `fetch`, and also sends the session, but only to the page's own origin and to `origins`. */
+  /**
+   * Works like `fetch`, and also sends the session, but only to the page's own origin and to `origins`. In a browser a
+   * request to the page's own origin rejects if it is redirected to another origin.
+   */
   readonly fetch: Fetch;
   /**
    * Records requests in the current session. The records are sent within about a second.

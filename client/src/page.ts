@@ -41,12 +41,15 @@ export function currentPage(): Page | undefined {
 
 /** Returns whether this code runs on a server: not in a page, a worker of a page, or an app with a `window`. */
 export function isServer(): boolean {
-  const scope = globalThis as unknown as Partial<
-    Record<"process" | "Deno" | "document" | "window" | "location", { versions?: { node?: string } }>
-  >;
-  const isRuntime = scope.process?.versions?.node ?? scope.Deno;
+  const scope = globalThis as unknown as Partial<Record<"document" | "window" | "location", unknown>>;
   // Edge runtimes are servers too. They have no `process` or `Deno`, but also no `window` and no `location`.
-  return !scope.document && Boolean(isRuntime ?? !(scope.window ?? scope.location));
+  return !scope.document && (isServerRuntime() || !(scope.window ?? scope.location));
+}
+
+/** Returns whether this code runs on Node, Bun or Deno, also in a test that defines a page's globals. */
+export function isServerRuntime(): boolean {
+  const scope = globalThis as unknown as { process?: { versions?: { node?: string } }; Deno?: unknown };
+  return Boolean(scope.process?.versions?.node ?? scope.Deno);
 }
 
 /** Returns the result of `task`; `undefined` if it throws. A blocked or full storage throws, for example. */

@@ -1,5 +1,6 @@
 import { type CurrentSession, resetError } from "./current-session.ts";
 import { handleOf, isSessionId } from "./session-id.ts";
+import { isServerRuntime } from "./page.ts";
 import { sleep } from "./sleep.ts";
 import type { Fetch } from "./transport.ts";
 
@@ -24,8 +25,15 @@ const idempotentMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "
  * If a response has another id in the same header, the client changes to that session, but only if the response is
  * certainly to this request, and not to an older one, from a cache: `gkc-replaces` must name the session that was sent.
  * A request without a session gives no such proof; a new id is then accepted only if there was no reset yet.
+ *
+ * A request to `pageOrigin` fails if it is redirected to another origin, because a browser would send the header there.
  */
-export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins: readonly string[]): Fetch {
+export function createSiteFetch(
+  current: CurrentSession,
+  doFetch: Fetch,
+  origins: readonly string[],
+  pageOrigin: string | undefined,
+): Fetch {
   let waitAgainAt = 0;
 
   async function sessionId(): Promise<string | undefined> {
@@ -36,8 +44,13 @@ export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins
   }
 
   return async (input, init) => {
-    const request = new Request(input as string, init);
-    if (!origins.includes(new URL(request.url).origin)) return await doFetch(request);
+    let request = new Request(input as string, init);
+    const { origin } = new URL(request.url);
+    if (!origins.includes(origin)) return await doFetch(request);
+    // Server runtimes have no such mode.
+    if (origin === pageOrigin && request.mode === "cors" && !isServerRuntime()) {
+      request = new Request(request, { mode: "same-origin" });
+    }
     const resetAt = current.resetAt();
     const idAtCall = current.id();
     let sent = await sessionId();

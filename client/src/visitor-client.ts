@@ -23,13 +23,14 @@ export function createVisitorClient(page: Page | undefined, options: ClientOptio
   const mutex = createMutex(page, storage.shared, timeout);
   const current = new CurrentSession(transport, storage, mutex, rotate);
   const recorder = new Recorder(transport, current, page, options.onError);
-  const ownOrigins = page ? [page.location.origin] : [];
+  const pageOrigin = page?.location.origin;
+  const allOrigins = [...(pageOrigin === undefined ? [] : [pageOrigin]), ...origins];
   if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
 
   return {
     session: () => current.get(),
     identify: (ids, given) => falseIfUnanswered(current.identify(ids, given)),
-    fetch: createSiteFetch(current, doFetch, [...ownOrigins, ...origins]),
+    fetch: createSiteFetch(current, doFetch, allOrigins, pageOrigin),
     record: (records) => recorder.record(records),
     flush: () => recorder.flush(),
     async timeline(range) {

@@ -1,6 +1,8 @@
 // runs: outside
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { eventually } from "../../../server/test/support/eventually.ts";
@@ -140,4 +142,30 @@ test("signing out in one tab ends the session in all tabs and on the server", as
   assert.equal(await createTransport({ url: site.antechamber.url }).end(sessionId), false, "it has ended already");
   await eventually(async () => assert.equal((await session(other)).customerId, null), 10_000);
   assert.equal((await session(one)).sessionId, (await session(other)).sessionId);
+});
+
+test("a redirect of the site to another origin does not take the session along", async () => {
+  const received: (string | undefined)[] = [];
+  const stranger = createServer((request, response) => {
+    received.push(request.headers["gkc-sessionid"]?.toString() ?? request.headers["access-control-request-headers"]);
+    response.setHeader("access-control-allow-origin", "*");
+    response.setHeader("access-control-allow-headers", "gkc-sessionid");
+    response.end("stranger");
+  });
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  const { port } = stranger.address() as AddressInfo;
+  await using site = await openSite("localhost", {
+    api: () => (request, response) => {
+      const isAway = request.url?.endsWith("/away");
+      response.writeHead(302, { location: isAway ? `http://127.0.0.1:${port}/` : "/landing" }).end();
+    },
+  });
+  const page = await site.open(await site.context());
+  const text = (path: string) =>
+    page.evaluate<string>(`client.fetch("${path}").then((response) => response.text(), () => "failed")`);
+  assert.equal(await text("/api/away"), "failed");
+  assert.deepEqual(received, []);
+  assert.match(await text("/api/within"), /Site/);
+  assert.match(site.seen.at(-1) ?? "", /^\/landing [\w-]{40} /);
+  await new Promise((resolve) => stranger.close(resolve));
 });
