@@ -1,6 +1,6 @@
 import { type CurrentSession, resetError } from "./current-session.ts";
-import { handleOf, isSessionId } from "./session-id.ts";
 import { isServerRuntime } from "./page.ts";
+import { handleOf, isSessionId } from "./session-id.ts";
 import { sleep } from "./sleep.ts";
 import type { Fetch } from "./transport.ts";
 

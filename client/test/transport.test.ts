@@ -36,7 +36,17 @@ test("an id that would arrive as somebody else's is refused and not sent", async
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const { sessionId } = await transport.create({ visitId: "v" });
-  const strange: unknown[] = ["anna\n", "\tanna", " anna", "anna ", "an\u0000na", "an\ud800na", { id: "anna" }, ["anna"], 4711];
+  const strange: unknown[] = [
+    "anna\n",
+    "\tanna",
+    " anna",
+    "anna ",
+    "an\u0000na",
+    "an\ud800na",
+    { id: "anna" },
+    ["anna"],
+    4711,
+  ];
   for (const id of strange) {
     for (const ids of [{ customerId: id as string }, { agentId: id as string }]) {
       assert.equal((await refusal(transport.create(ids), "invalid-request")).status, 0);

@@ -68,10 +68,11 @@ export function jsonText(value: unknown, indent?: number): string {
  * stays the same.
  */
 export function terminalSafeJson(json: string): string {
-  return json.replaceAll(/[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    // Two escapes for a character outside of the basic plane.
-    character.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
-  );
+  return json.replaceAll(/[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    // A character outside of the basic plane has two code units, and so two escapes.
+    const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+  });
 }
 
 /** Replaces control characters: an id that a customer chose could take control of the operator's terminal. */

@@ -91,7 +91,12 @@ test("cookies in several Cookie headers are read like those in one", async () =>
 
 test("a session id in the value of another cookie does not count", async () => {
   const [own, planted] = [await newSession(api), await newSession(api)];
-  const values = [`x sessionId=${planted}`, `x,sessionId=${planted}`, `"x, sessionId=${planted}, y"`, `sessionId=${planted}`];
+  const values = [
+    `x sessionId=${planted}`,
+    `x,sessionId=${planted}`,
+    `"x, sessionId=${planted}, y"`,
+    `sessionId=${planted}`,
+  ];
   for (const value of values) {
     const sessionIdWith = async (cookies: string) =>
       (await ask([`Cookie: q=${value}${cookies}`])).headers.get("gkc-sessionid");

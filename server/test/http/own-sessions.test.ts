@@ -75,7 +75,9 @@ onEachEngine(({ test, empty }) => {
     problemOf(await api("agent").call("GET", requestsOf(handle)), 404, "session-not-found");
     problemOf(await api("agent").call("DELETE", `/sessions/${handle}`), 404, "session-not-found");
     problemOf(await api("agent").call("GET", `/sessions?handle=${handle}`), 400, "invalid-request");
-    assert.deepEqual(handlesIn(await api("agent").call("GET", "/sessions?customerId=lena&live=true")), [handleOf(sessionId)]);
+    assert.deepEqual(handlesIn(await api("agent").call("GET", "/sessions?customerId=lena&live=true")), [
+      handleOf(sessionId),
+    ]);
     assert.equal((await api("agent").call("HEAD", `/sessions/${sessionId}`)).status, 200);
   });
 
