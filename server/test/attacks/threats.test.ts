@@ -23,11 +23,11 @@ test("every threat in SECURITY.md names a test of its defence, and all named tes
   const rows = threats();
   assert.ok(rows.length > 20, `${rows.length} rows were read`);
   for (const { attack, proof } of rows) {
-    const named = [...proof.matchAll(/`((?:server\/|packages\/http1\/)?test\/[\w/.-]+|[\w-]+\.test\.ts)`/g)];
+    const named = [...proof.matchAll(/`((?:server\/|client\/|packages\/http1\/)?test\/[\w/.-]+|[\w-]+\.test\.ts)`/g)];
     assert.ok(named.length > 0, `${attack}: no test is named`);
     for (const [, path = ""] of named.filter(([, name]) => name?.includes("/"))) {
       assert.ok(
-        existsSync(join(root, path.startsWith("packages/") ? "" : "server", path)),
+        existsSync(join(root, /^(?:packages|client)\//.test(path) ? "" : "server", path)),
         `${attack}: there is no ${path}`,
       );
     }
