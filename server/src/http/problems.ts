@@ -159,9 +159,9 @@ function detailOf(reason: Reason): string {
     case "invalid-credential":
       return "Send a valid credential: this one is malformed, unknown, expired or revoked. In auth mode proxy, send the request through the trusted proxy.";
     case "identity-mismatch":
-      return `The credential may not assert this ${reason.field}. Leave it out, or use the credential that it belongs to.`;
+      return `The credential may not assert this ${reason.field}. Leave it out, or use a credential that may assert it: for an application's own server, a key of the role service.`;
     case "role-not-permitted":
-      return "Use a credential with a role that permits this operation.";
+      return `Use a credential with a role that permits this${reason.allowed === undefined ? "" : `: ${reason.allowed.join(", ")}`}.`;
     case "too-many-requests":
       return tooManyDetail(reason.quota);
     case "unavailable":

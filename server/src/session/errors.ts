@@ -1,4 +1,5 @@
 import type { IdField } from "./fields.ts";
+import type { Role } from "./permissions.ts";
 
 /** A fault of a request, and where it is. */
 export interface Fault {
@@ -37,7 +38,8 @@ export type Reason =
   | { readonly code: "credential-required" }
   | { readonly code: "invalid-credential" }
   | { readonly code: "identity-mismatch"; readonly field: IdField }
-  | { readonly code: "role-not-permitted" }
+  /** `allowed`: the roles that may do it, if that depends on the role alone. */
+  | { readonly code: "role-not-permitted"; readonly allowed?: readonly Role[] }
   | {
       readonly code: "too-many-requests";
       readonly retryAfterSeconds: number;

@@ -220,7 +220,7 @@ test("the probes show that the process runs and the store is writable", async ()
   }
 });
 
-test("the log is JSON with one line per request, and a session has the same hash in all lines", async () => {
+test("the log is JSON with one line per request, and a session has the same handle in all lines", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());
@@ -241,10 +241,10 @@ test("the log is JSON with one line per request, and a session has the same hash
       ["other", "GET", 404],
     ],
   );
-  const hashes = answered.filter(({ operation }) => operation === "retrieve").map((l) => l["session"]);
-  assert.equal(typeof hashes[0], "string");
-  assert.deepEqual([hashes[1], hashes[2]], [hashes[0], hashes[0]]);
-  assert.notEqual(hashes[3], hashes[0]);
+  const handles = answered.filter(({ operation }) => operation === "retrieve").map((l) => l["session"]);
+  assert.equal(typeof handles[0], "string");
+  assert.deepEqual([handles[1], handles[2]], [handles[0], handles[0]]);
+  assert.notEqual(handles[3], handles[0]);
   assert.equal(answered.at(-1)?.["requestId"], "mine-1");
   for (const line of answered) assert.equal(typeof line["requestId"], "string");
 });
@@ -291,6 +291,38 @@ test("by default only failures of the service are logged", async () => {
   await api.call("GET", "/nowhere");
   await api.create({ json: { visitId: 1 } });
   assert.equal(server.log(), before);
+});
+
+test("the log says why /forward-auth refuses a proxy, once for each mistake in its set-up", async () => {
+  const reporter = keyFor({ role: "reporter" });
+  await using keyed = await serve({ config: { auth: "key", accessLog: "errors" }, keys: [reporter.key] });
+  await using local = await serve({ config: { accessLog: "errors" } });
+  const ask = (server: TestServer, ...lines: readonly string[]) =>
+    exchange(server.port, ["GET /forward-auth HTTP/1.1", "Connection: close", ...lines, "", ""].join("\r\n"));
+  const from = [keyed.log().length, local.log().length];
+  for (const authorization of ["", "Bearer ak_wrong", reporter.bearer, ""]) {
+    await ask(keyed, "Host: 127.0.0.1", `Authorization: ${authorization}`);
+  }
+  for (let i = 0; i < 2; i++) await ask(local, "Host: shop.example");
+  const warnings = [keyed, local].flatMap((server, at) =>
+    server
+      .log()
+      .slice(from[at])
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>),
+  );
+  assert.deepEqual(
+    warnings.map(({ level, code, refused }) => [level, code, refused]),
+    [
+      [40, "credential-required", 1],
+      [40, "invalid-credential", 1],
+      [40, "role-not-permitted", 1],
+      [40, "invalid-request", 1],
+    ],
+  );
+  assert.match(String(warnings[0]?.["msg"]), /^\/forward-auth refuses the proxy: .* key of the role agent$/);
+  assert.match(String(warnings[3]?.["msg"]), /Host must name this machine/);
 });
 
 test("the log line of a refusal has its code, and shows only words of the API in an unknown path", async () => {

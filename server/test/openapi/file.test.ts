@@ -77,7 +77,7 @@ const reasons: readonly Reason[] = [
   { code: "credential-required" },
   { code: "invalid-credential" },
   { code: "identity-mismatch", field: "customerId" },
-  { code: "role-not-permitted" },
+  { code: "role-not-permitted", allowed: ["reporter", "administrator"] },
   { code: "session-not-found" },
   { code: "not-found" },
   { code: "body-too-large", limit: MAX_BODY_BYTES },

@@ -1,6 +1,6 @@
 import type { HttpRequest } from "@antechamber/http1";
 import { Refusal } from "../../session/errors.ts";
-import type { Principal } from "../../session/permissions.ts";
+import type { Principal, Role } from "../../session/permissions.ts";
 import type { ResponseOrPromise } from "../call.ts";
 import type { InitiatorOf } from "../handlers/administration.ts";
 import type { AppParts } from "./app-parts.ts";
@@ -19,14 +19,19 @@ export function createAdmission(parts: AppParts, initiatorOf: InitiatorOf) {
     return route.handle({ request, principal, sessionId, parameters });
   }
 
-  function admitAs(principal: Principal, match: Match, request: HttpRequest): ResponseOrPromise {
-    const { roles, rateLimitAs, act } = match.route;
+  function admitAs(
+    principal: Principal,
+    match: Match,
+    request: HttpRequest,
+    roles: readonly Role[],
+  ): ResponseOrPromise {
+    const { rateLimitAs, act } = match.route;
     if (rateLimitAs !== undefined) limits?.byCredential(rateLimitAs, principal);
     if (roles.includes(principal.role)) return runAs(principal, match, request);
     if (act !== undefined) {
       trail.appendRefusal({ ...initiatorOf(principal, request), what: act, details: {} });
     }
-    throw new Refusal({ code: "role-not-permitted" });
+    throw new Refusal({ code: "role-not-permitted", allowed: roles });
   }
 
   return {
@@ -39,8 +44,8 @@ export function createAdmission(parts: AppParts, initiatorOf: InitiatorOf) {
       if (roles === "everybody") return runAs(unauthenticated, match, request);
       const principal = authenticate(request, isSubRequest);
       return principal instanceof Promise
-        ? principal.then((found) => admitAs(found, match, request))
-        : admitAs(principal, match, request);
+        ? principal.then((found) => admitAs(found, match, request, roles))
+        : admitAs(principal, match, request, roles);
     },
     /** Checks a request that no route matches, and that therefore needs no credential. */
     checkUnrouted(request: HttpRequest, hasRateLimit: boolean): void {

@@ -7,6 +7,7 @@ import type { ResponseOrPromise } from "../call.ts";
 import { restate } from "../handlers/dialects/refusals.ts";
 import { problemResponse } from "../problems.ts";
 import type { AppParts } from "./app-parts.ts";
+import { createProxyWarnings } from "./proxy-warnings.ts";
 import { createRejectionThrottle } from "./rejection-throttle.ts";
 import type { Match, Router } from "./router.ts";
 
@@ -14,6 +15,7 @@ import type { Match, Router } from "./router.ts";
 export function createRefuse({ config, log, metrics }: AppParts, router: Router) {
   const dialects = new Map(config.basePaths.map(({ path, dialect }) => [path, dialect]));
   const throttle = createRejectionThrottle();
+  const warnOfProxy = createProxyWarnings(log);
 
   return (error: unknown, request: HttpRequest, match: Match | undefined): ResponseOrPromise => {
     // An error that is not a `Refusal` is a defect. It is reported as an outage: the caller can only repeat the
@@ -21,6 +23,7 @@ export function createRefuse({ config, log, metrics }: AppParts, router: Router)
     const reason: Reason = error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
     const requestId = requestIdOf(request);
     metrics.refused(reason.code);
+    if (match?.route.operation === "forward-auth") warnOfProxy(reason);
     const refused = { requestId, operation: match?.route.operation, code: reason.code };
     if (!(error instanceof Refusal)) log.error({ ...refused, err: error }, "defect");
     else if (reason.code === "unavailable" && config.accessLog !== "off") {
