@@ -33,14 +33,15 @@ export function masked(text: string): string {
   );
 }
 
-/** Returns " (did you mean X?)" with the most similar name in `known`, or "" if none is similar. Ignores case. */
-export function suggestion(name: string, known: readonly string[]): string {
+/**
+ * Returns " (did you mean X?)" with the most similar name in `known`, or "" if none is similar. Ignores case. Every name
+ * begins with `prefix`, which does not count as similar.
+ */
+export function suggestion(name: string, known: readonly string[], prefix = ""): string {
+  const rest = (text: string) => text.slice(prefix.length).toLowerCase();
   const [nearest] = known
-    .map((candidate) => ({
-      candidate,
-      distance: leven(name.toLowerCase(), candidate.toLowerCase()),
-    }))
-    .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 4))
+    .map((candidate) => ({ candidate, distance: leven(rest(name), rest(candidate)) }))
+    .filter(({ candidate, distance }) => distance <= Math.max(2, rest(candidate).length / 4))
     .toSorted((a, b) => a.distance - b.distance);
   return nearest === undefined ? "" : ` (did you mean ${nearest.candidate}?)`;
 }

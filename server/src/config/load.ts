@@ -22,6 +22,12 @@ export interface LoadedConfig {
   readonly sources: Sources;
 }
 
+/** How the variables of settings begin. */
+const PREFIX = "ANTECHAMBER_";
+
+/** Variables by which the applications in the documentation get the address of the service and their API key. */
+const applicationVariables: readonly string[] = ["ANTECHAMBER_URL", "ANTECHAMBER_KEY", "ANTECHAMBER_ADMIN_KEY"];
+
 /** Variables that begin with ANTECHAMBER_ but do not belong to a setting. */
 const otherVariables = ["ANTECHAMBER_CONFIG", "ANTECHAMBER_RUNTIME", "ANTECHAMBER_LONG"];
 
@@ -60,11 +66,14 @@ function namedFile(flags: ConfigInput["flags"], env: ConfigInput["env"]): { file
 function unknownVariables(env: ConfigInput["env"]): ConfigFault[] {
   const known = [...settingNames.map(variableOf), ...otherVariables];
   return Object.keys(env)
-    .filter((name) => name.startsWith("ANTECHAMBER_") && !known.includes(name))
-    .map((name) => ({
-      from: name,
-      message: `there is no such setting${suggestion(name, known)}${hintOfLinks(name, env[name])}`,
-    }));
+    .filter((name) => name.startsWith(PREFIX) && !known.includes(name))
+    .map((name) => ({ from: name, message: `there is no such setting${hintOf(name, env[name], known)}` }));
+}
+
+/** Returns what may be meant by a variable that belongs to no setting. */
+function hintOf(name: string, value: unknown, known: readonly string[]): string {
+  if (!applicationVariables.includes(name)) return `${suggestion(name, known, PREFIX)}${hintOfLinks(name, value)}`;
+  return `: it is for the applications that call the service. Remove it here (unset ${name}, or env -u ${name} antechamber …)`;
 }
 
 /** Returns a hint for variables that Kubernetes sets because a Service is named antechamber. */

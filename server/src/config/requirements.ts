@@ -176,7 +176,7 @@ function* ofCookie({ values }: Given): Found {
     const limit = longest === recognizedLifetime ? "recognizedLifetime" : "the longest of profiles";
     yield [
       "cookieMaxAge",
-      `${cookieMaxAge} is longer than any session lives (${limit} is ${formatDuration(longest)}): make it at most that, or set recognizedLifetime higher`,
+      `${cookieMaxAge} is longer than any session lives (${limit} is ${formatDuration(longest)}): make it at most that, set recognizedLifetime higher, or name a longer one in profiles`,
     ];
   }
 }

@@ -156,6 +156,13 @@ test("one error lists every fault, where it is and what is allowed", () => {
   ]);
 });
 
+test("a variable of applications is refused with what to do, and nothing is suggested for one that resembles none", () => {
+  assert.deepEqual(faultsOf({ env: { ANTECHAMBER_KEY: "ak_x", ANTECHAMBER_XY: "1" } }), [
+    "ANTECHAMBER_KEY: there is no such setting: it is for the applications that call the service. Remove it here (unset ANTECHAMBER_KEY, or env -u ANTECHAMBER_KEY antechamber …)",
+    "ANTECHAMBER_XY: there is no such setting",
+  ]);
+});
+
 test("an address that other machines can reach is refused with auth local", () => {
   for (const host of ["0.0.0.0", "::", "192.0.2.7", "sessions.example", "::ffff:127.0.0.1"]) {
     const [fault, ...others] = faultsOf({ flags: { host } });

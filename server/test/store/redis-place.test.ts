@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
@@ -154,4 +155,17 @@ test("a wrong password is reported at once, an unresponsive server while waiting
   const failed = assert.rejects(opening, /cannot be used: .*ECONNREFUSED.*; check that it runs/);
   await eventually(async () => assert.match(String(notices), /waiting for .*ECONNREFUSED/), 1000);
   await failed;
+});
+
+test("an address where something else than Redis answers, or nothing, is reported with what to check", async () => {
+  const other = createServer((socket) => void socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as AddressInfo;
+  const refusesInTime = (url: string, reason: RegExp) =>
+    assert.rejects(openRedisAt(url, { openTimeout: 400, timeout: 200, events: unheard }), reason);
+  await Promise.all([
+    refusesInTime(`redis://127.0.0.1:${port}`, /answers there is not Redis, or Redis with TLS; check the addr/),
+    refusesInTime("redis://redis.invalid", /getaddrinfo \w+ redis\.invalid; check the name of the host in store$/),
+  ]);
+  other.close();
 });

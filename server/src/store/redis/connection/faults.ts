@@ -39,8 +39,10 @@ const replies: Readonly<Record<string, string>> = {
     "READONLY: this is a replica, which takes no writes; name the primary, the sentinels (redis+sentinel) or the cluster (redis+cluster)",
   MISCONF: "MISCONF: Redis cannot save its data on its disk and takes no writes; see its own log",
   NOREPLICAS: "NOREPLICAS: fewer replicas than min-replicas-to-write are connected",
-  NOAUTH: "NOAUTH: Redis asks for a password and none is configured",
-  WRONGPASS: "WRONGPASS: Redis refuses the user or the password",
+  NOAUTH:
+    "NOAUTH: Redis asks for a password and none is configured; write it in front of the hosts in store, as user:password@ or :password@",
+  WRONGPASS:
+    "WRONGPASS: Redis refuses the user or the password; check both in store (special characters are written as %XX)",
   LOADING: "LOADING: Redis is still loading its data",
   MASTERDOWN: "MASTERDOWN: this is a replica whose primary is unavailable",
   CLUSTERDOWN: "CLUSTERDOWN: the cluster does not serve all slots",
@@ -83,6 +85,10 @@ export function faultOf(error: unknown): RedisFault {
   if (/^All sentinels are unreachable|sentinel/.test(message)) return faultOfSentinels(message);
   if (/max retries per request|^Connection is closed/i.test(message)) {
     return new RedisFault("", "the connection to Redis was lost");
+  }
+  if (message.startsWith("Unknown RESP type")) {
+    const text = "what answers there is not Redis, or Redis with TLS; check the address, and use rediss for TLS";
+    return new RedisFault("", text);
   }
   return new RedisFault(typeof code === "string" ? code : "", safeMessage(error));
 }

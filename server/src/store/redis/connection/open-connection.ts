@@ -31,6 +31,7 @@ export function inaccessible(options: Pick<OpeningOptions, "place">, error: unkn
 function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault): string {
   const isSelfEvident = fault.isReply || fault.message.includes(";") || cameFromServer(fault);
   if (isSelfEvident) return "";
+  if (["ENOTFOUND", "EAI_AGAIN"].includes(fault.code)) return "; check the name of the host in store";
   return place.isTls
     ? "; check that it runs at this address, speaks TLS, and that redisCaFile has the CA that signed its certificate"
     : "; check that it runs, and listens without TLS, at this address";
