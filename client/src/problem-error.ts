@@ -14,11 +14,17 @@ export interface Failure {
   readonly code: FailureCode;
   readonly status?: number;
   readonly problem?: Problem;
-  /** Message of the error if there is no `problem`; by default the code. */
+  /** Message of the error if there is no `problem`; by default the one for the code. */
   readonly detail?: string;
   readonly retryAfter?: number | null;
   readonly cause?: unknown;
 }
+
+const messages: Partial<Record<FailureCode, string>> = {
+  network: "no response: check the address, that the service runs, and for a page its corsOrigins",
+  timeout: "no response in time",
+  "unexpected-answer": "the response is not from the service: check the address",
+};
 
 /**
  * The error with which every refused or failed call rejects.
@@ -43,7 +49,7 @@ export class ProblemError extends Error {
   declare readonly retryAfter: number | null;
 
   constructor({ detail, cause, ...known }: Failure) {
-    super(known.problem?.detail ?? detail ?? known.code, { cause });
+    super(known.problem?.detail ?? detail ?? messages[known.code] ?? known.code, { cause });
     Object.assign(this, { status: 0, problem: undefined, retryAfter: null }, known);
   }
 }

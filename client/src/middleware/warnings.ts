@@ -69,15 +69,25 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
         ? `${url} does not accept the key: it is wrong, expired or revoked. Check the option key.`
         : `${url} does not accept a request without a key. Set the option key.`;
     case "network":
-      return `${url} cannot be reached (${networkCause(cause)}). Check the option url, and that Antechamber runs.`;
+      return `${url} cannot be reached (${networkCause(cause)}). ${adviceForNetwork(cause)}`;
     case "timeout":
       return `${url} did not answer in time (the deadline is ${deadline} ms).`;
     case "unexpected-answer":
       if (status >= 502) return `A proxy at ${url} cannot reach Antechamber (status ${status}).`;
       return `What answers at ${url} is not Antechamber (status ${status}). Check the option url.`;
+    case "not-found":
+      return `${url} is Antechamber, but nothing is served below this path. Check the option url; its path must be in the setting basePath.`;
     default:
       return `${url} refused a request: ${code}, ${error.message}`;
   }
+}
+
+/** Returns what to check. Antechamber itself has no TLS, so a failed handshake usually means a wrong `https`. */
+function adviceForNetwork(cause: unknown): string {
+  const isWithoutTls = /wrong version number|TLS handshake failed/.test(networkCause(cause));
+  return isWithoutTls
+    ? "Antechamber has no TLS: begin the option url with http://, or give the address of a proxy that has TLS."
+    : "Check the option url, and that Antechamber runs.";
 }
 
 /** Returns the reason for a network failure, which Node's `fetch` gives only in the cause of its error. */

@@ -442,6 +442,20 @@ test("without onError each kind of failure causes a warning, at most once a minu
   assert.match(lines[3] ?? "", /Records lost: 3\. This happened 501 times/);
 });
 
+test("without onError a wrong address is reported with what to change", async (context) => {
+  await using antechamber = await serve();
+  const written = context.mock.method(console, "warn", () => undefined);
+  for (const url of [antechamber.url.replace("http:", "https:"), `${antechamber.url}/v1`]) {
+    const tracker = createRequestTracker({ url, deadline: 5000 });
+    assert.equal(await track(tracker).session, null);
+    await tracker.close();
+  }
+  const lines = written.mock.calls.map(({ arguments: [line] }) => String(line));
+  assert.equal(lines.length, 2, lines.join("\n"));
+  assert.match(lines[0] ?? "", /Antechamber has no TLS: begin the option url with http/);
+  assert.match(lines[1] ?? "", /its path must be in the setting basePath/);
+});
+
 test("without onError a wrong key is reported on standard error", async (context) => {
   await using antechamber = await serve({ config: { auth: "key" } });
   const written = context.mock.method(console, "warn", () => undefined);
