@@ -39,9 +39,9 @@ const traces = {
   iproute2: /"ip"/,
   "libc6-dev": /"gcc"/,
   libfaketime: /libfaketime\w*\.so/,
-  "python3-cryptography": /"\w+\.py"|examples\/signed-identity/,
+  "python3-cryptography": /"\w+\.py"|"signed-identity"/,
   "python3-flask": /"flask"/,
-  "python3-jwt": /"\w+\.py"|examples\/signed-identity/,
+  "python3-jwt": /"\w+\.py"|"signed-identity"/,
   "redis-server": /"redis-(?:server|cli)"/,
   npm: /"npm"/,
   /** A POSIX shell. The launcher and other scripts need it. */

@@ -7,9 +7,10 @@ import { startProxy } from "../proxies/proxy-process.ts";
 import { visit } from "../proxies/visitor.ts";
 import { type Api, createApi, sessionOf } from "../support/api.ts";
 import { succeed } from "../support/command-line.ts";
+import { startExampleApplication } from "../support/example-application.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Application, applications, startApplication } from "./applications.ts";
+import { type Application, applications } from "./applications.ts";
 
 /* The applications of docs/sign-in.md, unchanged, with a service in mode `key` and with keys as the page says. */
 
@@ -25,8 +26,9 @@ before(async () => {
   const keys = { shop: await createKey("service", "Shop server"), proxy: await createKey("agent", "Proxy") };
   const { url } = started.use(await startServer({ dataDir: data.path, env: { ANTECHAMBER_AUTH: "key" } }));
   api = createApi(url, { authorization: `Bearer ${keys.shop}` });
+  const environment = { ANTECHAMBER_URL: url, ANTECHAMBER_KEY: keys.shop };
   for (const application of applications) {
-    const { port } = started.use(await startApplication(application, { url, key: keys.shop }));
+    const { port } = started.use(await startExampleApplication(application, environment));
     const behind = { antechamber: Number(new URL(url).port), application: port };
     const proxy = application.isBehindNginx && started.use(await startProxy(nginx, behind, withKey(keys.proxy)));
     ports.set(application, { visitors: proxy ? proxy.port : port, own: port });
