@@ -29,20 +29,25 @@ def call(method, path, body=None, customer=None):
         with urlopen(Request(ANTECHAMBER_URL + path, body, headers, method=method), timeout=2) as response:
             return response.status, json.loads(response.read() or "{}")
     except HTTPError as refusal:
-        return refusal.code, json.load(refusal)
-    except OSError:
+        text = refusal.read().decode()
+        if refusal.code in (401, 403):
+            app.logger.error("Antechamber refuses the key or its role: %s", text)
+        return refusal.code, {}
+    except OSError as error:
+        app.logger.error("Antechamber at %s does not respond: %s", ANTECHAMBER_URL, error)
         return 503, {}
 
 
 def session_id():
-    """Returns the session of this request, which nginx sets; `None` while Antechamber is away."""
-    return request.headers.get("gkc-sessionId")
+    """Returns the session of this request, which the proxy sets; `None` while Antechamber is away."""
+    return request.headers.get("gkc-sessionId") or None
 
 
 def customer_id():
-    """Returns who is signed in, or `None`. WSGI reads headers as Latin-1, and the value is UTF-8."""
-    value = request.headers.get("gkc-customerId")
-    return value and value.encode("latin-1").decode()
+    """Returns who is signed in, or `None`. WSGI reads headers as Latin-1, and the value is UTF-8; Caddy sends an empty
+    one for nobody."""
+    value = request.headers.get("gkc-customerId", "")
+    return value.encode("latin-1").decode() or None
 
 
 @app.before_request

@@ -1,7 +1,7 @@
 // An Express application that trusts the signed identity of a request and nothing else: no header that a client or
 // another program in the network could have written. It runs on Node 24 or later:
 //
-//   npm install express jose
+//   npm init -y && npm pkg set type=module && npm install express jose
 //   node express.ts
 import express, { type RequestHandler } from "express";
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from "jose";
@@ -23,11 +23,14 @@ const expected = { issuer: "antechamber", audience: "shop", algorithms: ["EdDSA"
 function identifyVisitors(): RequestHandler {
   return async (request, response, next) => {
     try {
-      const { payload } = await jwtVerify<Visitor>(request.get("gkc-assertion") ?? "", keySet, expected);
+      const assertion = request.get("gkc-assertion");
+      if (!assertion)
+        throw new Error("no gkc-assertion: either it bypassed the proxy, or assertionAudience is not set");
+      const { payload } = await jwtVerify<Visitor>(assertion, keySet, expected);
       response.locals["visitor"] = payload;
     } catch (error) {
-      console.error("refused:", error);
-      response.status(401).send("This request did not come through the proxy.\n");
+      console.error("A request is refused:", error);
+      response.status(401).send("This request has no valid identity from the proxy.\n");
       return;
     }
     next();

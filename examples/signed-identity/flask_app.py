@@ -22,6 +22,8 @@ app = Flask(__name__)
 def identify():
     assertion = request.headers.get("gkc-assertion", "")
     try:
+        if assertion == "":
+            raise jwt.PyJWTError("no gkc-assertion: either it bypassed the proxy, or assertionAudience is not set")
         key = key_set.get_signing_key_from_jwt(assertion).key
         # The settings assertionIssuer and assertionAudience of Antechamber.
         g.visitor = jwt.decode(
@@ -33,8 +35,8 @@ def identify():
             options={"require": ["exp", "sid"]},
         )
     except jwt.PyJWTError as error:
-        app.logger.error("refused: %s", error)
-        abort(401, "This request did not come through the proxy.")
+        app.logger.error("A request is refused: %s", error)
+        abort(401, "This request has no valid identity from the proxy.")
 
 
 @app.get("/")

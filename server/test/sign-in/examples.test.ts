@@ -180,6 +180,15 @@ for (const application of applications) {
 }
 
 for (const application of applications.filter(({ isBehindNginx }) => isBehindNginx)) {
+  test(`${application.name}: empty headers, as Caddy sends them, name nobody`, async () => {
+    const { own } = portsOf(application);
+    const headers = ["gkc-sessionId:", "gkc-customerId:"];
+    const { body } = await visit(own, application.home, { headers });
+    assert.deepEqual(JSON.parse(body), { customer: null });
+    const { status } = await visit(own, `${application.forms}/sign-out-everywhere`, formOf({}, headers));
+    assert.equal(status, 403);
+  });
+
   test(`${application.name}: a visitor signs in whose session ends at that moment`, async () => {
     const { sessionId } = sessionOf(await api.create());
     await api.call("DELETE", `/sessions/${sessionId}`);
