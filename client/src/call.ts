@@ -33,7 +33,7 @@ export interface ServiceRequest extends CallOptions {
   readonly method: string;
   readonly path: string;
   readonly ids?: Ids | undefined;
-  /** Id of the caller's own session, for a request that is not about this session alone. */
+  /** Id that is sent in the header `gkc-sessionid`, so that a list of sessions marks this one with `isCurrent`. */
   readonly sessionId?: string | undefined;
   readonly body?: unknown;
   readonly idempotencyKey?: string | undefined;

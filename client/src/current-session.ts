@@ -111,7 +111,7 @@ export class CurrentSession {
     this.#storage.write(sessionId);
   }
 
-  /** Returns whether the session with this id is still stored, but with a later id. */
+  /** Returns whether the browser has stored a later id of the same session. */
   isRetired(sessionId: string): boolean {
     return this.#storage.isRetired(sessionId);
   }

@@ -168,7 +168,7 @@ export interface EndRequest extends Readonly<Partial<Record<IdName, string | und
   readonly until?: string | number | undefined;
   /** Selects sessions that were last used at this time or later. */
   readonly activeSince?: string | number | undefined;
-  /** Handle or id of a session that does not end. A customer may give it as the only condition. */
+  /** Handle or id of a session that stays live although it matches. A customer may give it without a condition. */
   readonly except?: string | undefined;
   /** Selects every session. Administrators may use it, and customers for all sessions of their own. */
   readonly all?: boolean | undefined;

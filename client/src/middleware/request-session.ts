@@ -116,7 +116,7 @@ export function createRequestSession(
     }
   }
 
-  /** Takes over the result of associating ids, which may have a new id. */
+  /** Copies the result of associating ids into the session of the request, and announces its id if that is a new one. */
   async function use(before: string, next: SessionInfo): Promise<void> {
     const isRotated = next.sessionId !== before;
     if (isRotated && calls.recent.hasEnded(before)) {

@@ -10,7 +10,7 @@ export function idOf(text: string): string {
   return text;
 }
 
-/** Parses a label. Refuses an empty one, for the same reason. */
+/** Parses a label. Refuses an empty label, because the command would then apply to more sessions than intended. */
 export function labelOf(text: string): string {
   const fault = text === "" ? "is empty" : faultOfLabel(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The label ${fault}.`);

@@ -44,7 +44,7 @@ type SessionViewPage = Omit<SessionPage, "sessions"> & {
 /** A request to end all live sessions that match a filter. */
 export interface EndRequest {
   readonly filter: SessionFilter;
-  /** Handle of a session that does not end although it matches. */
+  /** Handle of a session that stays live although it matches. */
   readonly except?: string | null;
   /** The `next` of the previous batch; `null` for the first batch. */
   readonly after: string | null;
@@ -87,7 +87,7 @@ export class SessionAdmin {
 
   /**
    * Returns the session that an id or a handle names. Returns `undefined` if this service did not issue the id, if nothing
-   * is stored under the handle, or if nothing certain is known about the session.
+   * is stored under the handle, or if the session has expired and its ids may have been purged.
    */
   async get(idOrHandle: string): Promise<SessionView | undefined> {
     const { service, store, clock } = this.#parts;
@@ -95,7 +95,7 @@ export class SessionAdmin {
     if (named === undefined) return undefined;
     const now = clock();
     const session = await store.find(named.handle);
-    // If an expired session has no ids, it may have had some that were purged, so nothing certain is known about it.
+    // An expired session without ids may have had some that were purged, so it cannot be shown correctly.
     const isKnown = isLive(session, now) || session.ended || !hasNoIds(session);
     return isKnown ? { session, status: statusOf(session, now) } : undefined;
   }
@@ -166,7 +166,10 @@ export class SessionAdmin {
     );
   }
 
-  /** Ends a batch of a customer's sessions, newest first, for the customer. It is not an act of the audit trail. */
+  /**
+   * Ends a batch of the caller's own sessions, newest first. Nothing is entered in the audit trail, because no session of
+   * somebody else ends.
+   */
   endOwn(customerId: string, request: EndRequest): Promise<Batch> {
     return endBatch(this.#parts, { ...request, filter: { ...request.filter, customerId } });
   }

@@ -139,7 +139,7 @@ export class SessionService {
   readonly #rotation: RotationSettings;
   readonly #setsAside: boolean;
   readonly #events: ServiceEvents;
-  /** The id that opens a cached session, once it was verified: an HMAC is most of the work for a cached session. */
+  /** The verified id of each cached session. So its signature, an HMAC, is not computed again at each request. */
   readonly #verifiedIds = new WeakMap<Session, string>();
   /** Idempotency keys (hashed) of the requests that are in progress in this process. */
   readonly #inProgress = new Set<string>();
@@ -355,7 +355,8 @@ export class SessionService {
 
   /**
    * Returns what a name contains: an id with a valid signature or, if handles are allowed, the handle of a session that
-   * is within the scope and about which something is stored. Nothing proves that the server has made another handle.
+   * is within the scope and about which something is stored. A handle has no signature: if nothing is stored under it, it
+   * may be made up.
    */
   async find(name: SessionName, scope: Scope): Promise<NamedSession | undefined> {
     const verified = this.#ids.verify(name.text);

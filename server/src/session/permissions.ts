@@ -80,7 +80,7 @@ export function changeScope(principal: Principal): Scope {
   }
 }
 
-/** Returns whether `principal` may give a session that it can change its next id (contract.md#rule-9). */
+/** Returns whether `principal` may rotate the id of a session that it may update (contract.md#rule-9). */
 export function mayRotate({ role }: Pick<Principal, "role">): boolean {
   return role !== "reporter";
 }

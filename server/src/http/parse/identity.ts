@@ -86,7 +86,10 @@ async function readWithBody<Other>(
   return { ids, traits: profile === null && label === null ? noTraits : { profile, label }, other };
 }
 
-/** Only `true` rotates. Other values than booleans are refused, because `"false"` and 0 would be misread by somebody. */
+/**
+ * Returns whether the member `rotate` is `true`. Refuses every value that is not a boolean, such as `"false"`: callers
+ * could mean either by it.
+ */
 function readRotate(members: object, faults: Fault[]): boolean {
   const value = memberOf(members, "rotate");
   if (value === null || typeof value === "boolean") return value === true;

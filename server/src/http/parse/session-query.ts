@@ -12,7 +12,7 @@ import { parseTime } from "./time.ts";
 /** The content of a request for many sessions; `null` stands for a missing value. */
 export interface SessionQuery {
   readonly filter: SessionFilter;
-  /** Handle of the session that does not end. Only a body can have this member. */
+  /** Handle of a session that stays live although it matches. Only a body can have this member. */
   readonly except: string | null;
   /** The sort key of the session after which the page begins. */
   readonly cursor: string | null;

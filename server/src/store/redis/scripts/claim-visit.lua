@@ -10,8 +10,8 @@
 -- { nonce } of the session's claim, which this attempt or an earlier one has made
 -- { nonce, handle, age in ms } of another session's claim; nothing was changed
 --
--- The age is the part of the claim's lifetime that has passed. The claim of a process with other lifetimes counts as
--- old, so `age` is positive then too.
+-- The age is ARGV[4] less the remaining lifetime of the claim. The difference is negative if a process with a longer
+-- `claimLife` has made the claim. Its absolute value is returned, so that such a claim counts as old.
 local nonce = ARGV[2]
 local current = redis.call('GET', KEYS[1])
 local isOwn = false

@@ -38,7 +38,7 @@ function script(keys: number, ...files: readonly string[]): Script {
   const source = files
     .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
     .join("\n")
-    .replace("-- (declarations)", declare);
+    .replace("-- (scripts.ts inserts the other constants here)", declare);
   return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
 }
 

@@ -14,7 +14,7 @@ local retention = tonumber(string.match(ARGV[7], '^%d+'))
 
 -- Positions of the lines in a stored session (layout/session-codec.ts). Times are ms since the session's creation.
 local ACTIVE, EXPIRES, STATE = 1, 2, 3
--- (declarations)
+-- (scripts.ts inserts the other constants here)
 
 -- Returns the idle time and the total lifetime of the session (ms). A profile that is not in ARGV[7] counts like none.
 local function lifetimeOf(session)
