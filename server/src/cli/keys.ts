@@ -117,6 +117,8 @@ function durationOf(flag: string, text: string): number {
   throw new CliError(exitCodes.usage, `${flag} ${given} is not a duration such as 90d, 12h or 30m`);
 }
 
+const listHint = "antechamber keys list shows the keys, and the id of each (k_…) by which a command names it";
+
 function rotateCommand(output: Output): Command {
   const command = new Command("rotate")
     .description("create a key that replaces another; for a while both are valid")
@@ -128,7 +130,7 @@ function rotateCommand(output: Output): Command {
       const { config } = loadSettings(self);
       const result = await withAdmin(config, (admin) => admin.rotateKey({ id, grace }));
       if (result.outcome === "not-found") {
-        throw new CliError(exitCodes.notFound, `there is no valid key ${terminalSafe(id)}`);
+        throw new CliError(exitCodes.notFound, `there is no valid key ${terminalSafe(id)}: ${listHint}`);
       }
       if (result.outcome === "rotated-before") throw rotatedBefore(id, result.successor);
       printMade(result.made, options, output);
@@ -155,7 +157,10 @@ function revokeCommand(output: Output): Command {
     .action(async (id: string, _options: unknown, self: Command) => {
       const { config } = loadSettings(self);
       if (!(await withAdmin(config, (admin) => admin.revokeKey(id)))) {
-        throw new CliError(exitCodes.notFound, `there is no key ${terminalSafe(id)}, or it was already revoked`);
+        throw new CliError(
+          exitCodes.notFound,
+          `there is no key ${terminalSafe(id)}, or it was already revoked: ${listHint}`,
+        );
       }
       output.remark(`The key ${id} is revoked.`);
     });

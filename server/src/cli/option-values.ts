@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "commander";
 import { faultOfStoredId } from "../session/caller-ids.ts";
 import { handleIn } from "../session/id.ts";
 import { faultOfLabel } from "../session/traits.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 
 /** Parses an id. Refuses an empty id, because the command would then apply to more sessions than intended. */
 export function idOf(text: string): string {
@@ -22,6 +23,17 @@ export function handleValueOf(text: string): string {
   const handle = handleIn(text);
   if (handle === undefined) throw new InvalidArgumentError("This is neither a handle nor a session id.");
   return handle;
+}
+
+/** Returns the error for a handle or id under which a command finds nothing. `what` is what the command needs. */
+export function notFoundBy(handleOrId: string, what: "session" | "live session" | "timeline"): CliError {
+  const isLive = what === "live session";
+  const reason =
+    handleIn(handleOrId) === undefined
+      ? "this is neither a handle (24 characters) nor a session id (40 characters)"
+      : `another service issued the id, nothing is stored under the handle, or the session was removed${isLive ? " or has ended" : ""}`;
+  const list = isLive ? "sessions list --live" : "sessions list";
+  return new CliError(exitCodes.notFound, `there is no such ${what}: ${reason}; antechamber ${list} shows the handles`);
 }
 
 /** Parses the number of items to print. */

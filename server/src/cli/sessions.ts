@@ -8,7 +8,7 @@ import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { countOf, handleValueOf } from "./option-values.ts";
+import { countOf, handleValueOf, notFoundBy } from "./option-values.ts";
 import { jsonText, type Output, table, terminalSafe, timeText } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
@@ -36,12 +36,7 @@ function getCommand(output: Output): Command {
     .action(async (handleOrId: string, options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);
       const view = await withAdmin(config, (admin) => admin.getSession(handleOrId));
-      if (view === undefined) {
-        throw new CliError(
-          exitCodes.notFound,
-          "there is no such session: another service issued the id, nothing is stored under the handle, or the session was removed",
-        );
-      }
+      if (view === undefined) throw notFoundBy(handleOrId, "session");
       const shown = sessionJson(view);
       if (options.json === true) {
         output.printJson(shown);
@@ -168,7 +163,7 @@ function endCommand(output: Output): Command {
 
 async function endOne(config: Config, handleOrId: string, output: Output): Promise<void> {
   if (!(await withAdmin(config, (admin) => admin.endSession(handleOrId)))) {
-    throw new CliError(exitCodes.notFound, "there is no live session of this handle or id");
+    throw notFoundBy(handleOrId, "live session");
   }
   output.remark("The session has ended.");
 }

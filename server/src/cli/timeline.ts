@@ -2,8 +2,8 @@ import type { LifeEntry, RequestEntry, Timeline, TimelineEntry } from "@antecham
 import { Command } from "commander";
 import type { Admin } from "../control/operations.ts";
 import { withAdmin } from "./connect.ts";
-import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
+import { notFoundBy } from "./option-values.ts";
 import { jsonText, type Output, terminalSafe } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -15,7 +15,10 @@ const WHAT_WIDTH = 12;
 /** `sessions timeline`: shows what happened in a session. */
 export function timelineCommand(output: Output): Command {
   const command = new Command("timeline")
-    .description("show the timeline of a session: its requests and the events of its life")
+    .summary("show the timeline of a session: its requests and the events of its life")
+    .description(
+      "show the timeline of a session: its requests, with the time at which each began and in the order in which they were recorded, and the events of its life",
+    )
     .argument("<handle-or-id>", "handle of a stored session, or a session id")
     .option("--json", "print JSON, one entry a line")
     .action(async (handleOrId: string, options: { json?: true }, self: Command) => {
@@ -33,12 +36,7 @@ export function timelineCommand(output: Output): Command {
 async function* pagesOf(admin: Admin, idOrHandle: string): AsyncGenerator<Timeline & { readonly isFirst: boolean }> {
   for (let after: string | null | undefined; after !== null; ) {
     const page = await admin.readTimeline({ idOrHandle, after: after ?? null, limit: PAGE });
-    if (page === undefined) {
-      throw new CliError(
-        exitCodes.notFound,
-        "there is no such timeline: another service issued the id, nothing is stored under the handle, or the session was removed",
-      );
-    }
+    if (page === undefined) throw notFoundBy(idOrHandle, "timeline");
     yield { ...page, isFirst: after === undefined };
     after = page.next;
   }
