@@ -104,7 +104,23 @@ test("every forged or faulty request gets the same refusal", async () => {
   }
   assert.equal(bodies.size, 1, [...bodies].join("\n"));
   assert.match([...bodies].join(""), /"code":"invalid-credential"/);
+  const reasons = reasonsIn(server.log());
+  for (const reason of [
+    "the header antechamber-secret is missing",
+    "antechamber-secret is not the value of proxySecret",
+    "the header antechamber_role is present: the proxy has to remove it",
+    "antechamber-role is none of customer, agent, service, reporter, administrator",
+    "antechamber-customer or antechamber-agent is no valid id, or does not belong to the role",
+  ]) {
+    assert.ok(reasons.includes(reason), `${reason} is not in the log: ${[...new Set(reasons)].join("; ")}`);
+  }
 });
+
+/** Returns the reasons for which the log says that a proxy was refused. */
+function reasonsIn(log: string): string[] {
+  const lines = log.split("\n").filter((line) => line.includes('"msg":"proxy refused"'));
+  return lines.map((line) => (JSON.parse(line) as { reason: string }).reason);
+}
 
 test("a peer that is not a listed proxy is refused, even with the secret", async () => {
   await using far = await serve({
@@ -117,6 +133,7 @@ test("a peer that is not a listed proxy is refused, even with the secret", async
   const wrongSecret = await createApi(server.url, administrator).create();
   const even = ({ text, headers }: typeof unlisted) => text.replace(headers.get("x-request-id") ?? "", "");
   assert.equal(even(unlisted), even(wrongSecret));
+  assert.deepEqual(new Set(reasonsIn(far.log())), new Set(["127.0.0.1 is not in trustedProxies"]));
   await using near = await serve({ config: { ...proxy, trustedProxies: ranges("127.0.0.0/8") } });
   sessionOf(await askedFor(administrator, near).create());
 });

@@ -15,7 +15,7 @@ import type { Match, Router } from "./router.ts";
 export function createRefuse({ config, log, metrics }: AppParts, router: Router) {
   const dialects = new Map(config.basePaths.map(({ path, dialect }) => [path, dialect]));
   const throttle = createRejectionThrottle();
-  const warnOfProxy = createProxyWarnings(log);
+  const warnOfProxy = createProxyWarnings(log, config.auth);
 
   return (error: unknown, request: HttpRequest, match: Match | undefined): ResponseOrPromise => {
     // An error that is not a `Refusal` is a defect. It is reported as an outage: the caller can only repeat the

@@ -25,7 +25,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticate {
     case "jwt":
       return createJwtAuthenticate(parts);
     case "proxy":
-      return createProxyAuthenticate(parts.config);
+      return createProxyAuthenticate(parts);
   }
 }
 
@@ -34,12 +34,12 @@ function createJwtAuthenticate({ config: { tokens }, wallClock, log, keySets }: 
   return createJwtAuth({ config: tokens, jwks: keySets.at(tokens.keySetUrl), wallClock, log });
 }
 
-function createProxyAuthenticate(config: AuthenticatorParts["config"]): Authenticate {
+function createProxyAuthenticate({ config, log }: AuthenticatorParts): Authenticate {
   const { proxySecret, trustedProxies, socket } = config;
   const hasNoProxies = socket === undefined && trustedProxies.length === 0;
   if (proxySecret === undefined || hasNoProxies) {
     throw new TypeError("auth mode proxy requires a secret and trusted proxies");
   }
   const ranges = socket === undefined ? trustedProxies : undefined;
-  return createTrustedProxyAuth({ secret: proxySecret, ranges });
+  return createTrustedProxyAuth({ secret: proxySecret, ranges, log });
 }

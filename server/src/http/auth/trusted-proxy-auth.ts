@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { HttpRequest } from "@antechamber/http1";
+import type { Logger } from "pino";
 import { type AddressRange, isInRanges, parseAddress } from "../../network/addresses.ts";
 import { Refusal } from "../../session/errors.ts";
 import { isConsistent, type Principal, roles } from "../../session/permissions.ts";
@@ -27,13 +28,14 @@ export interface TrustedProxies {
   readonly secret: string;
   /** The proxies' addresses; `undefined` on a Unix socket, where the file's permissions decide who can connect. */
   readonly ranges: readonly AddressRange[] | undefined;
+  readonly log: Logger;
 }
 
 /**
  * Creates the authentication of mode `proxy` (contract.md#mode-proxy): a proxy that has a listed address and sends the
- * secret names the caller. Every fault leads to the same refusal.
+ * secret names the caller. Every fault leads to the same refusal; the log has its reason, at level debug.
  */
-export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Authenticate {
+export function createTrustedProxyAuth({ secret, ranges, log }: TrustedProxies): Authenticate {
   const expected = Buffer.from(secret, "latin1");
   const isProxy = memoize((peer) => {
     const address = parseAddress(peer);
@@ -48,16 +50,34 @@ export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Auth
   return (request) => {
     const isTrusted = hasSecret(request) && isProxy(request.peer);
     const principal = isTrusted ? principalOf(request) : undefined;
-    if (principal === undefined) throw new Refusal({ code: "invalid-credential" });
+    if (principal === undefined) {
+      log.debug({ reason: reasonOf(request) }, "proxy refused");
+      throw new Refusal({ code: "invalid-credential" });
+    }
     return principal;
   };
+
+  /** Returns why a request is refused. The text contains no secret and no id. */
+  function reasonOf(request: HttpRequest): string {
+    if (!isProxy(request.peer)) return `${request.peer} is not in trustedProxies`;
+    if (request.header(proxyHeaders.secret) === null) return `the header ${proxyHeaders.secret} is missing`;
+    if (!hasSecret(request)) return `${proxyHeaders.secret} is not the value of proxySecret`;
+    const alias = aliases.find((name) => request.header(name) !== null);
+    if (alias !== undefined) return `the header ${alias} is present: the proxy has to remove it`;
+    if (roleOf(request) === undefined) return `${proxyHeaders.role} is none of ${roles.join(", ")}`;
+    return `${proxyHeaders.customerId} or ${proxyHeaders.agentId} is no valid id, or does not belong to the role`;
+  }
+}
+
+function roleOf(request: HttpRequest): Principal["role"] | undefined {
+  const named = request.header(proxyHeaders.role);
+  return roles.find((one) => one === named);
 }
 
 /** Returns the caller that the proxy names; `undefined` if its headers are invalid or contradict each other. */
 function principalOf(request: HttpRequest): Principal | undefined {
   if (aliases.some((name) => request.header(name) !== null)) return undefined;
-  const named = request.header(proxyHeaders.role);
-  const role = roles.find((one) => one === named);
+  const role = roleOf(request);
   const customerId = readProxyId(request.header(proxyHeaders.customerId));
   const agentId = readProxyId(request.header(proxyHeaders.agentId));
   if (role === undefined || customerId === undefined || agentId === undefined) return undefined;
