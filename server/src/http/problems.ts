@@ -118,7 +118,7 @@ const mediaDetails = {
 
 /** The headers of ids in one spelling, such as "gkc_agentId or gkc_customerId". */
 const headersIn = (spelling: 0 | 1) => headerFields.map((field) => headerNames(field)[spelling]).join(" or ");
-const nothingToAssociate = `Send at least one id: ${headersIn(0)} as a header, ${bodyFields.join(" or ")} in a JSON body; or profile or label in the body. If you did send a header, a proxy may have dropped it because of the underscore: send ${headersIn(1)}.`;
+const nothingToAssociate = `Send at least one id: ${headersIn(0)} as a header, ${bodyFields.join(" or ")} in a JSON body; or profile, label or rotate in the body. If you did send a header, a proxy may have dropped it because of the underscore: send ${headersIn(1)}.`;
 
 /** Returns what the caller has to change, in a sentence or two. */
 function detailOf(reason: Reason): string {
