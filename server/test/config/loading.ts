@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError } from "../../src/config/faults.ts";
+import { type ConfigInput, loadConfig } from "../../src/config/load.ts";
+
+/** A folder that does not exist, and thus has no configuration file. */
+export const nowhere = join(tmpdir(), "antechamber-config-nowhere");
+
+/** Loads a configuration from nothing except `input`. */
+export function load(input: Partial<ConfigInput>) {
+  return loadConfig({ flags: {}, env: {}, cwd: nowhere, ...input });
+}
+
+/** Returns the faults in a configuration as lines `from: message`. */
+export function faultsOf(input: Partial<ConfigInput>): string[] {
+  try {
+    load(input);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.faults.map(({ from, message }) => `${from}: ${message}`);
+  }
+  return [];
+}
