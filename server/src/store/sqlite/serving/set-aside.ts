@@ -84,7 +84,10 @@ export class SetAsideRecords {
     return records;
   }
 
-  /** Stores the record if there are later ones, which other services may have sent before it. */
+  /**
+   * Stores the record at once if the session has records already: another program may have sent them first, so the
+   * session was used.
+   */
   async #storeIfUsed(handle: string, now: number): Promise<SetAsideResult> {
     // If the store cannot be read, the record stays set aside.
     if (await this.#options.hasRecords(handle, now).catch(() => false)) this.store(handle, now);

@@ -102,7 +102,7 @@ export function sessionOf(handle: string, key: number, row: SessionRow): Session
   };
 }
 
-/** Returns the implicit session of a handle. It counts while nothing is stored for it (contract.md#rule-8). */
+/** Returns the session that a handle names as long as nothing is stored under it (contract.md#rule-8). */
 export function implicitSessionOf(handle: string, lifetimes: Lifetimes): Session {
   return implicitSession(handle, timeAndCount(handle).createdAt, lifetimes);
 }
