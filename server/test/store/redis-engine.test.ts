@@ -1,7 +1,6 @@
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { Redis } from "ioredis";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
@@ -9,6 +8,7 @@ import type { Identity, Session } from "../../src/session/session.ts";
 import { noTraits } from "../../src/session/traits.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
+import { NodeConnection } from "../../src/store/redis/connection/node-connection.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { decode, encode } from "../../src/store/redis/layout/session-codec.ts";
 import { scripts } from "../../src/store/redis/scripts/scripts.ts";
@@ -414,18 +414,18 @@ async function sentBy(work: () => Promise<void>): Promise<string[]> {
   return found;
 }
 
-/** Returns the commands that the clients of this process send during `work`. */
+/** Returns the commands that this process sends during `work`. */
 async function allSentBy(work: () => Promise<void>): Promise<string[][]> {
   const sent: string[][] = [];
-  const { sendCommand } = Redis.prototype;
-  Redis.prototype.sendCommand = function (command, ...rest) {
-    sent.push([command.name, ...command.args.map(String)]);
-    return sendCommand.call(this, command, ...rest);
+  const { send } = NodeConnection.prototype;
+  NodeConnection.prototype.send = function (command) {
+    sent.push(command.words.map(String));
+    send.call(this, command);
   };
   try {
     await work();
   } finally {
-    Redis.prototype.sendCommand = sendCommand;
+    NodeConnection.prototype.send = send;
   }
   return sent;
 }

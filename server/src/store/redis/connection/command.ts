@@ -1,29 +1,22 @@
-import { Command } from "ioredis";
-import type { Expiring } from "./deadlines.ts";
+import { faultOfReply, RedisFault } from "./faults.ts";
+import type { Address } from "./place.ts";
+import { ReplyError, type Word } from "./resp.ts";
 
-/** The stream of the connection to one server. Commands are written to it. */
-export type CommandStream = Parameters<Command["toWritable"]>[0] & {
-  cork(): void;
-  uncork(): void;
-};
-
-/** A PING that is written instead of an expired command. Its reply is ignored. */
-const PLACEHOLDER = "*1\r\n$4\r\nPING\r\n";
-
-/** Streams that buffer their commands until the end of this turn of the event loop. */
-const corked = new Set<CommandStream>();
-/** Functions to call at the end of this turn, before the streams send their buffers. */
+/** Functions to call at the end of this turn of the event loop. */
 let callbacks: (() => void)[] = [];
+/** Connections that buffer commands until the end of this turn, and after `callbacks`. */
+let buffering: Pick<Carrier, "flush">[] = [];
 let isTurning = false;
 
 function endTurn(): void {
   const due = callbacks;
   callbacks = [];
   for (const callback of due) callback();
-  for (const stream of corked) stream.uncork();
-  corked.clear();
+  const full = buffering;
+  buffering = [];
+  for (const carrier of full) carrier.flush();
   isTurning = false;
-  if (callbacks.length > 0) beginTurn();
+  if (callbacks.length > 0 || buffering.length > 0) beginTurn();
 }
 
 function beginTurn(): void {
@@ -41,49 +34,77 @@ export function atTurnsEnd(callback: () => void): void {
   beginTurn();
 }
 
-/** Buffers a stream until the end of this turn, so all its commands leave in one write: each write is a system call. */
-function buffer(stream: CommandStream): void {
-  if (corked.has(stream)) return;
+/** Flushes a connection at the end of this turn, so all its commands leave in one write: each write is a system call. */
+export function flushAtTurnsEnd(carrier: Pick<Carrier, "flush">): void {
+  buffering.push(carrier);
   beginTurn();
-  corked.add(stream);
-  stream.cork();
+}
+
+/** A connection that carries commands to a server. */
+export interface Carrier {
+  readonly address: Address;
+  send(command: TimedCommand): void;
+  /** Writes the buffered commands. */
+  flush(): void;
 }
 
 /**
- * A command with a deadline. The client library may keep commands while it connects or follows redirections. A command
- * must not be sent after its deadline, because its caller has given up by then. The deadline is checked when the
- * command is written. This is a subclass of the library's own class because the library calls `toWritable` to write a
- * command.
+ * Sends a command again if `error` is a redirection to another node, and returns whether it did. `from` is the
+ * connection of the reply.
  */
-export class TimedCommand extends Command implements Expiring {
+export type Redirect = (command: TimedCommand, error: ReplyError, from: Carrier) => boolean;
+
+/** A command with a deadline: it is not sent after it, because its caller has given up by then. */
+export class TimedCommand {
+  /** The command's name and its arguments. */
+  readonly words: readonly Word[];
   /** Deadline on the clock of `performance.now()`. */
   readonly deadline: number;
-  /** Number of times that the command was written. If it is 0, the command certainly was not carried out. */
-  writes = 0;
-  /** The stream to which the command was written last. */
-  stream: CommandStream | undefined;
+  /** Promise of the reply; rejects with a `RedisFault`. */
+  readonly reply: Promise<unknown>;
+  /** Whether the command may have been carried out: it was sent, and no error reply says that it was not. */
+  isSent = false;
+  /** The connection on which the command was sent last. */
+  carrier: Carrier | undefined;
+  /** Function that follows redirections; set by the client of a cluster. */
+  redirect: Redirect | undefined;
+  /** Number of redirections so far. */
+  redirections = 0;
+  isSettled = false;
+  readonly #resolve: (reply: unknown) => void;
+  readonly #reject: (fault: RedisFault) => void;
 
-  constructor(name: string, args: (string | Buffer)[], deadline: number) {
-    super(name, args, { replyEncoding: "utf8" });
+  constructor(words: readonly Word[], deadline: number) {
+    this.words = words;
     this.deadline = deadline;
-    // Skips the library's preparation for tracing, which this service does not use.
-    this.isTraced = true;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.reply = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Settles the command with the reply that `from` has received, or follows the redirection in it. */
+  receive(reply: unknown, from: Carrier): void {
+    // Its caller has given up, so the reply does not matter, and the command must not be sent again.
+    if (this.isSettled) return;
+    if (!(reply instanceof ReplyError)) {
+      this.isSettled = true;
+      this.#resolve(reply);
+      return;
+    }
+    this.isSent = false;
+    if (this.redirect?.(this, reply, from) === true) return;
+    const [name] = this.words;
+    this.reject(faultOfReply(reply, String(name)));
+  }
+
+  reject(fault: RedisFault): void {
+    this.isSettled = true;
+    this.#reject(fault);
   }
 
   /** Rejects the command; a later reply is ignored. */
   expire(): void {
-    this.reject(new Error("no answer in time"));
-  }
-
-  override toWritable(stream: object): string | Buffer {
-    if (performance.now() >= this.deadline) {
-      // The command is rejected now, so that the reply to the placeholder cannot become the command's reply.
-      this.expire();
-      return PLACEHOLDER;
-    }
-    this.writes++;
-    this.stream = stream as CommandStream;
-    buffer(this.stream);
-    return super.toWritable(stream);
+    this.reject(new RedisFault("", "no answer in time"));
   }
 }

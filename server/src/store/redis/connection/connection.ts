@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Cluster, type Redis } from "ioredis";
 import { Refusal } from "../../../session/errors.ts";
 import type { Script } from "../scripts/scripts.ts";
-import { type Client, createClient } from "./client.ts";
-import { TimedCommand } from "./command.ts";
-import { createDeadlines } from "./deadlines.ts";
+import { createClient } from "./client.ts";
+import type { Client } from "./client-port.ts";
+import { type Carrier, TimedCommand } from "./command.ts";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
+import type { NodeClient } from "./node-client.ts";
 import type { RedisPlace } from "./place.ts";
 
 /**
@@ -53,13 +53,13 @@ export interface Connection {
   /** Whether commands can be sent now. */
   readonly isReady: boolean;
   /** Returns the clients of all primaries by their addresses. */
-  primaries(): ReadonlyMap<string, Redis>;
+  primaries(): ReadonlyMap<string, NodeClient>;
   /** Sends a command that only reads to one of the primaries. */
-  commandOn(operation: TimedOperation, primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
+  commandOn(operation: TimedOperation, primary: NodeClient, name: string, ...args: Argument[]): Promise<unknown>;
   /**
    * Sends a command once, for information that is not essential. Rejects with a `RedisFault`, which is not reported.
    */
-  query(primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
+  query(primary: NodeClient, name: string, ...args: Argument[]): Promise<unknown>;
   /** Refuses every operation for this reason from now on. `undefined` permits operations again. */
   hold(reason: RedisFault | undefined): void;
   /**
@@ -67,7 +67,10 @@ export interface Connection {
    * each reconnection calls `reconnected`, and operations are refused until `hold` is called.
    */
   checkAfterReconnecting(reconnected: () => void): void;
-  /** Reads again which node of a cluster serves which slots. A node that fails does not report that by itself. */
+  /**
+   * Finds out which node of a cluster serves which slots, or which server is the primary behind sentinels. A server that
+   * fails does not report that by itself.
+   */
   refresh(): void;
   close(): void;
 }
@@ -84,8 +87,6 @@ export interface ConnectionOptions {
   failed(error: RedisFault): void;
 }
 
-/** Clients that were closed and must not connect again. */
-const ended = new WeakSet<Client>();
 /** Time (ms) between two attempts. */
 const RETRY_PAUSE = 50;
 /** Codes of error replies after which a command may be sent again. The command was not carried out. */
@@ -94,11 +95,6 @@ const RETRYABLE = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY
 const NEEDS_OPERATOR = [...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"], NO_SUCH_COMMAND];
 /** Codes of connection faults for which it is useless to wait. */
 const PERMANENT: readonly string[] = [NO_SUCH_PRIMARY, "NOAUTH", "WRONGPASS", "NOPERM", "DATABASE", MISPLACED];
-
-/** Holder of the last fault that the client has reported since it lost the connection. */
-interface LastFault {
-  fault: RedisFault | undefined;
-}
 
 /**
  * Connects. Rejects with the last `RedisFault` after `openTimeout` ms, or at once if it is useless to wait. While
@@ -110,131 +106,87 @@ export async function connect(
   openTimeout: number,
   waiting: (fault: RedisFault) => void,
 ): Promise<Connection> {
-  const client = createClient(options.place);
-  const last: LastFault = { fault: undefined };
-  const refused = Promise.withResolvers<never>();
-  refused.promise.catch(() => undefined);
-  client.on("error", (error: unknown) => {
-    // `ready-check.ts` also selects the database. The error that it throws says more than this one.
-    if (isOfSelect(error) || isSentinelSummary(error)) return;
-    const fault = faultOf(error);
-    last.fault = fault;
-    if (PERMANENT.includes(fault.code)) refused.reject(fault);
+  const opened = Promise.withResolvers<void>();
+  let reason = new RedisFault("", noAnswer(options.place));
+  let onReady = opened.resolve;
+  const client = createClient(options.place, {
+    ready: () => onReady(),
+    failed(fault) {
+      reason = fault;
+      if (PERMANENT.includes(fault.code)) opened.reject(fault);
+    },
   });
-  for (const event of ["sentinelError", "node error"]) {
-    client.on(event, (error: unknown) => {
-      if (client.status !== "ready") last.fault = faultOf(error);
-    });
-  }
-  client.on("ready", () => {
-    last.fault = undefined;
-  });
-  client.on("end", () => {
-    // The client may stop connecting by itself, such as when sentinels announce a failover meanwhile. Then start it
-    // again.
-    if (!ended.has(client)) setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
-  });
-  const opening = client.connect();
-  const reason = () => last.fault ?? new RedisFault("", noAnswer(options.place));
   const timers = [
-    setTimeout(() => refused.reject(reason()), openTimeout),
-    setTimeout(() => waiting(reason()), Math.min(options.timeout, openTimeout / 2)),
+    setTimeout(() => opened.reject(reason), openTimeout),
+    setTimeout(() => waiting(reason), Math.min(options.timeout, openTimeout / 2)),
   ];
   try {
-    await Promise.race([opening.then(() => undefined, ready), refused.promise]);
+    await opened.promise;
   } catch (error) {
-    ended.add(client);
-    client.disconnect();
+    client.close();
     throw error;
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
-  return createConnection(client, options, last);
-
-  /** Waits until the client is ready. After a failed attempt, the client itself tries again. */
-  function ready(): Promise<void> {
-    return new Promise((resolve) => client.once("ready", resolve));
-  }
+  return createConnection(client, options, (reconnected) => {
+    onReady = reconnected;
+  });
 }
 
 function noAnswer({ kind }: RedisPlace): string {
   return kind === "cluster" ? "no node answers, or the cluster does not serve all slots" : "no answer";
 }
 
-/** Returns whether the error is the reply to a SELECT. */
-function isOfSelect(error: unknown): boolean {
-  return (error as { command?: { name?: string } }).command?.name === "select";
-}
-
-/** Returns whether the error only says that all sentinels failed, without a reason. Earlier errors have the reasons. */
-function isSentinelSummary(error: unknown): boolean {
-  const { message = "" } = error as { message?: string };
-  return message.startsWith("All sentinels are unreachable") && !message.includes("Last error");
-}
-
-function createConnection(client: Client, options: ConnectionOptions, last: LastFault): Connection {
+/** `onReconnect` sets the function that is called after each reconnection. */
+function createConnection(
+  client: Client,
+  options: ConnectionOptions,
+  onReconnect: (reconnected: () => void) => void,
+): Connection {
   const { timeout, minReplicasAck, isRepeatable } = options;
-  const deadlines = createDeadlines();
+  let isClosed = false;
   /** The reason for which every operation is refused, if any (`hold`). */
   let held: RedisFault | undefined;
   /** Whether the stored data still have to be checked after the last reconnection. */
   let isUnchecked = false;
 
-  function notConnected(): RedisFault {
-    const { code = "", message = "the connection is being made" } = last.fault ?? {};
-    return new RedisFault(code, `not connected to Redis: ${message}`);
-  }
-
-  /** Sends a command once. Rejects with a `RedisFault` if the command fails or its deadline passes. */
-  async function send(target: Pick<Redis, "sendCommand">, command: TimedCommand, slot?: number): Promise<unknown> {
-    // Fails at once. Otherwise the client would keep the command until the outage is over.
-    if (client.status !== "ready") throw notConnected();
-    deadlines.add(command);
-    try {
-      if (slot === undefined) target.sendCommand(command);
-      else (client as Cluster).sendCommand(command, undefined, { slot });
-      return await command.promise;
-    } catch (error) {
-      throw faultOf(error);
-    } finally {
-      deadlines.remove(command);
-    }
-  }
-
-  /** Sends a command again until a reply arrives or repeating is useless. `make` creates a command for each attempt. */
+  /**
+   * Sends a command again until a reply arrives or repeating is useless. `target` is the client, which finds the node
+   * of `key`, or the client of a node.
+   */
   async function sendWithRetry(
     operation: TimedOperation,
     kind: StepKind,
-    target: Pick<Redis, "sendCommand">,
-    make: () => TimedCommand,
+    target: Pick<Client, "send">,
+    words: readonly string[],
+    key: string,
   ): Promise<unknown> {
     for (;;) {
-      const command = make();
+      const command = new TimedCommand(words, operation.deadline);
       try {
         if (operation.isExempt !== true) {
           if (held !== undefined) throw refusal(operation, held);
           if (isUnchecked) throw new RedisFault("", "the data in Redis is being checked");
         }
-        const reply = await send(target, command);
+        target.send(command, key);
+        const reply = await command.reply;
         if (kind !== "read" && minReplicasAck > 0) await acknowledge(operation, command, kind);
         return reply;
       } catch (error) {
-        const isReply = error instanceof RedisFault && error.isReply;
-        if (isReply && error.code === "NOSCRIPT") throw error;
-        const mayHaveWritten = isReply && error.mayHaveWritten;
-        if (kind === "change" && (command.writes > (isReply ? 1 : 0) || mayHaveWritten)) {
-          operation.isUncertain = true;
-        }
         if (error instanceof Refusal) throw error;
         const fault = faultOf(error);
-        const needsOperator = isReply && NEEDS_OPERATOR.includes(fault.code);
-        if (isReply && !RETRYABLE.includes(fault.code) && !needsOperator) {
-          throw kind === "change" && mayHaveWritten ? refusal(operation, fault) : fault;
+        const { isReply, code } = fault;
+        if (isReply && code === "NOSCRIPT") throw fault;
+        if (kind === "change" && (command.isSent || fault.mayHaveWritten)) operation.isUncertain = true;
+        const needsOperator = isReply && NEEDS_OPERATOR.includes(code);
+        if (isReply && !RETRYABLE.includes(code) && !needsOperator) {
+          throw kind === "change" && fault.mayHaveWritten ? refusal(operation, fault) : fault;
         }
-        options.failed(fault);
+        // Moving a slot is no failure.
+        if (code !== "TRYAGAIN") options.failed(fault);
+        if (isReply && code === "READONLY") client.leave(command.carrier);
         const isLate = performance.now() + RETRY_PAUSE >= operation.deadline;
-        const isOver = isLate || !isRepeatable || ended.has(client);
-        if (needsOperator || isOver) throw refusal(operation, fault);
+        if (needsOperator || isLate || !isRepeatable || isClosed) throw refusal(operation, fault);
         await delay(RETRY_PAUSE);
       }
     }
@@ -248,13 +200,13 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
     args: Argument[],
   ): Promise<unknown> {
     const rest = [String(count || keys.length), ...keys, ...args.map(String)];
-    const command = (name: string, body: string) =>
-      sendWithRetry(operation, kind, client, () => timed(operation, name, [body, ...rest]));
+    const send = (name: string, body: string) =>
+      sendWithRetry(operation, kind, client, [name, body, ...rest], keys[0] ?? "");
     try {
-      return await command("evalsha", sha);
+      return await send("evalsha", sha);
     } catch (error) {
       if (!(error instanceof RedisFault) || error.code !== "NOSCRIPT") throw error;
-      return command("eval", source);
+      return send("eval", source);
     }
   }
 
@@ -264,10 +216,11 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
    */
   async function acknowledge(operation: TimedOperation, command: TimedCommand, kind: StepKind) {
     const left = Math.max(1, Math.floor(operation.deadline - performance.now()));
-    const wait = timed(operation, "wait", [String(minReplicasAck), String(left)]);
-    const slot = client instanceof Cluster ? slotOf(command) : undefined;
-    const reached = await send(client as Redis, wait, slot).catch(() => 0);
-    if (wait.stream === command.stream && Number(reached) >= minReplicasAck) return;
+    const wait = new TimedCommand(["wait", String(minReplicasAck), String(left)], operation.deadline);
+    // A command with a reply has been sent.
+    (command.carrier as Carrier).send(wait);
+    const reached = await wait.reply.catch(() => 0);
+    if (Number(reached) >= minReplicasAck) return;
     if (kind === "change") operation.isUncertain = true;
     throw refusal(operation, new RedisFault("", `${Number(reached)} replicas have the change`));
   }
@@ -280,51 +233,39 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
       isUncertain: false,
       isExempt: true,
     }),
-    command: (operation, kind, name, args) =>
-      sendWithRetry(operation, kind, client, () => timed(operation, name, args.map(String))),
+    command(operation, kind, name, args) {
+      const words = args.map(String);
+      return sendWithRetry(operation, kind, client, [name, ...words], words[0] ?? "");
+    },
     script,
-    isOneServer: !(client instanceof Cluster),
+    isOneServer: options.place.kind !== "cluster",
     get isReady() {
-      return client.status === "ready";
+      return client.isReady;
     },
-    primaries() {
-      const nodes = client instanceof Cluster ? client.nodes("master") : [client];
-      return new Map(
-        nodes
-          .map((node) => [`${node.options.host}:${node.options.port}`, node] as const)
-          .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-      );
-    },
+    primaries: () => client.primaries(),
     commandOn: (operation, primary, name, ...args) =>
-      sendWithRetry(operation, "read", primary, () => timed(operation, name, args.map(String))),
-    query: (primary, name, ...args) =>
-      send(primary, new TimedCommand(name, args.map(String), performance.now() + timeout)),
+      sendWithRetry(operation, "read", primary, [name, ...args.map(String)], ""),
+    query(primary, name, ...args) {
+      const command = new TimedCommand([name, ...args.map(String)], performance.now() + timeout);
+      primary.send(command);
+      return command.reply;
+    },
     hold(reason) {
       held = reason;
       isUnchecked = false;
     },
     checkAfterReconnecting(reconnected) {
-      client.on("ready", () => {
+      onReconnect(() => {
         isUnchecked = true;
         reconnected();
       });
     },
-    refresh() {
-      if (client instanceof Cluster && client.status === "ready") client.refreshSlotsCache();
-    },
+    refresh: () => client.refresh(),
     close() {
-      ended.add(client);
-      client.disconnect();
+      isClosed = true;
+      client.close();
     },
   };
-}
-
-function timed(operation: TimedOperation, name: string, args: string[]): TimedCommand {
-  return new TimedCommand(name, args, operation.deadline);
-}
-
-function slotOf(command: TimedCommand): number {
-  return command.getSlot() ?? 0;
 }
 
 /** Creates the refusal of an operation that failed because of `cause`. */

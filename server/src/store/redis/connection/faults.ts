@@ -1,10 +1,10 @@
-import { ReplyError } from "ioredis";
 import { safeMessage } from "../../../logging/safe-error.ts";
 import { scripts } from "../scripts/scripts.ts";
+import type { ReplyError } from "./resp.ts";
 
 /**
  * A failure of Redis or of the connection to it. The message may be logged, because it never contains arguments of
- * commands. Redis' own error replies and the library's errors may contain them.
+ * commands. Redis' own error replies may contain them.
  */
 export class RedisFault extends Error {
   override readonly name = "RedisFault";
@@ -76,44 +76,29 @@ export function cameFromServer({ code }: RedisFault): boolean {
   return code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code);
 }
 
-/** Converts an error that the client throws, rejects with or emits into a fault. */
+/** Converts an error of a socket, or any other error of the connection, into a fault. */
 export function faultOf(error: unknown): RedisFault {
   if (error instanceof RedisFault) return error;
-  if (error instanceof ReplyError) return faultOfReply(error as Reply);
-  const { message = "", code, lastNodeError } = error as LibraryError;
-  if (lastNodeError != null) return faultOfNode(faultOf(lastNodeError));
-  if (/^All sentinels are unreachable|sentinel/.test(message)) return faultOfSentinels(message);
-  if (/max retries per request|^Connection is closed/i.test(message)) {
-    return new RedisFault("", "the connection to Redis was lost");
-  }
-  if (message.startsWith("Unknown RESP type")) {
-    const text = "what answers there is not Redis, or Redis with TLS; check the address, and use rediss for TLS";
-    return new RedisFault("", text);
-  }
+  // A name with several addresses: the last one that was tried gives the reason.
+  const last: unknown = error instanceof AggregateError ? error.errors.at(-1) : undefined;
+  if (last !== undefined) return faultOf(last);
+  const { code } = error as { readonly code?: unknown };
   return new RedisFault(typeof code === "string" ? code : "", safeMessage(error));
 }
 
-/** The members of the library's errors that are used here. */
-interface LibraryError {
-  readonly message?: string;
-  readonly code?: unknown;
-  readonly lastNodeError?: unknown;
-}
-
-type Reply = Error & { readonly command?: { readonly name?: string } };
-
-function faultOfReply({ message, command }: Reply): RedisFault {
-  const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
+/** Converts the error reply to a command of this name. */
+export function faultOfReply({ text }: ReplyError, command: string): RedisFault {
+  const word = /^[A-Z]{2,20}/.exec(text)?.[0] ?? "";
   // This is the only error reply that shows that the server is of another kind than configured.
-  const code = /cluster support disabled/i.test(message) ? MISPLACED : (specificCode(message) ?? word);
+  const code = /cluster support disabled/i.test(text) ? MISPLACED : (specificCode(text) ?? word);
   // Ensures that the message contains a command name at most, and never an argument.
-  const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
-  const position = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
+  const sent = /^[a-z|]{1,30}$/i.exec(command)?.[0].toUpperCase();
+  const position = /(\w{40}), on @user_script:(\d{1,4})/.exec(text);
   const name = position === null ? sent : commandAt(position[1], Number(position[2]));
   // With these codes, Redis refuses a script before it has written anything.
   const isEarly = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOSCRIPT"].includes(code);
-  const mayHaveWritten = !isEarly && /user_script/.test(message);
-  return new RedisFault(code, textOfReply(code, message, name), true, mayHaveWritten);
+  const mayHaveWritten = !isEarly && /user_script/.test(text);
+  return new RedisFault(code, textOfReply(code, text, name), true, mayHaveWritten);
 }
 
 /** Returns a more specific code from the text of a reply, because all error replies of scripts begin with `ERR`. */
@@ -145,21 +130,21 @@ function textOfReply(code: string, message: string, name: string | undefined): s
   return code === "ERR" && line !== undefined ? `${known} (line ${line})` : known;
 }
 
-function faultOfNode(fault: RedisFault): RedisFault {
+/** Adds to the fault of the last node that no node of the cluster can be used. */
+export function faultOfNodes(fault: RedisFault): RedisFault {
   if (fault.code === MISPLACED) return new RedisFault(fault.code, fault.message);
   return new RedisFault(fault.code, `no node of the cluster can be used; ${fault.message}`);
 }
 
-function faultOfSentinels(message: string): RedisFault {
-  const reply = /(?:because|Last error:) ((WRONGPASS|NOAUTH|NOPERM)\b.*)$/.exec(message);
-  if (reply !== null) {
-    const text = `${reply[2]}: the sentinels refuse the user or the password; see sentinelUsername and sentinelPassword`;
-    return new RedisFault(String(reply[2]), text);
+/** Returns the fault for sentinels of which none names a primary. `fault` is that of the last sentinel, if any has one. */
+export function faultOfSentinels(fault: RedisFault | undefined): RedisFault {
+  if (fault === undefined)
+    return new RedisFault(NO_SUCH_PRIMARY, "the sentinels know no primary of the name in the address");
+  const { code } = fault;
+  if (code === MISPLACED) return fault;
+  if (["WRONGPASS", "NOAUTH", "NOPERM"].includes(code)) {
+    const text = `${code}: the sentinels refuse the user or the password; see sentinelUsername and sentinelPassword`;
+    return new RedisFault(code, text);
   }
-  if (/No such master|invalid reply/.test(message)) {
-    const text = "the sentinels know no primary of the name in the address";
-    return new RedisFault(NO_SUCH_PRIMARY, text);
-  }
-  const code = /\bE[A-Z]{4,}\b/.exec(message)?.[0] ?? "";
   return new RedisFault(code, `no sentinel can be reached${code === "" ? "" : ` (${code})`}`);
 }

@@ -1,8 +1,14 @@
+/** Address of a Redis server. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Addresses and credentials of Redis. */
 export interface RedisPlace {
   readonly kind: "single" | "cluster" | "sentinel";
   /** Addresses of the single server, of some nodes of the cluster, or of the sentinels. */
-  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  readonly hosts: readonly Address[];
   /** Name by which the sentinels know the primary; `undefined` without sentinels. */
   readonly name: string | undefined;
   readonly username: string | undefined;

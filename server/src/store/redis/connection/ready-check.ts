@@ -1,59 +1,61 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Redis } from "ioredis";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, RedisFault } from "./faults.ts";
-import type { RedisPlace } from "./place.ts";
+import type { NodeConnection } from "./node-connection.ts";
 
 /*
- * Checks every new connection before any other command is sent on it:
- * - The server is of the configured kind: a single server, a node of a cluster, or a primary behind sentinels.
- * - The connection uses the configured database. Without this check, the library would continue with database 0 if the
- *   server refuses another one.
+ * Prepares and checks every new connection before any other command is sent on it:
+ * - The user and the password are sent.
+ * - The server is of the expected kind: a single server, a node of a cluster, a primary behind sentinels, a sentinel.
+ * - The connection uses the configured database.
  * - The server has loaded its data.
  */
+
+/** The expectations of a connection. */
+export interface Expectation {
+  readonly kind: "single" | "cluster" | "primary" | "sentinel";
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+}
 
 /** Time (ms) between two queries to a server that is loading its data. */
 const LOADING_PAUSE = 100;
 
-/** Name of the library's method that checks a connection. The library's own version only sends INFO. */
-const CHECK = "_readyCheck";
-
-/** A client with the method that is replaced here. If `done` gets an error, the library closes the connection. */
-interface Checked {
-  [CHECK](done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
-  readonly stream: unknown;
-}
-
-/** Replaces the client's own check of new connections. */
-export function checkEachConnection(client: Redis, place: RedisPlace): void {
-  const checked = client as unknown as Checked;
-  async function checkNow(...[done]: Parameters<Checked[typeof CHECK]>): Promise<void> {
-    const { stream } = checked;
-    try {
-      done(null, await check(client, place, () => checked.stream === stream));
-    } catch (error) {
-      done(unusable(error));
+/** Checks a new connection. Rejects with a `RedisFault` if it cannot be used. */
+export async function check(connection: NodeConnection, expected: Expectation): Promise<void> {
+  await connection.opened;
+  try {
+    await authenticate(connection, expected);
+    const { mode, role } = await introduce(connection);
+    const misplaced = misplacement(expected.kind, mode);
+    if (misplaced !== undefined) throw new RedisFault(MISPLACED, misplaced);
+    if (expected.kind === "primary" && role !== undefined && role !== "master") {
+      throw new RedisFault("", "the server that the sentinels name is not the primary yet");
     }
+    if (expected.database > 0) await select(connection, expected.database);
+    while (expected.kind !== "sentinel" && (await isLoading(connection))) await delay(LOADING_PAUSE);
+  } catch (error) {
+    // A fault of the connection, so that no waiting command takes it for its reply.
+    const { code, message } = faultOf(error);
+    throw new RedisFault(code, message);
   }
-  checked[CHECK] = (done) => void checkNow(done);
 }
 
-/**
- * Checks a new connection. Returns the server's role if it is known, because the library requires a primary behind
- * sentinels. `isCurrent` returns whether the client still uses the connection.
- */
-async function check(client: Redis, place: RedisPlace, isCurrent: () => boolean) {
-  const { mode, role } = await introduce(client);
-  const misplaced = misplacement(place.kind, mode);
-  if (misplaced !== undefined) throw new RedisFault(MISPLACED, misplaced);
-  if (place.database > 0) await select(client, place.database);
-  while (isCurrent() && (await isLoading(client))) await delay(LOADING_PAUSE);
-  return role === undefined ? {} : { role: role === "replica" ? "slave" : role };
+async function authenticate(connection: NodeConnection, { username, password }: Expectation): Promise<void> {
+  if (password === undefined) return;
+  try {
+    await connection.call("auth", ...(username === undefined ? [] : [username]), password);
+  } catch (error) {
+    // The default user needs no password, so it may do everything without it.
+    const isUnneeded = username === undefined && faultOf(error).code === "ERR";
+    if (!isUnneeded) throw error;
+  }
 }
 
 /** Returns the kind and the role that the server reports. Every user of Redis may send the command HELLO. */
-async function introduce(client: Redis): Promise<{ mode?: string; role?: string }> {
+async function introduce(connection: NodeConnection): Promise<{ mode?: string; role?: string }> {
   try {
-    const reply = (await client.call("hello")) as unknown[];
+    const reply = (await connection.call("hello")) as unknown[];
     const texts = reply.map(String);
     const of = (name: string) => texts[texts.indexOf(name) + 1] ?? "";
     return { mode: of("mode"), role: of("role") };
@@ -65,23 +67,25 @@ async function introduce(client: Redis): Promise<{ mode?: string; role?: string 
   }
 }
 
-/** Returns a message if the server is of another kind than the configured one. */
-function misplacement(kind: RedisPlace["kind"], mode: string | undefined): string | undefined {
-  if (mode === "sentinel") {
-    return "this is a sentinel; name it as redis+sentinel://host/name, with its name for the primary";
+/** Returns a message if the server is of another kind than the expected one. */
+function misplacement(kind: Expectation["kind"], mode: string | undefined): string | undefined {
+  if (mode === undefined || (mode === "sentinel") === (kind === "sentinel")) {
+    if (mode === "cluster" && kind !== "cluster") {
+      return "this is a node of a cluster; name it as redis+cluster://";
+    }
+    if (mode === "standalone" && kind === "cluster") {
+      return "this Redis is no cluster; name it as redis:// or redis+sentinel://";
+    }
+    return undefined;
   }
-  if (mode === "cluster" && kind !== "cluster") {
-    return "this is a node of a cluster; name it as redis+cluster://";
-  }
-  if (mode === "standalone" && kind === "cluster") {
-    return "this Redis is no cluster; name it as redis:// or redis+sentinel://";
-  }
-  return undefined;
+  return kind === "sentinel"
+    ? "this is no sentinel; name it as redis:// or redis+cluster://"
+    : "this is a sentinel; name it as redis+sentinel://host/name, with its name for the primary";
 }
 
-async function select(client: Redis, database: number): Promise<void> {
+async function select(connection: NodeConnection, database: number): Promise<void> {
   try {
-    await client.select(database);
+    await connection.call("select", String(database));
   } catch (error) {
     const fault = faultOf(error);
     if (!fault.isReply) throw fault;
@@ -90,19 +94,13 @@ async function select(client: Redis, database: number): Promise<void> {
   }
 }
 
-async function isLoading(client: Redis): Promise<boolean> {
+async function isLoading(connection: NodeConnection): Promise<boolean> {
   try {
-    return /^loading:1/m.test(await client.info("persistence"));
+    return /^loading:1/m.test(String(await connection.call("info", "persistence")));
   } catch (error) {
     const fault = faultOf(error);
     // The user of Redis may not run INFO. Then each command fails with LOADING while the server is loading.
     if (["NOPERM", "ERR", NO_SUCH_COMMAND].includes(fault.code)) return false;
     throw fault;
   }
-}
-
-/** Converts an error of the check into a fault of the connection, so that no waiting command takes it for its reply. */
-function unusable(error: unknown): RedisFault {
-  const { code, message } = faultOf(error);
-  return new RedisFault(code, message);
 }

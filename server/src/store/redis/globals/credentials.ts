@@ -18,14 +18,21 @@ export async function readApiKeys(operation: Operation): Promise<readonly ApiKey
     readApiKeyTexts(operation),
     operation.command("hgetall", operation.keys.apiKeyUses),
   ]);
-  const usedAt = uses as Readonly<Record<string, string>>;
+  const usedAt = pairsIn(uses as readonly string[]);
   return texts
     .map((text) => {
       const key = JSON.parse(text) as ApiKey;
-      const lastUsedAt = usedAt[key.id];
+      const lastUsedAt = usedAt.get(key.id);
       return inOrder(key, lastUsedAt === undefined ? null : Number(lastUsedAt));
     })
     .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+}
+
+/** Returns the fields of a hash, which a reply lists as names and values in turn. */
+function pairsIn(reply: readonly string[]): ReadonlyMap<string, string> {
+  const pairs = new Map<string, string>();
+  for (let i = 0; i + 1 < reply.length; i += 2) pairs.set(reply[i] as string, reply[i + 1] as string);
+  return pairs;
 }
 
 /** Reads all API keys in their stored form. */

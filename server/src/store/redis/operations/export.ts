@@ -1,6 +1,6 @@
-import type { Redis } from "ioredis";
 import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
 import type { Argument } from "../connection/connection.ts";
+import type { NodeClient } from "../connection/node-client.ts";
 import type { Engine } from "../engine.ts";
 import * as audit from "../globals/audit-trail.ts";
 import { readApiKeys, readSecrets } from "../globals/credentials.ts";
@@ -61,16 +61,16 @@ export async function exportPage(engine: Engine, after: string | null): Promise<
   return cursor.audited === null ? exportKeys(engine, nodes, cursor) : exportAudit(engine, cursor, cursor.audited);
 }
 
-async function readTopology(engine: Engine): Promise<{ nodes: Redis[]; topology: string }> {
+async function readTopology(engine: Engine): Promise<{ nodes: NodeClient[]; topology: string }> {
   const primaries = engine.connection.primaries();
   const nodes = [...primaries.values()];
   const isCluster = nodes.length > 1;
-  const info = isCluster ? await commandOn(engine, nodes[0] as Redis, "cluster", "info") : "";
+  const info = isCluster ? await commandOn(engine, nodes[0] as NodeClient, "cluster", "info") : "";
   const epoch = /cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? "0";
   return { nodes, topology: `${[...primaries.keys()].join(" ")} ${epoch}` };
 }
 
-function commandOn(engine: Engine, node: Redis, name: string, ...args: Argument[]) {
+function commandOn(engine: Engine, node: NodeClient, name: string, ...args: Argument[]) {
   return engine.connection.commandOn(engine.begin(), node, name, ...args);
 }
 
@@ -99,7 +99,7 @@ async function exportAudit(engine: Engine, cursor: Cursor, audited: number): Pro
   return { items, next: JSON.stringify(next), progress: 0 };
 }
 
-async function exportKeys(engine: Engine, nodes: readonly Redis[], from: Cursor) {
+async function exportKeys(engine: Engine, nodes: readonly NodeClient[], from: Cursor) {
   const node = nodes[from.node];
   if (node === undefined) return { items: [], next: null, progress: 1 };
   let { cursor, found, after } = from;

@@ -1,0 +1,17 @@
+import type { Carrier, TimedCommand } from "./command.ts";
+import type { NodeClient } from "./node-client.ts";
+
+/** A client of Redis. After it has connected, it reconnects until it is closed. */
+export interface Client {
+  /** Whether commands can be sent to a server, or to at least one node of a cluster. */
+  readonly isReady: boolean;
+  /** Sends a command to the server that has `key`. Rejects it at once if there is no connection to this server. */
+  send(command: TimedCommand, key: string): void;
+  /** Returns the clients of all primaries by their addresses. */
+  primaries(): ReadonlyMap<string, NodeClient>;
+  /** Finds out whether another server is the primary, or which nodes of a cluster serve which slots. */
+  refresh(): void;
+  /** Connects anew, because the server at the other end of `carrier` has become a replica. */
+  leave(carrier: Carrier | undefined): void;
+  close(): void;
+}
