@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "./client-port.ts";
 import { type ClusterMap, readClusterMap } from "./cluster-map.ts";
 import { type Carrier, type Redirect, TimedCommand } from "./command.ts";
@@ -12,6 +13,8 @@ import { SLOTS, slotOf } from "./slots.ts";
 const MAX_REDIRECTIONS = 8;
 /** Minimum time (ms) between two reads of the map. */
 const REFRESH_PAUSE_MS = 100;
+/** Maximum time (ms) to wait for one node while others may be usable. */
+const MAX_WAIT_MS = 1000;
 
 /**
  * A client of a cluster. It has a connection to each primary, and a map of the slots. The map is read again when a node
@@ -142,7 +145,9 @@ export class ClusterClient implements Client {
       this.#use(map);
       if (this.#isReady) return;
       const nodes = [...this.#primaries.values()];
-      await Promise.all(nodes.map((node) => node.settled()));
+      const settled = Promise.all(nodes.map((node) => node.settled()));
+      // A node that is loading its data, or is silent, must not keep the others from being used.
+      await Promise.race([settled, delay(MAX_WAIT_MS, undefined, { ref: false })]);
       if (nodes.some(({ isReady }) => isReady)) {
         this.#isReady = true;
         this.#events.ready();
@@ -188,10 +193,12 @@ export class ClusterClient implements Client {
 
   async #readFrom(address: Address): Promise<ClusterMap> {
     const connection = new NodeConnection(address, this.#options.tls);
+    const timer = setTimeout(() => connection.destroy(), MAX_WAIT_MS);
     try {
       await check(connection, this.#options);
       return await readClusterMap(connection, address.host);
     } finally {
+      clearTimeout(timer);
       connection.destroy();
     }
   }

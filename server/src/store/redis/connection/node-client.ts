@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from "node:tls";
-import { type Carrier, TimedCommand } from "./command.ts";
+import type { Carrier, TimedCommand } from "./command.ts";
 import { faultOf, RedisFault } from "./faults.ts";
 import { NodeConnection } from "./node-connection.ts";
 import type { Address } from "./place.ts";
@@ -17,9 +17,6 @@ export interface NodeEvents {
   /** The client has lost its connection, or an attempt to connect has failed. It tries again. */
   failed(fault: RedisFault): void;
 }
-
-/** Maximum duration (ms) of a command of `call`; afterwards another server is asked. */
-const CALL_TIMEOUT_MS = 1000;
 
 /** Returns the time (ms) to wait before an attempt to connect. */
 const retryPause = (attempt: number) => Math.min(50 * attempt, 500);
@@ -79,10 +76,9 @@ export class NodeClient {
   }
 
   /** Sends a command that finds out where data are. Rejects with a `RedisFault`. */
-  call(...words: string[]): Promise<unknown> {
-    const command = new TimedCommand(words, performance.now() + CALL_TIMEOUT_MS);
-    this.send(command);
-    return command.reply;
+  async call(...words: string[]): Promise<unknown> {
+    if (!this.#isReady) throw this.#fault;
+    return (this.#connection as NodeConnection).call(...words);
   }
 
   /** Connects anew if `carrier` is the current connection, which is closed when its commands have their replies. */

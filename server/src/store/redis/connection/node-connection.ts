@@ -8,6 +8,8 @@ import { encodeCommand, ReplyParser, type Word } from "./resp.ts";
 const CONNECT_TIMEOUT_MS = 1000;
 /** Time (ms) without a reply after which a connection is treated as broken. */
 const SILENCE_MS = 5000;
+/** Maximum duration (ms) of a command of `call`. */
+const CALL_TIMEOUT_MS = 2000;
 /** Interval (ms) at which the deadlines of commands without a reply are checked. */
 const TICK_MS = 20;
 /** Number of unsent bytes from which on further commands are refused, because the server does not read. */
@@ -89,9 +91,9 @@ export class NodeConnection implements Carrier {
     else this.#enqueue(command, now);
   }
 
-  /** Sends a command for the client itself. Rejects with a `RedisFault`. */
+  /** Sends a command that prepares the connection or finds out where data are. Rejects with a `RedisFault`. */
   call(...words: string[]): Promise<unknown> {
-    const command = new TimedCommand(words, performance.now() + SILENCE_MS);
+    const command = new TimedCommand(words, performance.now() + CALL_TIMEOUT_MS);
     this.send(command);
     return command.reply;
   }

@@ -59,7 +59,6 @@ function locate(sentinels: readonly NodeClient[], name: string): Promise<Address
   async function ask(sentinel: NodeClient): Promise<void> {
     try {
       await sentinel.settled();
-      if (!sentinel.isReady) throw sentinel.fault;
       const reply = (await sentinel.call("sentinel", "get-master-addr-by-name", name)) as [string, string] | null;
       if (reply === null) isUnknown = true;
       else votes.set(reply.join(" "), (votes.get(reply.join(" ")) ?? 0) + 1);
