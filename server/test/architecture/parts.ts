@@ -208,7 +208,6 @@ export function partsTable(): string {
 /** Packages that only the listed parts may import. */
 export const owners: Readonly<Record<string, readonly string[]>> = {
   "node:sqlite": ["sqlite"],
-  ioredis: ["redis"],
   commander: ["cli"],
   "@clack/prompts": ["cli"],
   "ipaddr.js": ["network"],

@@ -10,8 +10,8 @@ import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { spawnServer } from "../support/server-process.ts";
 
 /*
- * Error replies of Redis, and errors of its client library, contain the arguments of the command: callers' ids,
- * session ids and secrets. None of these may appear in the log.
+ * Error replies of Redis contain the arguments of the command: callers' ids, session ids and secrets. None of these may
+ * appear in the log.
  */
 
 let redis: SingleRedis;

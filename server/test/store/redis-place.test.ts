@@ -146,6 +146,16 @@ test("a Redis server of another kind than configured (single, cluster, sentinel)
   await refuses(`redis://127.0.0.1:${sentinel.port}`, /sentinel; name it as redis\+sentinel:/);
 });
 
+test("a Redis that has no connection left is reported, without advice on addresses", async () => {
+  await using directory = temporaryDirectory();
+  const settings = [["maxclients", "1"]] as const;
+  await using full = await startRedis({ host: "127.0.0.1", port: await freePort(), dir: directory.path, settings });
+  // Keeps the only connection.
+  await full.command("DBSIZE");
+  const opening = openRedisAt(`redis://127.0.0.1:${full.port}`, { openTimeout: 300 });
+  await assert.rejects(opening, /cannot be used: Redis has reached its maxclients$/);
+});
+
 test("a wrong password is reported at once, an unresponsive server while waiting", async () => {
   await refuses(redis.url.replace("//", "//nobody:wrong@"), /WRONGPASS/);
   const notices: string[] = [];

@@ -86,7 +86,7 @@ before(async () => {
   if (!hasSentinels) return;
   sentinels = await startSentinelRedis();
   restricted = await restrict(single, leastRights("+scan"));
-  const clusterRights = ["+scan", "+cluster|slots", "+cluster|info", "+readonly", "+asking"];
+  const clusterRights = ["+scan", "+cluster|slots", "+cluster|info", "+asking"];
   for (const node of cluster.nodes) {
     restrictedCluster = await restrict({ node, url: cluster.url }, leastRights(...clusterRights));
   }

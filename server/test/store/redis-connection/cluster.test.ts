@@ -8,6 +8,7 @@ import type { RedisPlace } from "../../../src/store/redis/connection/place.ts";
 import { slotOf } from "../../../src/store/redis/connection/slots.ts";
 import { until } from "../../support/eventually.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/redis/cluster.ts";
+import { stateOf } from "../../support/redis/cluster-state.ts";
 import type { RedisNode } from "../../support/redis/node.ts";
 
 /* Commands reach the node that has their keys, while slots move and nodes fail. */
@@ -39,13 +40,13 @@ async function open(hosts: readonly RedisNode[], failures: string[] = []): Promi
 
 /** Calls `work` again and again, several times at once, until the returned function is called. */
 function keepDoing(work: (round: number) => Promise<unknown>): () => Promise<void> {
-  let isStopped = false;
+  const stop = new AbortController();
   let rounds = 0;
   const workers = Array.from({ length: 8 }, async () => {
-    while (!isStopped) await work(rounds++);
+    while (!stop.signal.aborted) await work(rounds++);
   });
   return async () => {
-    isStopped = true;
+    stop.abort();
     await Promise.all(workers);
   };
 }
@@ -80,6 +81,21 @@ test("while slots move, commands of several keys are carried out exactly once, a
   assert.deepEqual(failures, []);
 });
 
+test("in the middle of a move, a new key is stored on the node to which its slot moves", async () => {
+  const connection = await open(cluster.nodes);
+  const key = "{moving}new";
+  const slot = slotOf(key);
+  const from = await primaryOf(key);
+  const to = cluster.nodes.slice(0, 3).find((node) => node !== from) as RedisNode;
+  await to.command("CLUSTER", "SETSLOT", slot, "IMPORTING", (await stateOf(from)).id);
+  await from.command("CLUSTER", "SETSLOT", slot, "MIGRATING", (await stateOf(to)).id);
+  const started = performance.now();
+  await Promise.all([1, 2, 3].map((i) => connection.command(connection.begin(0), "change", "set", [key, i])));
+  assert.ok(performance.now() - started < 500);
+  await cluster.moveSlots([slot], to);
+  assert.equal(await connection.command(connection.begin(0), "read", "get", [key]), "3");
+});
+
 test("a connection is made although the first address is that of a silent node, and uses the other nodes", async () => {
   const [silent, working] = cluster.nodes as readonly [RedisNode, RedisNode];
   silent.pause();
@@ -89,7 +105,7 @@ test("a connection is made although the first address is that of a silent node, 
     const started = performance.now();
     await connection.command(connection.begin(0), "read", "get", [key]);
     assert.ok(performance.now() - started < 500);
-    } finally {
+  } finally {
     silent.resume();
   }
   await cluster.untilOk();

@@ -19,9 +19,11 @@ interface Peer extends AsyncDisposable {
 async function startPeer(): Promise<Peer> {
   let received = "";
   const server = createServer((socket) => {
-    socket.on("error", () => undefined).on("data", (bytes) => {
-      received += bytes.toString();
-    });
+    socket
+      .on("error", () => undefined)
+      .on("data", (bytes) => {
+        received += bytes.toString();
+      });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -155,10 +157,14 @@ test("a server that does not read gets no more commands than fit into a bounded 
   }
   assert.match(String(results[0]), /does not read/);
   peer.socket.resume();
-  await until("commands are sent again", () => {
-    const command = commandFor("again");
-    command.reply.catch(() => undefined);
-    peer.connection.send(command);
-    return command.isSent;
-  }, 5000);
+  await until(
+    "commands are sent again",
+    () => {
+      const command = commandFor("again");
+      command.reply.catch(() => undefined);
+      peer.connection.send(command);
+      return command.isSent;
+    },
+    5000,
+  );
 });

@@ -70,15 +70,24 @@ test("any replies in any pieces are parsed", () => {
 
 test("bytes that do not follow the protocol are an error, and neither hang nor crash the parser", () => {
   for (const text of [
-    ...["HTTP/1.1 400 Bad Request\r\n", "\r\n", "$", "$x\r\n", "$-2\r\n", "$--1\r\n", "$\r\n", ":\r\n", ":-\r\n", ": 1\r\n"],
-    ...["$1\nab", "$1\r\nabc\r\n", "$1\r\na\rx", "+OK\rx", ":1.5\r\n", "*-2\r\n", "*1\r\n_\r\n", "%1\r\n", "\u0015\u0003\u0001"],
+    ...["HTTP/1.1 400 Bad Request\r\n", "\r\n", "$x\r\n", "$-2\r\n", "$--1\r\n", "$\r\n", ":\r\n", ":-\r\n", ": 1\r\n"],
+    ...[
+      "$1\nab",
+      "$1\r\nabc\r\n",
+      "$1\r\na\rx",
+      "+OK\rx",
+      ":1.5\r\n",
+      "*-2\r\n",
+      "*1\r\n_\r\n",
+      "%1\r\n",
+      "\u0015\u0003\u0001",
+    ],
     ...["$536870913\r\n", "*99999999999\r\n", `:${"1".repeat(21)}`, `:${"1".repeat(21)}\r\n`, `+${"x".repeat(70_000)}`],
     "*1\r\n".repeat(33),
   ]) {
-    if (text === "$") assert.deepEqual(parse([Buffer.from(text)]), []);
-    else assert.throws(() => parse([Buffer.from(text)]), /does not follow the protocol/, JSON.stringify(text.slice(0, 40)));
+    assert.throws(() => parse([Buffer.from(text)]), /does not follow the protocol/, JSON.stringify(text));
   }
-  const hostile = fc.array(fc.constantFrom(..."$*:+-\r\n0123459a\u00ff", "\r\n"), { maxLength: 30 });
+  const hostile = fc.array(fc.constantFrom(...Array.from("$*:+-\r\n0123459a\u00ff"), "\r\n"), { maxLength: 30 });
   const property = fc.property(hostile, (words) => {
     const bytes = Buffer.from(words.join(""), "latin1");
     const outcomes = [[bytes], [...bytes].map((byte) => Buffer.of(byte))].map((pieces) => {

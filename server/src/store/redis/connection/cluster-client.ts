@@ -31,7 +31,7 @@ export class ClusterClient implements Client {
   /** The clients of the primaries in the map. */
   #primaries: ReadonlyMap<string, NodeClient> = new Map();
   /** The client of the node that serves each slot. */
-  #slots: (NodeClient | undefined)[] = [];
+  readonly #slots: (NodeClient | undefined)[] = Array.from({ length: SLOTS });
   /** Clients to whose nodes commands were redirected since the map was read. */
   readonly #redirected = new Set<NodeClient>();
   /** Epoch of the map. A node with a lower one was cut off from the others, and has an older map. */
@@ -207,13 +207,12 @@ export class ClusterClient implements Client {
     this.#epoch = epoch;
     this.#addresses = nodes;
     const primaries = new Map<string, NodeClient>();
-    const slots: (NodeClient | undefined)[] = Array.from({ length: SLOTS });
+    this.#slots.fill(undefined);
     for (const { first, last, primary } of ranges) {
       const node = this.#nodeAt(primary);
       primaries.set(nameOf(primary), node);
-      slots.fill(node, first, last + 1);
+      this.#slots.fill(node, first, last + 1);
     }
-    this.#slots = slots;
     this.#primaries = new Map([...primaries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
     for (const [name, node] of this.#nodes) {
       if (primaries.has(name) || this.#redirected.has(node)) continue;

@@ -73,7 +73,7 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
 
 /** Returns whether the fault proves that a Redis server was reached. Then the configured address is right. */
 export function cameFromServer({ code }: RedisFault): boolean {
-  return code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code);
+  return code in replies || ["NOPERM", "ERR", "DATABASE", "MAXCLIENTS", MISPLACED, NO_SUCH_COMMAND].includes(code);
 }
 
 /** Converts an error of a socket, or any other error of the connection, into a fault. */
@@ -104,6 +104,7 @@ export function faultOfReply({ text }: ReplyError, command: string): RedisFault 
 /** Returns a more specific code from the text of a reply, because all error replies of scripts begin with `ERR`. */
 function specificCode(message: string): string | undefined {
   if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
+  if (message.startsWith("ERR max number of clients")) return "MAXCLIENTS";
   return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message) ? NO_SUCH_COMMAND : undefined;
 }
 

@@ -37,6 +37,8 @@ export class NodeClient {
   #isClosed = false;
   /** The reason why the client is not ready. */
   #fault = new RedisFault("", "the connection is being made");
+  /** The fault of commands while the client is not ready. One object for all, because there may be many commands. */
+  #refusal = notConnected(this.#fault);
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Promise that is fulfilled when the last attempt to connect has succeeded or failed. */
@@ -72,7 +74,7 @@ export class NodeClient {
   /** Sends a command. Rejects it at once if the client is not ready, so that no command outlasts an outage. */
   send(command: TimedCommand): void {
     if (this.#isReady) (this.#connection as NodeConnection).send(command);
-    else command.reject(new RedisFault(this.#fault.code, `not connected to Redis: ${this.#fault.message}`));
+    else command.reject(this.#refusal);
   }
 
   /** Sends a command that finds out where data are. Rejects with a `RedisFault`. */
@@ -135,6 +137,7 @@ export class NodeClient {
     if (this.#isClosed) return;
     this.#isReady = false;
     this.#fault = fault;
+    this.#refusal = notConnected(fault);
     this.#timer = setTimeout(
       () => {
         this.#attempt = this.#connect();
@@ -143,4 +146,8 @@ export class NodeClient {
     );
     this.#events.failed(fault);
   }
+}
+
+function notConnected({ code, message }: RedisFault): RedisFault {
+  return new RedisFault(code, `not connected to Redis: ${message}`);
 }
