@@ -24,8 +24,10 @@ const MAX_WAIT_MS = 1000;
 export class ClusterClient implements Client {
   readonly #options: NodeOptions;
   readonly #events: NodeEvents;
-  /** Addresses of all nodes that the client knows, also replicas. */
-  #addresses: readonly Address[];
+  /** The configured addresses. They may be names that lead to other nodes by now. */
+  readonly #seeds: readonly Address[];
+  /** Addresses of all nodes in the map, also of replicas. */
+  #known: readonly Address[] = [];
   /** Clients by addresses: of the primaries in the map, and of nodes to which commands were redirected since. */
   readonly #nodes = new Map<string, NodeClient>();
   /** The clients of the primaries in the map. */
@@ -44,7 +46,7 @@ export class ClusterClient implements Client {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(seeds: readonly Address[], options: NodeOptions, events: NodeEvents) {
-    this.#addresses = seeds;
+    this.#seeds = seeds;
     this.#options = options;
     this.#events = events;
     this.refresh();
@@ -184,7 +186,10 @@ export class ClusterClient implements Client {
   /** Returns functions that read the map: from a connected node, or else by a connection for this purpose. */
   #sources(): (() => Promise<ClusterMap>)[] {
     const ready = [...this.#nodes.values()].filter(({ isReady }) => isReady);
-    if (ready.length === 0) return this.#addresses.map((address) => () => this.#readFrom(address));
+    if (ready.length === 0) {
+      const addresses = new Map([...this.#seeds, ...this.#known].map((address) => [nameOf(address), address]));
+      return [...addresses.values()].map((address) => () => this.#readFrom(address));
+    }
     // Begins with another node each time, because a node may be silent or cut off.
     const first = this.#reads++ % ready.length;
     const nodes = [...ready.slice(first), ...ready.slice(0, first)];
@@ -205,7 +210,7 @@ export class ClusterClient implements Client {
 
   #use({ epoch, ranges, nodes }: ClusterMap): void {
     this.#epoch = epoch;
-    this.#addresses = nodes;
+    this.#known = nodes;
     const primaries = new Map<string, NodeClient>();
     this.#slots.fill(undefined);
     for (const { first, last, primary } of ranges) {
