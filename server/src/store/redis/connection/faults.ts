@@ -76,6 +76,12 @@ export function cameFromServer({ code }: RedisFault): boolean {
   return code in replies || ["NOPERM", "ERR", "DATABASE", "MAXCLIENTS", MISPLACED, NO_SUCH_COMMAND].includes(code);
 }
 
+/** Returns the fault of a server whose replies do not follow the protocol of Redis. */
+export function notRedis(): RedisFault {
+  const text = "what answers there is not Redis, or Redis with TLS; check the address, and use rediss for TLS";
+  return new RedisFault("", text);
+}
+
 /** Converts an error of a socket, or any other error of the connection, into a fault. */
 export function faultOf(error: unknown): RedisFault {
   if (error instanceof RedisFault) return error;

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type Carrier, flushAtTurnsEnd, TimedCommand } from "./command.ts";
-import { faultOf, RedisFault } from "./faults.ts";
+import { faultOf, notRedis, RedisFault } from "./faults.ts";
 import type { Address } from "./place.ts";
 import { encodeCommand, ReplyParser, type Word } from "./resp.ts";
 
@@ -155,9 +155,9 @@ export class NodeConnection implements Carrier {
     this.#silentSince = performance.now();
     try {
       this.#parser.push(bytes);
-    } catch (error) {
+    } catch {
       // The remaining bytes cannot be assigned to commands.
-      this.destroy(faultOf(error));
+      this.destroy(notRedis());
     }
   }
 
