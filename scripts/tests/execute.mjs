@@ -29,7 +29,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
   const paths = run.files.map(({ path }) =>
     compiled === undefined ? path : join(compiled.folder, path.replace(/\.ts$/, ".js")),
   );
-  const scratch = openScratch();
+  const scratch = openScratch(run.needsDisk !== true);
   const child = spawn(program, [...flagsOf(run, testMs), ...paths], {
     cwd: root,
     env: environment(root, run, scratch),

@@ -9,6 +9,7 @@
  * @property {boolean} [isOldest] whether the files are compiled and run on the oldest Node that the client supports
  * @property {"bun" | "node"} runtime the runtime of the servers that the tests start
  * @property {readonly TestFile[]} files
+ * @property {boolean} [needsDisk] whether the temporary files must be on a disk and not in memory
  * @property {boolean} [isAlone] whether no other run may run at the same time
  */
 
@@ -44,6 +45,7 @@ export function runsOf(files, tier) {
       runner: "node",
       runtime: "bun",
       files: of("faults", ...(isLong ? [] : [either])),
+      needsDisk: true,
     },
     { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
     {
@@ -51,6 +53,7 @@ export function runsOf(files, tier) {
       runner: "node",
       runtime: "bun",
       files: of("alone", ...(isLong ? [either] : [])),
+      needsDisk: true,
       isAlone: true,
     },
   ];

@@ -9,7 +9,7 @@ import { handleOf } from "../../src/session/id.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
-import { startServer } from "../support/server-process.ts";
+import { serve } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const linesIn = (text: string) =>
@@ -20,7 +20,7 @@ const linesIn = (text: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 test("sessions are found and ended, with and without a running server", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const api = createApi(server.url);
   const ids: string[] = [];
@@ -39,7 +39,7 @@ test("sessions are found and ended, with and without a running server", async ()
     (await list("--customer", "anna", "--live")).map(({ handle }) => handle),
     handles.slice(1),
   );
-  const table = await run(["sessions", "list", "--customer", "anna", "--limit", "2", ...data]);
+  const table = await runHere(["sessions", "list", "--customer", "anna", "--limit", "2", ...data]);
   assert.match(table.stdout, /^HANDLE +STATUS +CUSTOMER/);
   assert.equal(table.stdout.trimEnd().split("\n").length, 3);
   assert.match(table.stderr, /There are more, 3 in all/);
@@ -50,7 +50,7 @@ test("sessions are found and ended, with and without a running server", async ()
   assert.deepEqual(await succeedJson([...end, ...data]), { sessions: 3, dryRun: false });
   assert.equal((await api.call("HEAD", `/sessions/${ids[1]}`)).status, 404);
   assert.equal((await api.call("HEAD", `/sessions/${ids[0]}`)).status, 200);
-  await server.kill();
+  await server.stop();
   assert.deepEqual(
     (await list("--live")).map(({ handle }) => handle),
     [handles[0]],
@@ -88,7 +88,7 @@ test("a missing or contradictory filter is a usage error", async () => {
 
 test("a customer is exported and erased, with entries in the audit trail", async () => {
   await using folder = temporaryDirectory();
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const api = createApi(server.url);
   const headers = { gkc_customerId: "anna-who-leaves" };
@@ -104,13 +104,13 @@ test("a customer is exported and erased, with entries in the audit trail", async
     ["session", "entry", "entry", "end"],
   );
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  const printed = await succeed(["customers", "export", "anna-who-leaves", ...data]);
-  assert.deepEqual(linesIn(printed), lines);
-  const again = await run(["customers", "export", "anna-who-leaves", "--out", file, ...data]);
+  const printed = await run(["customers", "export", "anna-who-leaves", ...data]);
+  assert.deepEqual(linesIn(printed.stdout), lines);
+  const again = await runHere(["customers", "export", "anna-who-leaves", "--out", file, ...data]);
   assert.equal(again.code, 1);
   assert.ok(existsSync(file), "nothing is replaced, and nothing taken away");
 
-  const unasked = await run(["customers", "erase", "anna-who-leaves", ...data]);
+  const unasked = await runHere(["customers", "erase", "anna-who-leaves", ...data]);
   assert.equal(unasked.code, 2);
   assert.match(unasked.stderr, /--yes/);
   const erase = ["customers", "erase", "anna-who-leaves", "--yes"];
@@ -135,7 +135,7 @@ test("a customer is exported and erased, with entries in the audit trail", async
 
 test("export and erase of an unknown customer change nothing and end with 3", async () => {
   await using folder = temporaryDirectory();
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const headers = { gkc_customerId: "anna" };
   sessionOf(await createApi(server.url).create({ headers }));
@@ -146,14 +146,16 @@ test("export and erase of an unknown customer change nothing and end with 3", as
     ["erase", "ann", "--yes"],
     ["erase", "annna", "--yes", "--json"],
   ]) {
-    const { code, stderr } = await run(["customers", ...args, ...data]);
+    // An export without `--out` goes to the standard output of the process.
+    const carryOut = args.join(" ") === "export Anna" ? run : runHere;
+    const { code, stderr } = await carryOut(["customers", ...args, ...data]);
     assert.equal(code, 3, args.join(" "));
     assert.match(stderr, /^antechamber: nothing is stored about a customer /);
   }
   assert.ok(!existsSync(file));
   await succeed(["customers", "export", "anna", "--out", file, ...data]);
   assert.match(await succeed(["customers", "erase", "anna", "--yes", ...data]), /1 session and 0/);
-  assert.equal((await run(["customers", "erase", "anna", "--yes", ...data])).code, 3);
+  assert.equal((await runHere(["customers", "erase", "anna", "--yes", ...data])).code, 3);
 });
 
 test("changes of keys and secrets are in the audit trail, which can be verified", async () => {
@@ -173,22 +175,22 @@ test("changes of keys and secrets are in the audit trail, which can be verified"
   ]);
   assert.deepEqual([verified.entries, verified.faults], [3, []]);
   await succeed(["audit", "verify", "--expect", verified.hash, ...data]);
-  assert.equal((await run(["audit", "verify", "--expect", "0".repeat(64), ...data])).code, 1);
+  assert.equal((await runHere(["audit", "verify", "--expect", "0".repeat(64), ...data])).code, 1);
   assert.match(await succeed(["doctor", ...data]), /\nretention +14 days.*\n(.*\n)*integrity +ok/);
 
   const database = new DatabaseSync(join(folder.path, "antechamber.db"));
   database.exec("UPDATE audit SET entry = replace(entry, 'revoke', 'create') WHERE sequence = 2");
   database.close();
-  const forged = await run(["audit", "verify", ...data]);
+  const forged = await runHere(["audit", "verify", ...data]);
   assert.equal(forged.code, 1);
   assert.match(forged.stdout, /entry 2: changed/);
-  const doctor = await run(["doctor", ...data]);
+  const doctor = await runHere(["doctor", ...data]);
   assert.equal(doctor.code, 1);
   assert.match(doctor.stdout, /entry 2 of the audit trail is changed/);
 });
 
 test("doctor checks the retention of sessions that have only records", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());
   const record = { method: "GET", path: "/", status: 200, startedAt: Date.now(), durationMs: 1 };

@@ -5,8 +5,8 @@ import { copyFileSync, existsSync, openSync, readdirSync, statSync, writeSync } 
 import { join } from "node:path";
 import { test } from "node:test";
 import { backup } from "../../src/store/sqlite/offline/backup.ts";
-import { run, succeed, succeedJson } from "../support/command-line.ts";
-import { startServer } from "../support/server-process.ts";
+import { runHere, succeed, succeedJson } from "../support/command-line.ts";
+import { serve } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 interface Report {
@@ -32,7 +32,7 @@ async function writeUntil(signal: AbortSignal, url: string): Promise<number> {
 }
 
 test("a backup during writes has all data from before it began", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   await using folder = temporaryDirectory();
   const file = join(folder.path, "copy.db");
   const data = ["--data-dir", server.dataDir];
@@ -50,7 +50,7 @@ test("a backup during writes has all data from before it began", async () => {
   copyFileSync(file, join(restored.path, "antechamber.db"));
   const report = await succeedJson<Report>(["doctor", "--data-dir", restored.path]);
   assert.equal(report.sound, true);
-  await using second = await startServer({ dataDir: restored.path });
+  await using second = await serve({ config: { dataDir: restored.path } });
   for (const [i, id] of before.entries()) {
     const headers = { gkc_customerId: `c${i}` };
     const response = await fetch(`${second.url}/sessions/${id}`, { headers });
@@ -59,24 +59,24 @@ test("a backup during writes has all data from before it began", async () => {
 });
 
 test("a backup overwrites no existing file, and leaves no incomplete file if it fails", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   await using folder = temporaryDirectory();
   const data = ["--data-dir", server.dataDir];
   const file = join(folder.path, "copy.db");
   await succeed(["backup", file, ...data]);
   const { mtimeMs } = statSync(file);
-  const again = await run(["backup", file, ...data]);
+  const again = await runHere(["backup", file, ...data]);
   assert.equal(again.code, 1);
   assert.match(again.stderr, /copy\.db exists; a backup replaces nothing/);
   assert.equal(statSync(file).mtimeMs, mtimeMs);
-  const nowhere = await run(["backup", join(folder.path, "missing", "copy.db"), ...data]);
+  const nowhere = await runHere(["backup", join(folder.path, "missing", "copy.db"), ...data]);
   assert.equal(nowhere.code, 1);
   assert.doesNotMatch(nowhere.stderr, /\n\s+at /);
   assert.deepEqual(readdirSync(folder.path), ["copy.db"]);
 });
 
 test("an interrupted backup removes its incomplete file", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   await using folder = temporaryDirectory();
   await create(server.url, "a");
   const stopped = new AbortController();
@@ -91,7 +91,7 @@ test("doctor shows sizes and counts, with and without a server, and changes noth
   await using folder = temporaryDirectory();
   const args = ["doctor", "--data-dir", folder.path];
   {
-    await using server = await startServer({ dataDir: folder.path });
+    await using server = await serve({ config: { dataDir: folder.path } });
     const first = await create(server.url, "a");
     await create(server.url, "b");
     await succeed(["sessions", "end", first, "--data-dir", folder.path]);
@@ -110,7 +110,7 @@ test("doctor shows sizes and counts, with and without a server, and changes noth
       secrets: 1,
       auditEntries: 2,
     });
-    await server.kill();
+    await server.stop();
   }
   const database = join(folder.path, "antechamber.db");
   const { mtimeMs, size } = statSync(database);
@@ -127,9 +127,9 @@ test("doctor shows sizes and counts, with and without a server, and changes noth
 test("doctor finds damage and ends with 1", async () => {
   await using folder = temporaryDirectory();
   {
-    await using server = await startServer({ dataDir: folder.path });
+    await using server = await serve({ config: { dataDir: folder.path } });
     await Promise.all(Array.from({ length: 300 }, (_, i) => create(server.url, `c${i}`)));
-    await server.kill();
+    await server.stop();
   }
   // A backup is a single file without a write-ahead log, so the test can damage any database page of it.
   const sound = join(folder.path, "sound.db");
@@ -144,11 +144,11 @@ test("doctor finds damage and ends with 1", async () => {
     copyFileSync(sound, database);
     writeSync(openSync(database, "r+"), Buffer.alloc(2048, 0xa5), 0, 2048, offset);
     const args = ["doctor", "--data-dir", damaged.path];
-    const { code, stdout, stderr } = await run(args);
+    const { code, stdout, stderr } = await runHere(args);
     assert.equal(code, 1, `${name}: ${stdout}${stderr}`);
     assert.match(stdout, /\nintegrity +damaged\n {2}\S/);
     assert.match(stderr, /the data is damaged: stop the server/);
-    const json = await run([...args, "--json"]);
+    const json = await runHere([...args, "--json"]);
     const report = JSON.parse(json.stdout) as Report;
     assert.equal(report.sound, false);
     assert.ok(report.faults.length > 0);
@@ -159,15 +159,15 @@ test("doctor refuses data of a later release", async () => {
   await using folder = temporaryDirectory();
   const database = join(folder.path, "antechamber.db");
   {
-    await using server = await startServer({ dataDir: folder.path });
-    await server.kill();
+    await using server = await serve({ config: { dataDir: folder.path } });
+    await server.stop();
   }
   const { DatabaseSync } = await import("node:sqlite");
   const connection = new DatabaseSync(database);
   connection.exec("PRAGMA user_version = 999");
   connection.close();
   for (const args of [["doctor"], ["backup", join(folder.path, "c.db")], ["keys", "list"], ["serve"]]) {
-    const { code, stderr } = await run([...args, "--data-dir", folder.path]);
+    const { code, stderr } = await runHere([...args, "--data-dir", folder.path]);
     assert.equal(code, 4, `${args.join(" ")}: ${stderr}`);
     assert.match(stderr, /schema 999/);
   }

@@ -5,8 +5,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
+import { serve } from "../support/in-process.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
-import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 interface KeyJson {
@@ -50,7 +50,7 @@ test("a key is created, listed and revoked without a server", async () => {
   await succeed(["keys", "revoke", listed.id, ...data]);
   const [revoked] = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
   assert.equal(revoked?.status, "revoked");
-  const again = await run(["keys", "revoke", listed.id, ...data]);
+  const again = await runHere(["keys", "revoke", listed.id, ...data]);
   assert.equal(again.code, 3);
   assert.match(again.stderr, /there is no key k_.*antechamber keys list shows/);
 });
@@ -96,7 +96,7 @@ test("a key expires after the time with which it was created", async () => {
 });
 
 test("a running server accepts a new key at once, and refuses a revoked key at once", async () => {
-  await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
+  await using server = await serve({ config: { auth: "key" } });
   const data = ["--data-dir", server.dataDir];
   const url = `${server.url}/sessions/new`;
   assert.equal((await fetch(url, { method: "PUT" })).status, 401);
@@ -105,7 +105,7 @@ test("a running server accepts a new key at once, and refuses a revoked key at o
   assert.equal((await fetch(url, bearer(key))).status, 200);
   await succeed(["keys", "revoke", id, ...data]);
   assert.equal((await fetch(url, bearer(key))).status, 401);
-  assert.equal((await run(["keys", "revoke", id, ...data])).code, 3);
+  assert.equal((await runHere(["keys", "revoke", id, ...data])).code, 3);
 });
 
 test("the list shows when a key was last used, with a running server and afterwards", async () => {
@@ -118,10 +118,7 @@ test("the list shows when a key was last used, with a running server and afterwa
   const list = () => succeedJson<KeyJson[]>(["keys", "list", ...data]);
   const useOf = (keys: KeyJson[], { id }: KeyJson) => Date.parse(keys.find((key) => key.id === id)?.lastUsedAt ?? "");
 
-  await using server = await startServer({
-    dataDir: folder.path,
-    env: { ANTECHAMBER_AUTH: "key" },
-  });
+  await using server = await serve({ config: { auth: "key", dataDir: folder.path } });
   const call = async (key = "") => (await fetch(`${server.url}/sessions/new`, bearer(key))).status;
   const before = Date.now();
   assert.equal(await call(used.key), 200);
@@ -129,14 +126,14 @@ test("the list shows when a key was last used, with a running server and afterwa
   const first = useOf(await list(), used);
   assert.ok(first >= before && first <= Date.now(), String(first));
   assert.equal(await call(used.key), 200);
-  await server.kill();
+  await server.stop();
   const keys = await list();
   assert.ok(useOf(keys, used) >= first);
   assert.ok(Number.isNaN(useOf(keys, unused)), "a key that was never shown was never used");
 });
 
 test("during a rotation the old or the new key is always valid", async () => {
-  await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
+  await using server = await serve({ config: { auth: "key" } });
   const data = ["--data-dir", server.dataDir];
   const call = async (key = "") => (await fetch(`${server.url}/sessions/new`, bearer(key))).status;
   const made = ["keys", "create", "--role", "agent", "--agent", "anna", "--expires", "90d"];
@@ -153,7 +150,7 @@ test("during a rotation the old or the new key is always valid", async () => {
   assert.equal(Date.parse(ending.expiresAt ?? "") - Date.parse(next.createdAt), 3_600_000);
   await succeed(["keys", "revoke", old.id, ...data]);
   assert.deepEqual([await call(old.key), await call(next.key)], [401, 200]);
-  const again = await run(rotate);
+  const again = await runHere(rotate);
   assert.equal(again.code, 3, again.stderr);
   assert.match(again.stderr, /there is no valid key k_/);
   const fault = await runHere(["keys", "rotate", old.id, "--grace", "soon"]);
@@ -168,24 +165,24 @@ test("commands that read create nothing in a folder without data", async () => {
     ["keys", "revoke", "k_0"],
     ["sessions", "get", "x"],
   ]) {
-    const { code, stderr } = await run([...args, "--data-dir", missing]);
+    const { code, stderr } = await runHere([...args, "--data-dir", missing]);
     assert.equal(code, 4, args.join(" "));
     assert.match(stderr, /there is no data in .*missing/);
   }
-  assert.equal((await run(["doctor", "--data-dir", missing])).code, 4);
-  assert.equal((await run(["backup", `${missing}.db`, "--data-dir", missing])).code, 4);
+  assert.equal((await runHere(["doctor", "--data-dir", missing])).code, 4);
+  assert.equal((await runHere(["backup", `${missing}.db`, "--data-dir", missing])).code, 4);
 });
 
 for (const running of [true, false]) {
   const where = running ? "while a server runs" : "without a server";
   test(`a key can be rotated only once, but its successor can be rotated too, ${where}`, async () => {
     await using folder = temporaryDirectory();
-    await using server = running ? await startServer({ dataDir: folder.path }) : undefined;
+    await using server = running ? await serve({ config: { dataDir: folder.path } }) : undefined;
     const data = ["--data-dir", server?.dataDir ?? folder.path];
     const make = ["keys", "create", "--role", "agent", ...data];
     for (const lifetime of [[], ["--expires", "90d"]]) {
       const old = await succeedJson<KeyJson>([...make, ...lifetime]);
-      const rotated = await run(["keys", "rotate", old.id, ...data]);
+      const rotated = await runHere(["keys", "rotate", old.id, ...data]);
       assert.equal(rotated.code, 0, rotated.stderr);
       const list = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
       const ending = list.find(({ id }) => id === old.id);
@@ -194,7 +191,7 @@ for (const running of [true, false]) {
       // The output says how long the old key and its successor are valid.
       assert.ok(rotated.stderr.includes(`It is valid until ${next.expiresAt ?? "it is revoked"}.`));
       assert.ok(rotated.stderr.includes(`${old.id} is valid until ${ending.expiresAt}.`));
-      const again = await run(["keys", "rotate", old.id, "--grace", "1h", ...data]);
+      const again = await runHere(["keys", "rotate", old.id, "--grace", "1h", ...data]);
       assert.deepEqual([again.code, again.stdout], [1, ""]);
       assert.match(again.stderr, new RegExp(`rotated already.*successor is ${next.id}`));
       assert.deepEqual(await succeedJson<KeyJson[]>(["keys", "list", ...data]), list);
@@ -211,9 +208,9 @@ for (const engine of ["SQLite", "Redis"]) {
   test(`the name of a key is in lists and in the audit trail, and its successor has it, over ${engine}`, async () => {
     await using folder = temporaryDirectory();
     await using redis = engine === "Redis" ? await startSingleRedis() : undefined;
-    const env = redis ? { ANTECHAMBER_STORE: redis.url } : { ANTECHAMBER_DATA_DIR: folder.path };
+    const store = redis ? ["--store", redis.url] : ["--data-dir", folder.path];
     const json = async <Result>(...args: string[]): Promise<Result> => {
-      const { code, stdout, stderr } = await run([...args, "--json"], { env });
+      const { code, stdout, stderr } = await runHere([...args, ...store, "--json"]);
       assert.equal(code, 0, stderr);
       return JSON.parse(stdout) as Result;
     };
@@ -223,19 +220,19 @@ for (const engine of ["SQLite", "Redis"]) {
     const customers = await json<KeyJson>("keys", "create", ...theirs);
     const unnamed = await json<KeyJson>("keys", "create", "--role", "service");
     const next = await json<KeyJson>("keys", "rotate", old.id);
-    assert.equal((await run(["keys", "rotate", old.id], { env })).code, 1);
-    assert.equal((await run(["keys", "revoke", old.id], { env })).code, 0);
-    assert.equal((await run(["keys", "revoke", customers.id], { env })).code, 0);
+    assert.equal((await runHere(["keys", "rotate", old.id, ...store])).code, 1);
+    assert.equal((await runHere(["keys", "revoke", old.id, ...store])).code, 0);
+    assert.equal((await runHere(["keys", "revoke", customers.id, ...store])).code, 0);
     assert.deepEqual([old.name, next.name, customers.name, unnamed.name], [name, name, "Anna Änder", null]);
     const names = new Map((await json<KeyJson[]>("keys", "list")).map((key) => [key.id, key.name]));
     assert.deepEqual(
       [old, next, customers, unnamed].map(({ id }) => names.get(id)),
       [name, name, "Anna Änder", null],
     );
-    const table = (await run(["keys", "list"], { env })).stdout;
+    const table = (await runHere(["keys", "list", ...store])).stdout;
     assert.match(table, new RegExp(`^${old.id} +${name} +service +- `, "m"));
     assert.match(table, new RegExp(`^${unnamed.id} +- +service +- `, "m"));
-    const trail = (await run(["audit", "list", "--json"], { env })).stdout.trim().split("\n");
+    const trail = (await runHere(["audit", "list", "--json", ...store])).stdout.trim().split("\n");
     const entries = trail.map((line) => JSON.parse(line) as { what: string; details: { name?: string | null } });
     assert.deepEqual(
       entries.map(({ what, details }) => [what, details.name]),
@@ -254,7 +251,7 @@ for (const engine of ["SQLite", "Redis"]) {
 }
 
 test("the audit trail shows callers by the name and the id of their key", async () => {
-  await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
+  await using server = await serve({ config: { auth: "key" } });
   const data = ["--data-dir", server.dataDir];
   const create = ["keys", "create", "--role", "service", ...data];
   const named = await succeedJson<KeyJson>([...create, "--name", "Shop server"]);
@@ -282,7 +279,7 @@ test("the audit trail has the id of the key that the command was called with, an
     ["revoke", secret],
     ["revoke", secret.slice(1)],
   ]) {
-    await run(["keys", ...args, ...data]);
+    await runHere(["keys", ...args, ...data]);
   }
   const trail = await succeed(["audit", "list", ...data]);
   assert.match(trail, /key\.rotate +done .*successorOf=k_typo .*isFound=false/);
@@ -303,20 +300,19 @@ test("creating a key in a folder where no server has run prints a note with the 
   assert.ok(made.stderr.includes(`made the data folder ${mistyped}: no server has run there`));
   assert.match(made.stderr, /--data-dir or ANTECHAMBER_DATA_DIR/);
   // No note this time: the folder has data since the first key was created.
-  const again = await run([...create, "--data-dir", mistyped]);
+  const again = await runHere([...create, "--data-dir", mistyped]);
   assert.deepEqual([again.code, again.stderr.includes("no server has run")], [0, false]);
-  await using server = await startServer();
-  const known = await run([...create, "--data-dir", server.dataDir]);
+  await using server = await serve();
+  const known = await runHere([...create, "--data-dir", server.dataDir]);
   assert.deepEqual([known.code, known.stderr.includes("no server has run")], [0, false]);
 });
 
 test("creating a key in an empty Redis prints a note with its address", async () => {
   await using redis = await startSingleRedis();
-  const env = { ANTECHAMBER_STORE: redis.url, ANTECHAMBER_REDIS_PREFIX: "other:" };
-  const create = ["keys", "create", "--role", "agent"];
-  const made = await run(create, { env });
+  const create = ["keys", "create", "--role", "agent", "--store", redis.url, "--redis-prefix", "other:"];
+  const made = await runHere(create);
   assert.equal(made.code, 0, made.stderr);
   assert.match(made.stderr, /"other:" was empty: no server has used it/);
-  const again = await run(create, { env });
+  const again = await runHere(create);
   assert.deepEqual([again.code, again.stderr.includes("was empty")], [0, false]);
 });

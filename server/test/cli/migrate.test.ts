@@ -8,10 +8,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import { run, succeed, succeedJson } from "../support/command-line.ts";
+import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
+import { serve } from "../support/in-process.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { launcher, startServer } from "../support/server-process.ts";
 import { ids } from "../support/sessions.ts";
@@ -76,7 +78,7 @@ test("a store is migrated with --ahead while its server runs, completed after it
     const ahead = await succeedJson<Moved>([...move, "--ahead"]);
     assert.deepEqual([ahead.copied, ahead.comparison], [{ sessions: 20, records: 60 }, null]);
     visitors.push(await visit(server.url, "late"));
-    const early = await run(move);
+    const early = await runHere(move);
     assert.equal(early.code, 4);
     assert.match(early.stderr, /a server runs on .*: stop it, or copy ahead/);
     const unfinished = await run(["serve", "--port", "0", "--data-dir", there]);
@@ -89,10 +91,10 @@ test("a store is migrated with --ahead while its server runs, completed after it
   assert.match(moved, /^sessions +21 +21 +equal\nrecords +63 +63 +equal$/m);
   await succeed(["migrate", "--from", `sqlite:${there}`, "--to", `sqlite:${back}`]);
   for (const dataDir of [there, back]) {
-    assert.equal((await run(["doctor", "--data-dir", dataDir])).code, 0);
-    await using server = await startServer({ dataDir });
+    assert.equal((await runHere(["doctor", "--data-dir", dataDir])).code, 0);
+    await using server = await serve({ config: { dataDir } });
     assert.deepEqual(await toldOf(server.url, visitors), told);
-    await server.kill();
+    await server.stop();
   }
 });
 
@@ -100,7 +102,7 @@ test("a store is migrated from SQLite to Redis and back without loss", async () 
   await using here = temporaryDirectory();
   await using back = temporaryDirectory();
   await using redis = await startSingleRedis();
-  const env = { ANTECHAMBER_REDIS_PREFIX: "moved:" };
+  const redisPrefix = "moved:";
   const visitors: Visitor[] = [];
   const told: unknown[][] = [];
   // The second server adds sessions, so that the migration back also copies new data.
@@ -108,23 +110,20 @@ test("a store is migrated from SQLite to Redis and back without loss", async () 
     ["sqlite", "at first"],
     [redis.url, "moved"],
   ] as const) {
-    await using server = await startServer({
-      dataDir: here.path,
-      env: { ...env, ANTECHAMBER_STORE: store },
-    });
+    const served = { dataDir: here.path, store: parseStoreUrl(store) as StoreUrl, redisPrefix };
+    await using server = await serve({ config: served });
     if (told.length > 0) assert.deepEqual(await toldOf(server.url, visitors), told.at(-1));
     for (let i = 0; i < 10; i++) visitors.push(await visit(server.url, `${name} ${i}`));
     told.push(await toldOf(server.url, visitors));
-    await server.kill();
+    await server.stop();
     const [from, to] = store === "sqlite" ? [`sqlite:${here.path}`, redis.url] : [store, `sqlite:${back.path}`];
-    const moved = await succeed(["migrate", "--from", from, "--to", to], { env });
+    const moved = await succeed(["migrate", "--from", from, "--to", to, "--redis-prefix", redisPrefix]);
     const [sessions, records] = [visitors.length, 3 * visitors.length];
     const lines = `^sessions +${sessions} +${sessions} +equal\\nrecords +${records} +${records} +equal$`;
     assert.match(moved, new RegExp(lines, "m"));
   }
-  await using server = await startServer({ dataDir: back.path });
+  await using server = await serve({ config: { dataDir: back.path } });
   assert.deepEqual(await toldOf(server.url, visitors), told.at(-1));
-  await server.kill();
 });
 
 test("an error of a Redis that cannot be read or written names the option with its address", async () => {
@@ -144,7 +143,7 @@ test("an error of a Redis that cannot be read or written names the option with i
     [[...read, `${redis.url}/99`], /--from: .*database 99/],
     [[...read, redis.url.replace("//", "//poor:wrong@")], /--from: .*WRONGPASS/],
   ] as const) {
-    const { code, stderr } = await run(args);
+    const { code, stderr } = await runHere(args);
     assert.equal(code, 4, stderr);
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\.\. |[.;] *[.;]|Look at store/);
@@ -154,15 +153,14 @@ test("an error of a Redis that cannot be read or written names the option with i
 test("a migration is refused while a server runs on Redis", async () => {
   await using here = temporaryDirectory();
   await using redis = await startSingleRedis();
-  const env = { ANTECHAMBER_STORE: redis.url };
-  await using server = await startServer({ env });
+  await using server = await serve({ config: { store: parseStoreUrl(redis.url) as StoreUrl } });
   await visit(server.url, "one");
   const move = ["migrate", "--from", redis.url, "--to", `sqlite:${here.path}`];
-  const { code, stderr } = await run(move);
+  const { code, stderr } = await runHere(move);
   assert.equal(code, 4, stderr);
   assert.match(stderr, /a server runs on .*: stop it, or copy ahead of that \(--ahead\)/);
   await succeed([...move, "--ahead"]);
-  await server.kill();
+  await server.stop();
   assert.match(await succeed(move), /^sessions +1 +1 +equal$/m);
 });
 
@@ -185,7 +183,7 @@ test("a killed migration is resumed", async () => {
   assert.ok(result.copied.sessions < sessions, `${result.copied.sessions} were copied again`);
   assert.equal(result.comparison?.isEqual, true);
   assert.equal(result.comparison.kinds[0]?.target.count, sessions);
-  const again = await run(move);
+  const again = await runHere(move);
   assert.equal(again.code, 1);
   assert.match(again.stderr, /it holds sessions, answers, keys or an audit trail already/);
 });
@@ -199,7 +197,7 @@ test("a migration is refused if a store is invalid or both are the same", async 
     [[...from, "--to", "elsewhere"], 2, /--to is sqlite:<folder>/],
     [["migrate", "--from", "sqlite:/nowhere", "--to", "sqlite:/nothing"], 4, /there is no data in/],
   ] as const) {
-    const result = await run(args);
+    const result = await runHere(args);
     assert.equal(result.code, code, result.stderr);
     assert.match(result.stderr, message);
   }

@@ -3,9 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { handleOf } from "../../src/session/id.ts";
-import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { runHere, succeed, succeedJson } from "../support/command-line.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { DAY, MINUTE } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const lifetimes = {
+  anonymous: { idle: 30 * MINUTE, total: DAY },
+  recognized: { idle: 30 * MINUTE, total: DAY },
+  profiles: new Map([["remember", { idle: 30 * DAY, total: 90 * DAY }]]),
+};
 
 /** A session as the commands show it. */
 interface Shown extends Omit<Info, "sessionId"> {
@@ -22,7 +29,7 @@ interface Info {
 }
 
 async function call(
-  server: ServerProcess,
+  server: TestServer,
   method: string,
   path: string,
   ids: { customer?: string; visit?: string } = {},
@@ -43,7 +50,7 @@ function shownAs({ sessionId, ...rest }: Info, status: string): Shown {
 }
 
 test("the commands show a session like the server, and end it at once", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new", { customer: "bob", visit: "v1" });
   const seen = await succeedJson<Shown>(["sessions", "get", info.sessionId, ...data]);
@@ -59,7 +66,7 @@ test("the commands show a session like the server, and end it at once", async ()
   assert.equal((await call(server, "PUT", "new", { visit: "v1" })).status, 200);
   const ended = await succeedJson<Shown>(["sessions", "get", info.sessionId, ...data]);
   assert.equal(ended.status, "ended");
-  const again = await run(["sessions", "end", info.sessionId, ...data]);
+  const again = await runHere(["sessions", "end", info.sessionId, ...data]);
   assert.equal(again.code, 3);
   assert.match(again.stderr, /no such live session: .* has ended; antechamber sessions list --live shows the handles/);
   const wrong = await run(["sessions", "end", "customer-4711", ...data]);
@@ -68,7 +75,7 @@ test("the commands show a session like the server, and end it at once", async ()
 });
 
 test("the commands show the profile and the label of a session, and select by label", async () => {
-  await using server = await startServer({ env: { ANTECHAMBER_PROFILES: "remember=30d/90d" } });
+  await using server = await serve({ config: { lifetimes } });
   const data = ["--data-dir", server.dataDir];
   const labelled = async (label: string) => {
     const body = JSON.stringify({ profile: "remember", label });
@@ -99,7 +106,7 @@ test("the commands show the profile and the label of a session, and select by la
 });
 
 test("an anonymous session that is not stored can be shown and ended", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new");
   const seen = await succeedJson<Shown>(["sessions", "get", info.sessionId, ...data]);
@@ -109,7 +116,7 @@ test("an anonymous session that is not stored can be shown and ended", async () 
 });
 
 test("session ids of another service are not found", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   for (const id of ["undefined", "A".repeat(40), "00000000-0000-0000-0000-0000000000"]) {
     for (const action of ["get", "end"]) {
       const result = await runHere(["sessions", action, id, "--data-dir", server.dataDir]);
@@ -124,13 +131,13 @@ test("the same commands work on the data while no server runs", async () => {
   const data = ["--data-dir", folder.path];
   let id = "";
   {
-    await using server = await startServer({ dataDir: folder.path });
+    await using server = await serve({ config: { dataDir: folder.path } });
     id = (await call(server, "PUT", "new", { customer: "bob" })).info.sessionId;
-    await server.kill();
+    await server.stop();
   }
   assert.equal((await succeedJson<Info>(["sessions", "get", id, ...data])).customerId, "bob");
   await succeed(["sessions", "end", id, ...data]);
-  await using server = await startServer({ dataDir: folder.path });
+  await using server = await serve({ config: { dataDir: folder.path } });
   assert.notEqual((await call(server, "GET", id)).info.sessionId, id);
 });
 
@@ -138,37 +145,37 @@ test("after a rotation the new secret signs ids, and earlier ids stay valid, eve
   await using folder = temporaryDirectory();
   const ids: string[] = [];
   {
-    await using server = await startServer({ dataDir: folder.path });
+    await using server = await serve({ config: { dataDir: folder.path } });
     ids.push((await call(server, "PUT", "new")).info.sessionId);
     const rotated = await succeedJson<{ secrets: number }>([...["secrets", "rotate", "--data-dir", folder.path]]);
     assert.equal(rotated.secrets, 2);
     ids.push((await call(server, "PUT", "new")).info.sessionId);
     for (const id of ids) assert.equal((await call(server, "GET", id)).info.sessionId, id);
-    await server.kill();
+    await server.stop();
   }
-  await using server = await startServer({ dataDir: folder.path });
+  await using server = await serve({ config: { dataDir: folder.path } });
   for (const id of ids) assert.equal((await call(server, "GET", id)).info.sessionId, id);
 });
 
 test("control characters in an id do not reach the operator's terminal", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const { info } = await call(server, "PUT", "new", { visit: "v\u202Etxt" });
   const text = await succeed(["sessions", "get", info.sessionId, "--data-dir", server.dataDir]);
   assert.match(text, /\nvisitId +v\uFFFDtxt\n/);
 });
 
 test("a stored session can be shown and ended by its handle, an unstored one cannot", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new", { customer: "bob" });
   const handle = handleOf(info.sessionId);
   assert.deepEqual(await succeedJson<Shown>(["sessions", "get", handle, ...data]), shownAs(info, "live"));
   const unstored = handleOf((await call(server, "PUT", "new")).info.sessionId);
   for (const command of ["get", "end", "timeline"]) {
-    const { code, stdout } = await run(["sessions", command, unstored, ...data]);
+    const { code, stdout } = await runHere(["sessions", command, unstored, ...data]);
     assert.deepEqual([code, stdout], [3, ""], command);
   }
-  await server.kill();
+  await server.stop();
   await succeed(["sessions", "end", handle, ...data]);
   const ended = await succeedJson<Shown>(["sessions", "get", handle, ...data]);
   assert.equal(ended.status, "ended");
@@ -178,7 +185,7 @@ test("a stored session can be shown and ended by its handle, an unstored one can
 });
 
 test("all sessions of a customer except one are ended, by its handle or its id", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const data = ["--data-dir", server.dataDir];
   const ids: string[] = [];
   for (let i = 0; i < 4; i++) ids.push((await call(server, "PUT", "new", { customer: "bob" })).info.sessionId);
@@ -201,7 +208,7 @@ test("all sessions of a customer except one are ended, by its handle or its id",
     ["sessions", "end", first, "--except", first],
     ["sessions", "end", "--customer", "bob", "--except", "bob"],
   ]) {
-    assert.equal((await run([...wrong, ...data])).code, 2, wrong.join(" "));
+    assert.equal((await runHere([...wrong, ...data])).code, 2, wrong.join(" "));
   }
   assert.equal(await live(), 1);
 });

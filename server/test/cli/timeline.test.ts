@@ -7,7 +7,7 @@ import { createProgram } from "../../src/cli/program.ts";
 import { handleOf } from "../../src/session/id.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { succeed } from "../support/command-line.ts";
-import { startServer } from "../support/server-process.ts";
+import { serve } from "../support/in-process.ts";
 
 const startedAt = "2026-11-23T10:00:00.000Z";
 /** A text with characters that control a terminal: of C0, C1 (CSI) and Unicode, also outside of the basic plane. */
@@ -16,7 +16,7 @@ const ORDER = "17\n\u009B\u2028\u202E\u{E0001}";
 const CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}]/u;
 
 test("a timeline is shown line by line, in colours only on a terminal, or as JSON", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create({ json: { visitId: "v\u202E1" } }));
   const handle = handleOf(sessionId);
@@ -69,7 +69,7 @@ test("a timeline is shown line by line, in colours only on a terminal, or as JSO
 });
 
 test("a timeline of several pages is shown whole", async () => {
-  await using server = await startServer();
+  await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());
   const json = Array.from({ length: 900 }, (_, i) => ({ method: "GET", path: `/${i}` }));

@@ -22,6 +22,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createApi } from "../support/api.ts";
 import { type Result, run, runHere } from "../support/command-line.ts";
+import { serve } from "../support/in-process.ts";
 import { launcher, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -91,12 +92,12 @@ function openTo(path: string): void {
 async function makeData(path: string): Promise<string> {
   const dataDir = join(path, "data");
   mkdirSync(dataDir, { mode: 0o700 });
-  await using server = await startServer({ dataDir });
+  await using server = await serve({ config: { dataDir } });
   for (let i = 0; i < 40; i++) {
     const headers = { gkc_customerId: `customer-${i}` };
     assert.equal((await createApi(server.url).create({ headers })).status, 200);
   }
-  await server.kill();
+  await server.stop();
   return dataDir;
 }
 
@@ -210,7 +211,7 @@ test("a backup says what is wrong with its folder, without internal file names",
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const target = join(directory.path, "nosuch", "copy.db");
-  const { code, stderr } = await run(["backup", target, "--data-dir", dataDir]);
+  const { code, stderr } = await runHere(["backup", target, "--data-dir", dataDir]);
   assert.equal(code, 1);
   assert.match(stderr, /there is no folder .*nosuch: create it/);
   assert.doesNotMatch(stderr, /partial|ENOENT/);
@@ -222,7 +223,7 @@ test("a migration into a folder that cannot be created ends with status 4", asyn
   const target = join(directory.path, "file", "to");
   writeFileSync(join(directory.path, "file"), "");
   const args = ["migrate", "--from", `sqlite:${dataDir}`, "--to", `sqlite:${target}`];
-  const { code, stderr } = await run(args);
+  const { code, stderr } = await runHere(args);
   assert.equal(code, 4, stderr);
   assert.doesNotMatch(stderr, /ENOTDIR|EACCES/);
 });
@@ -242,14 +243,14 @@ test("doctor counts records that are still in the journal, and reports an incomp
   for (const name of ["antechamber.db", "antechamber.db-wal"]) {
     copyFileSync(join(directory.path, name), join(copy, name));
   }
-  const first = await run(["doctor", "--data-dir", copy]);
+  const first = await runHere(["doctor", "--data-dir", copy]);
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stdout, /\nrecords +3\nof them in the journal +3\n/);
   assert.doesNotMatch(first.stdout, /\nmove /);
   const database = new DatabaseSync(join(copy, "antechamber.db"));
   database.exec(`UPDATE facts SET import_cursor = '{"from":"sqlite:/srv/old","next":null}'`);
   database.close();
-  const second = await run(["doctor", "--data-dir", copy]);
+  const second = await runHere(["doctor", "--data-dir", copy]);
   assert.equal(second.code, 0, second.stderr);
   assert.match(second.stdout, /\nmove +not complete: from sqlite:\/srv\/old; .*antechamber migrate/);
 });

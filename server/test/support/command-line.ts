@@ -42,14 +42,16 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   return { code, stdout, stderr };
 }
 
-/** Runs a command that must succeed, and returns what it printed. */
-export async function succeed(args: readonly string[], options: RunOptions = {}): Promise<string> {
-  const { code, stdout, stderr } = await run(args, options);
+/**
+ * Runs a command that must succeed, and returns its results. Without options it runs in this process, which is faster.
+ */
+export async function succeed(args: readonly string[], options?: RunOptions): Promise<string> {
+  const { code, stdout, stderr } = await (options === undefined ? runHere(args) : run(args, options));
   if (code !== 0) throw new Error(`antechamber ${args.join(" ")} ended with ${code}: ${stderr}`);
   return stdout;
 }
 
-/** Runs a command with `--json` that must succeed, and returns the parsed result. */
+/** Like `succeed` with `--json`; returns the parsed result. */
 export async function succeedJson<T>(args: readonly string[], options?: RunOptions): Promise<T> {
   return JSON.parse(await succeed([...args, "--json"], options)) as T;
 }
@@ -59,7 +61,10 @@ export async function endSession(dataDir: string, sessionId: string): Promise<bo
   return (await run(["sessions", "end", sessionId, "--data-dir", dataDir])).code === 0;
 }
 
-/** Runs a command in this process, which is faster. For commands that end at once. */
+/**
+ * Runs a command in this process, which is faster. For commands that end by themselves, when the test is not about
+ * their process. Warnings about the store, and the export of a customer without `--out`, go to this process's output.
+ */
 export async function runHere(args: readonly string[]): Promise<Result> {
   let [stdout, stderr] = ["", ""];
   const out = (text: string) => {
@@ -69,9 +74,9 @@ export async function runHere(args: readonly string[]): Promise<Result> {
     stderr += text;
   };
   const program = createProgram({
-    print: out,
-    printJson: (value) => out(JSON.stringify(value)),
-    remark: err,
+    print: (text) => out(`${text}\n`),
+    printJson: (value) => out(`${JSON.stringify(value, null, 2)}\n`),
+    remark: (text) => err(`${text}\n`),
     isColoured: false,
   });
   everyCommand(program, (command) => {
@@ -82,7 +87,9 @@ export async function runHere(args: readonly string[]): Promise<Result> {
     return { code: 0, stdout, stderr };
   } catch (error) {
     const { exitCode, message } = exitOf(error);
-    return { code: exitCode, stdout, stderr: stderr + message };
+    return { code: exitCode, stdout, stderr: message === "" ? stderr : `${stderr}antechamber: ${message}\n` };
+  } finally {
+    assertNoSessionId(stdout + stderr, `the output of ${args.slice(0, 2).join(" ")}`);
   }
 }
 

@@ -24,6 +24,8 @@ export interface TestServer extends AsyncDisposable {
   step(milliseconds: number): void;
   /** Returns the server's wall clock, in Unix ms. */
   now(): number;
+  /** Stops the server. Its data stay until the end of the block. */
+  stop(): Promise<void>;
   /** Stops the server and starts it on the same data with a new URL. `meanwhile` runs in between. */
   restart(meanwhile?: () => void): Promise<void>;
 }
@@ -67,6 +69,7 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
     pass: time.pass,
     step: time.step,
     now: time.wall,
+    stop: () => running.close(),
     async restart(meanwhile) {
       await running.close();
       meanwhile?.();
@@ -91,6 +94,8 @@ const usual: Config = {
   perCredential: unlimited,
   cacheSessions: 1000,
   storeTimeout: 30 * SECOND,
+  // A server waits a moment for clients that still read their responses, if it may wait at all.
+  shutdownTimeout: 0,
   logLevel: "trace",
   accessLog: "all",
 };

@@ -16,6 +16,8 @@ async function carryOut({ server: number, name, argument }: RemoteCall): Promise
     case "restart":
       await server.restart();
       return { url: server.url, port: server.port, dataDir };
+    case "stop":
+      return await server.stop();
     case "close":
       servers.delete(number);
       return await server[Symbol.asyncDispose]();

@@ -17,7 +17,7 @@ export { keyFor, type TestKey } from "./test-keys.ts";
 /** A call to the other process. Its result is written to `file`. */
 export interface RemoteCall {
   readonly server: number;
-  readonly name: "start" | "close" | "restart" | "pass" | "step" | "now" | "log";
+  readonly name: "start" | "stop" | "close" | "restart" | "pass" | "step" | "now" | "log";
   readonly argument: unknown;
   readonly file: string;
 }
@@ -116,6 +116,9 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
     pass: (milliseconds) => void callNow(server, "pass", milliseconds),
     step: (milliseconds) => void callNow(server, "step", milliseconds),
     now: () => callNow(server, "now") as number,
+    async stop() {
+      await call(server, "stop");
+    },
     async restart() {
       place = (await call(server, "restart")) as Place;
     },
