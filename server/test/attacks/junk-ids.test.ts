@@ -9,7 +9,7 @@ import { serve } from "../support/in-process.ts";
 import { openConnection, type RawConnection, requestText } from "../support/raw-http.ts";
 import { sized } from "../support/tier.ts";
 
-const GETS = sized(1000, 8000, 1_000_000);
+const GETS = sized(1000, 4000, 1_000_000);
 const CONNECTIONS = 8;
 
 /** Generates ids that the server did not issue: random texts, and ids signed with another server's secret. */

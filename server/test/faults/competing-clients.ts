@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "../support/random.ts";
+import { long } from "../support/tier.ts";
 import type { Services } from "./services.ts";
 import type { Outcome, Witness } from "./witness.ts";
 
@@ -19,6 +20,8 @@ export interface CompetitionOptions {
 
 /** How long (ms) a client waits after a refusal. */
 const RETRY_DELAY_MS = 25;
+/** The longest pause (ms) of a client between two requests, so that a short run leaves the processor to others. */
+const PAUSE_MS = long ? 0 : 30;
 /** Time (ms) after which the clients compete for other visits. */
 const CONTEST_MS = 150;
 
@@ -92,6 +95,7 @@ export function startCompetingClients(
     while (!stop.signal.aborted) {
       const { kind } = await sendOne();
       if (kind === "refused" || kind === "unknown") await delay(RETRY_DELAY_MS);
+      else if (PAUSE_MS > 0) await delay(random.between(0, PAUSE_MS));
     }
   }
 

@@ -13,7 +13,7 @@ import { sized } from "../support/tier.ts";
  */
 
 /** Number of rounds of polling before, during and after the sign-in. */
-const POLLS = sized(3, 20, 500);
+const POLLS = sized(3, 6, 500);
 const ATTACKERS = 4;
 
 /** Texts that only the victim may see: the ids of the sign-in, and the path of a page behind it. */

@@ -17,7 +17,7 @@ import { sized } from "../support/tier.ts";
 /* contract.md#provisional-records: the first request of a visitor is stored when the visitor comes back. */
 
 /** Number of robots for each way to record a request. */
-const ROBOTS = sized(300, 2500, 100_000);
+const ROBOTS = sized(300, 1000, 100_000);
 
 /** Sends a provisional record. */
 function first(api: Api, id: string, json: unknown = visit("/first"), headers: Record<string, string> = {}) {

@@ -14,7 +14,7 @@ import { sized } from "../support/tier.ts";
  */
 
 const REQUESTS = 20;
-const ROUNDS = sized(5, 40, 2000);
+const ROUNDS = sized(5, 20, 2000);
 
 /** A browser with one cookie. */
 interface Browser {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import type { RawResponse } from "../support/raw-http.ts";
@@ -7,9 +8,13 @@ import { type DocumentedOperation, type DocumentedResponse, documentOf, type Jso
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 formats.default(ajv);
 
+/** The compiled schemas. To compile one takes much longer than to use it. */
+const compiled = new WeakMap<Json, ValidateFunction>();
+
 /** Asserts that `value` is valid, and has only members that `schema` names. */
 export function assertValid(schema: Json, value: unknown, what: string): void {
-  const validate = ajv.compile(closed(schema));
+  const validate = compiled.get(schema) ?? ajv.compile(closed(schema));
+  compiled.set(schema, validate);
   assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }
 

@@ -65,9 +65,18 @@ export function documentOf(mode: Mode, bases: readonly BasePath[] = basePaths): 
   return openApiDocument({ version, basePaths: bases, auth: mode });
 }
 
+/** The operations of the documents that were read, by what the document depends on. */
+const known = new Map<string, readonly DocumentedOperation[]>();
+
 /** Returns all operations of a document. */
-export function operationsOf(mode: Mode, bases?: readonly BasePath[]): DocumentedOperation[] {
-  const document = documentOf(mode, bases);
+export function operationsOf(mode: Mode, bases?: readonly BasePath[]): readonly DocumentedOperation[] {
+  const key = JSON.stringify([mode, bases]);
+  const operations = known.get(key) ?? readOperations(documentOf(mode, bases), mode);
+  known.set(key, operations);
+  return operations;
+}
+
+function readOperations(document: Json, mode: Mode): DocumentedOperation[] {
   const whole = resolved(document, document) as Json;
   return Object.entries(whole["paths"] as Record<string, Json>).flatMap(([path, item]) =>
     Object.entries(item)

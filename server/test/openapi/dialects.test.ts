@@ -26,7 +26,7 @@ before(async () => {
   hosts = (await startHosts([mode], { basePaths: bases })).get(mode) as Hosts;
 });
 after(async () => {
-  for (const host of Object.values(hosts) as Host[]) await host[Symbol.asyncDispose]();
+  for (const opened of Object.values(hosts) as AsyncDisposable[]) await opened[Symbol.asyncDispose]();
 });
 
 test("a document without newer dialects does not mention them, and one with them lists each operation once", () => {

@@ -6,7 +6,7 @@ import { SESSION_ID_CHARACTERS } from "../../src/session/id.ts";
 import { startIssuer } from "../support/issuer.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
-import { openApp } from "./apps.ts";
+import { type OpenedApp, openApp } from "./apps.ts";
 import { type Host, startHost } from "./callers.ts";
 import { type DocumentedOperation, type Mode, operationsOf } from "./description.ts";
 import { bodyOf, takes } from "./requests.ts";
@@ -20,6 +20,10 @@ export interface Hosts {
   readonly demanding: Host;
   /** A server that allows every client one request per hour. */
   readonly limited: Host;
+  /** An application to which no request body arrives in time. */
+  readonly late: OpenedApp;
+  /** An application whose store cannot read. */
+  readonly unreadable: OpenedApp;
 }
 
 const anHour = { count: 1, period: 60 * MINUTE };
@@ -40,6 +44,8 @@ export async function startHosts(
       overloaded: await startHost(mode, { config: { ...common, maxPendingWrites: 0 } }),
       demanding: await startHost(mode, { config: { ...common, forwardAuth: "required", logout: undefined } }),
       limited: await startHost(mode, { config: { ...common, ...once } }),
+      late: await openApp(mode, { late: true }),
+      unreadable: await openApp(mode, { unreadable: true }),
     });
   }
   return hosts;
@@ -99,9 +105,8 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       : usual.send(operation, { body: JSON.stringify({ visitId: "v".repeat(17_000) }) }),
   "unsupported-media-type": (operation, { usual }) =>
     usual.send(operation, { body: "visitId=1", headers: { "Content-Type": "text/plain" } }),
-  "request-timeout": async ({ mode, method, path }) => {
-    await using opened = await openApp(mode, { late: true });
-    const response = await opened.send(method, path.replace("{sessionId}", opened.newId()));
+  "request-timeout": async ({ method, path }, { late }) => {
+    const response = await late.send(method, path.replace("{sessionId}", late.newId()));
     return method === "HEAD" ? { ...response, body: "" } : response;
   },
   "credential-required": (operation, { usual }) => usual.send(operation, { as: "nobody" }),
@@ -139,7 +144,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     await limited.send(operation, { headers: client, inPath: "unknown" });
     return limited.send(operation, { headers: client, inPath: "unknown" });
   },
-  unavailable: async (operation, { overloaded }) => {
+  unavailable: async (operation, { overloaded, unreadable }) => {
     const { method, id, mode } = operation;
     if (id === "metrics" && mode === "jwt") return sendWithoutKeySet(operation);
     const createsNothing = codesOf(operation).includes("session-not-found");
@@ -148,7 +153,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       id === "readAudit" ||
       id.startsWith("forwardAuth") ||
       (id === "retrieveSession" && createsNothing);
-    if (reads) return sendToUnreadable(operation);
+    if (reads) return sendToUnreadable(operation, unreadable);
     const headers = { gkc_customerId: "customer-4711" };
     // `overloaded` refuses only writes. A retrieval writes only to create a session; recording waits only if `durable`.
     const unknown = id === "retrieveSession" ? { inPath: "unknown" } : {};
@@ -159,8 +164,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
 };
 
 /** Provokes `unavailable` in operations that only read, with a store that cannot read. */
-async function sendToUnreadable({ mode, method, path }: DocumentedOperation): Promise<RawResponse> {
-  await using opened = await openApp(mode, { unreadable: true });
+async function sendToUnreadable({ method, path }: DocumentedOperation, opened: OpenedApp): Promise<RawResponse> {
   const sessionId = opened.newId();
   const parts = path.replace("{sessionId}", sessionId);
   const response = await opened.send(method, parts, { "gkc-sessionid": sessionId });

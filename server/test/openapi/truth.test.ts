@@ -26,8 +26,8 @@ before(async () => {
   hosts = await startHosts(tried);
 });
 after(async () => {
-  for (const host of [...hosts.values()].flatMap((each) => Object.values(each) as Host[])) {
-    await host[Symbol.asyncDispose]();
+  for (const opened of [...hosts.values()].flatMap((each) => Object.values(each) as AsyncDisposable[])) {
+    await opened[Symbol.asyncDispose]();
   }
 });
 

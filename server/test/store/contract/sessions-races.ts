@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noIdentity } from "../../../src/session/session.ts";
+import { sized } from "../../support/tier.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
 const CLIENTS = 64;
+const ROUNDS = sized(5, 8, 20);
 const clients = Array.from({ length: CLIENTS }, (_, i) => i);
 
 /** Counts the results by outcome. */
@@ -20,7 +22,7 @@ function count(results: readonly { outcome: string }[]): Record<string, number> 
 export function racesContract(name: string, make: DataFactory): void {
   test(`${name}: of 64 creates of one visit one wins, and the others leave nothing`, async () => {
     await using world = await openWorld(make);
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const visitId = `v${round}`;
       const sessions = clients.map((i) => world.newSession({ visitId, customerId: `c${i}` }));
       const results = await Promise.all(sessions.map((s) => world.store.create(s, world.now)));
@@ -35,7 +37,7 @@ export function racesContract(name: string, make: DataFactory): void {
 
   test(`${name}: of 64 customers associated with one session one wins, with all its ids`, async () => {
     await using world = await openWorld(make);
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const handle = round % 2 === 0 ? world.newHandle() : (await world.create({ agentId: "a" })).handle;
       const results = await Promise.all(
         clients.map((i) => world.associate(handle, { customerId: `c${i}`, globalVisitId: `g${i}` })),
@@ -63,7 +65,7 @@ export function racesContract(name: string, make: DataFactory): void {
 
   test(`${name}: of creates and associations of one visit exactly one wins`, async () => {
     await using world = await openWorld(make);
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const visitId = `v${round}`;
       const results = await Promise.all(
         clients.map((i) =>
