@@ -1,4 +1,4 @@
-// Executes one test run: the test runner runs all its files in one process.
+// Executes one test run: a test runner runs all its files, each in a process or a global scope of its own.
 import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,9 @@ import { closeScratch, openScratch } from "./leftovers.mjs";
  * @property {number} runMs maximum time of the run
  * @property {AbortSignal} stopped interrupts the run
  */
+
+/** Maximum number of files of a run at the same time, except in the quick run and for files that run alone. */
+const FILES_AT_ONCE = 2;
 
 /**
  * Executes a run and prints the output, each line with the name of the run in front.
@@ -79,14 +82,14 @@ function programOf(root, { isOldest, runner }) {
  * @param {Run} run
  * @param {number} testMs
  */
-function flagsOf({ name, runner }, testMs) {
-  if (runner === "bun") return ["test", `--timeout=${testMs}`];
+function flagsOf({ name, runner, isAlone = false }, testMs) {
+  const atOnce = name === "quick" ? availableParallelism() : isAlone ? 1 : FILES_AT_ONCE;
+  if (runner === "bun") return ["test", `--timeout=${testMs}`, `--parallel=${atOnce}`];
   return [
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-reporter=spec",
-    // Except in the quick run, one file at a time, because several test runs are already in progress at the same time.
-    `--test-concurrency=${name === "quick" ? availableParallelism() : 1}`,
+    `--test-concurrency=${atOnce}`,
     `--test-timeout=${testMs}`,
   ];
 }

@@ -32,13 +32,6 @@ export function runsOf(files, tier) {
   const runs = [
     { name: "bun", runner: "bun", runtime: "bun", files: of("both", "once") },
     { name: "node", runner: "node", runtime: "node", files: of("both") },
-    {
-      name: "oldest",
-      runner: "node",
-      isOldest: true,
-      runtime: "node",
-      files: of("both").filter(({ path }) => path.startsWith("./client/")),
-    },
     // These tests run on Node, and kill servers that run on Bun.
     {
       name: "faults",
@@ -48,6 +41,13 @@ export function runsOf(files, tier) {
       needsDisk: true,
     },
     { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
+    {
+      name: "oldest",
+      runner: "node",
+      isOldest: true,
+      runtime: "node",
+      files: of("both").filter(({ path }) => path.startsWith("./client/")),
+    },
     {
       name: "alone",
       runner: "node",
