@@ -3,11 +3,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type ErrorRequestHandler } from "express";
 import { sessionOf, sessions } from "../../../src/middleware/express.ts";
-import { createGate, pageOf, type StartSite, signIn, signOut } from "./site.ts";
+import { createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startExpress: StartSite = async (options) => {
   const gate = createGate();
-  const middleware = sessions(options);
+  const middleware = sessions(withDeadline(options));
   const app = express();
   app.use(middleware);
   app.get(["/page", "/health"], (request, response) => {

@@ -1,12 +1,12 @@
 import { PassThrough } from "node:stream";
 import fastify from "fastify";
 import { sessionOf, sessions } from "../../../src/middleware/fastify.ts";
-import { createGate, pageOf, type StartSite, signIn, signOut } from "./site.ts";
+import { createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startFastify: StartSite = async (options) => {
   const gate = createGate();
   const app = fastify({ forceCloseConnections: true });
-  await app.register(sessions, options);
+  await app.register(sessions, withDeadline(options));
   for (const path of ["/page", "/health"]) {
     app.get(path, (request, reply) => reply.type("application/json").send(pageOf(sessionOf(request))));
   }

@@ -1,10 +1,10 @@
 import { type SessionContext, sessions } from "../../../src/middleware/fetch.ts";
 import { serveFetch } from "./fetch-server.ts";
-import { createGate, type Gate, pageOf, type StartSite, signIn, signOut } from "./site.ts";
+import { createGate, type Gate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startFetch: StartSite = async (options) => {
   const gate = createGate();
-  const withSession = sessions(options);
+  const withSession = sessions(withDeadline(options));
   const handler = withSession((request, context, _environment?: object) => respond(request, context, gate));
   const server = await serveFetch(async (request, environment) => {
     try {

@@ -2,11 +2,11 @@ import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import { type SessionVariables, sessions } from "../../../src/middleware/hono.ts";
 import { serveFetch } from "./fetch-server.ts";
-import { createGate, pageOf, type StartSite, signIn, signOut } from "./site.ts";
+import { createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startHono: StartSite = async (options) => {
   const gate = createGate();
-  const middleware = sessions(options);
+  const middleware = sessions(withDeadline(options));
   const app = new Hono<{ Variables: SessionVariables }>();
   app.use(middleware);
   const json = { "content-type": "application/json" };

@@ -23,6 +23,11 @@ export interface Site extends AsyncDisposable {
 /** Starts a site whose middleware has these options. */
 export type StartSite = (options: SessionsOptions) => Promise<Site>;
 
+/** Returns the options with a deadline that a busy machine keeps, unless they have one. */
+export function withDeadline(options: SessionsOptions): SessionsOptions {
+  return { deadline: 5000, ...options };
+}
+
 /** Holds handlers until a test opens it. */
 export interface Gate {
   /** Returns the number of handlers that have arrived. */
