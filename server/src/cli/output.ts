@@ -10,13 +10,22 @@ export interface Output {
   readonly isColoured: boolean;
 }
 
+/** Creates an output that writes results with `out` and everything else with `err`. */
+export function createOutput(out: (text: string) => void, err: (text: string) => void, isColoured: boolean): Output {
+  return {
+    print: (text) => out(`${text}\n`),
+    printJson: (value) => out(`${jsonText(value, 2)}\n`),
+    remark: (text) => err(`${text}\n`),
+    isColoured,
+  };
+}
+
 /** Prints to stdout and stderr of this process. */
-export const processOutput: Output = {
-  print: (text) => void process.stdout.write(`${text}\n`),
-  printJson: (value) => void process.stdout.write(`${jsonText(value, 2)}\n`),
-  remark: (text) => void process.stderr.write(`${text}\n`),
-  isColoured: process.stdout.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
-};
+export const processOutput = createOutput(
+  (text) => void process.stdout.write(text),
+  (text) => void process.stderr.write(text),
+  process.stdout.isTTY && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
+);
 
 /** Formats rows as aligned columns, separated by two spaces. */
 export function table(rows: readonly (readonly string[])[]): string {

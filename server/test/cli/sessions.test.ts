@@ -69,7 +69,7 @@ test("the commands show a session like the server, and end it at once", async ()
   const again = await runHere(["sessions", "end", info.sessionId, ...data]);
   assert.equal(again.code, 3);
   assert.match(again.stderr, /no such live session: .* has ended; antechamber sessions list --live shows the handles/);
-  const wrong = await run(["sessions", "end", "customer-4711", ...data]);
+  const wrong = await runHere(["sessions", "end", "customer-4711", ...data]);
   assert.equal(wrong.code, 3);
   assert.match(wrong.stderr, /neither a handle \(24 characters\) nor a session id \(40 characters\)/);
 });

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { exitOf } from "../../src/cli/exit-codes.ts";
+import { createOutput } from "../../src/cli/output.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
 import { assertNoSessionId } from "./log-secrets.ts";
 import { launcher } from "./server-process.ts";
@@ -43,12 +44,19 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
 }
 
 /**
- * Runs a command that must succeed, and returns its results. Without options it runs in this process, which is faster.
+ * Runs a command that must succeed, and returns its results. Unless it needs a process of its own, it runs in this
+ * process, which is faster.
  */
 export async function succeed(args: readonly string[], options?: RunOptions): Promise<string> {
-  const { code, stdout, stderr } = await (options === undefined ? runHere(args) : run(args, options));
+  const isHere = options === undefined && !isStreamed(args);
+  const { code, stdout, stderr } = await (isHere ? runHere(args) : run(args, options));
   if (code !== 0) throw new Error(`antechamber ${args.join(" ")} ended with ${code}: ${stderr}`);
   return stdout;
+}
+
+/** Returns whether a command writes to the standard output of its process by itself, because its result can be long. */
+function isStreamed([group, name, ...rest]: readonly string[]): boolean {
+  return group === "customers" && name === "export" && !rest.includes("--out");
 }
 
 /** Like `succeed` with `--json`; returns the parsed result. */
@@ -63,7 +71,7 @@ export async function endSession(dataDir: string, sessionId: string): Promise<bo
 
 /**
  * Runs a command in this process, which is faster. For commands that end by themselves, when the test is not about
- * their process. Warnings about the store, and the export of a customer without `--out`, go to this process's output.
+ * their process. Warnings about the store, and an export without `--out`, go to this process's output.
  */
 export async function runHere(args: readonly string[]): Promise<Result> {
   let [stdout, stderr] = ["", ""];
@@ -73,12 +81,7 @@ export async function runHere(args: readonly string[]): Promise<Result> {
   const err = (text: string) => {
     stderr += text;
   };
-  const program = createProgram({
-    print: (text) => out(`${text}\n`),
-    printJson: (value) => out(`${JSON.stringify(value, null, 2)}\n`),
-    remark: (text) => err(`${text}\n`),
-    isColoured: false,
-  });
+  const program = createProgram(createOutput(out, err, false));
   everyCommand(program, (command) => {
     command.configureOutput({ writeOut: out, writeErr: err });
   });
