@@ -1,7 +1,7 @@
 import { allAnswered, calmest, type Measurement, measure } from "./measure.ts";
 import type { Options } from "./options.ts";
 import { temporaryFolder } from "./processes.ts";
-import { byFetch, type RequestTemplate } from "./requests.ts";
+import { byFetch, type RequestTemplate, rotating } from "./requests.ts";
 import type { OperationResult } from "./results.ts";
 import type { Operation, Running, Subject } from "./subject.ts";
 import { collectTickets, inventTickets, SESSIONS } from "./tickets.ts";
@@ -13,7 +13,8 @@ import { CONNECTIONS, Exhausted, type Load, load } from "./wrk.ts";
  */
 const RESERVE = 1.25;
 
-type Repeatable = Exclude<Operation, "associate">;
+type Single = "associate" | "associate-rotate";
+type Repeatable = Exclude<Operation, Single>;
 type Bench = { subject: Subject; running: Running; options: Options; folder: string };
 
 /** Starts a subject, measures each of its operations, and stops the subject. */
@@ -42,8 +43,8 @@ export async function measureOperations(
 
 async function measureOnce(bench: Bench, operation: Operation, rate: number): Promise<Measurement> {
   const measurement =
-    operation === "associate"
-      ? await measureAssociate(bench, rate * RESERVE)
+    operation === "associate" || operation === "associate-rotate"
+      ? await measureAssociate(bench, operation, rate * RESERVE)
       : await measureRepeatable(bench, operation);
   allAnswered(`${bench.subject.name}, ${operation}`, measurement);
   return measurement;
@@ -82,8 +83,8 @@ async function measureRepeatable(bench: Bench, operation: Repeatable): Promise<M
   return measure(running, prepared);
 }
 
-/** Measures associating. Each of many new anonymous sessions is associated once. */
-async function measureAssociate(bench: Bench, perSecond: number): Promise<Measurement> {
+/** Measures associating, with or without rotation. Each of many new anonymous sessions is associated once. */
+async function measureAssociate(bench: Bench, operation: Single, perSecond: number): Promise<Measurement> {
   const { subject, running, options, folder } = bench;
   const { createAnonymous, associate } = subject.requests;
   const count = Math.ceil(perSecond * (options.warmUp + options.seconds)) + 4 * CONNECTIONS;
@@ -91,7 +92,7 @@ async function measureAssociate(bench: Bench, perSecond: number): Promise<Measur
   const prepared = {
     url: running.url,
     folder,
-    request: associate,
+    request: operation === "associate" ? associate : rotating(associate),
     tickets,
     order: "once",
   } as const;
@@ -102,6 +103,6 @@ async function measureAssociate(bench: Bench, perSecond: number): Promise<Measur
     return await measure(running, { ...prepared, first, seconds: options.seconds });
   } catch (error) {
     if (!(error instanceof Exhausted)) throw error;
-    return measureAssociate(bench, perSecond * 2);
+    return measureAssociate(bench, operation, perSecond * 2);
   }
 }

@@ -14,6 +14,7 @@ const OPERATIONS: Operation[] = [
   "create-anonymous",
   "create-with-ids",
   "associate",
+  "associate-rotate",
 ];
 
 /** Returns the report in Markdown: the bar charts, the ratios, and the figures from which they were computed. */

@@ -70,6 +70,12 @@ export function byFetch(request: RequestTemplate): RequestTemplate {
   return { ...request, headers: { ...request.headers, ...FETCH_HEADERS } };
 }
 
+/** Returns the request to associate ids that also gives the session a new id. Only our service has it. */
+export function rotating(associate: RequestTemplate): RequestTemplate {
+  const members = JSON.parse(associate.body ?? "{}") as Record<string, string>;
+  return { ...associate, body: JSON.stringify({ ...members, rotate: true }) };
+}
+
 /** Replaces `{ticket}` and `{unique}` in a text by ids. */
 export function fill(text: string, ticket: string, unique: () => string): string {
   return text.replaceAll("{ticket}", ticket).replaceAll("{unique}", unique);

@@ -7,7 +7,8 @@ export type Operation =
   | "retrieve-by-fetch"
   | "create-anonymous"
   | "create-with-ids"
-  | "associate";
+  | "associate"
+  | "associate-rotate";
 
 /** Where a response contains the ticket (the session's id or cookie), and the Lua pattern that captures it. */
 export type TicketSource = { from: "body" | "cookie"; pattern: string };

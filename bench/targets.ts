@@ -30,6 +30,11 @@ export function targets(results: Results): Target[] {
     ...(["create-with-ids", "associate"] as const).map((operation) =>
       atLeast(`${operation}, of the best peer with appendfsync always`, 1.5, ofBest(results, operation, DURABLE_PEERS)),
     ),
+    atLeast(
+      "associate-rotate, of associate alone",
+      0.9,
+      ratio(results, [OURS, "associate-rotate"], [OURS, "associate"]),
+    ),
     ...slowDiskTargets(results),
     ...recordTargets(results),
     ...growthTargets(results),

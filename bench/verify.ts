@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RequestTemplate } from "./requests.ts";
+import { type RequestTemplate, rotating } from "./requests.ts";
 import { send } from "./send.ts";
 import type { Running, Subject } from "./subject.ts";
 
@@ -26,10 +26,23 @@ export async function verify(subject: Verified, { url }: Pick<Running, "url">): 
   assert.equal(found.info.visitId, associated.info.visitId, subject.name);
   assert.equal((await ask(url, associate, ticket)).status, 400, subject.name);
 
+  if (subject.group === "ours") await verifyRotation(subject, url);
+
   const full = await ask(url, createWithIds, "");
   assert.equal(full.info.state, "recognized", subject.name);
   assert.ok(full.info.customerId && full.info.visitId && full.info.globalVisitId, subject.name);
   assert.equal(Object.keys(full.info).length, 9, subject.name);
+}
+
+/** Checks that an association with rotation gives the session another id. */
+async function verifyRotation(subject: Verified, url: string): Promise<void> {
+  const { createAnonymous, retrieve, associate } = subject.requests;
+  const fresh = await ask(url, createAnonymous, "");
+  const rotated = await ask(url, rotating(associate), ticketIn(subject, fresh));
+  assert.equal(rotated.status, 200, subject.name);
+  assert.notEqual(rotated.info.sessionId, fresh.info.sessionId, subject.name);
+  const found = await ask(url, retrieve, ticketIn(subject, rotated));
+  assert.equal(found.info.customerId, rotated.info.customerId, subject.name);
 }
 
 type Answer = { status: number; text: string; cookie: string; info: Record<string, unknown> };

@@ -21,6 +21,7 @@ export function antechamber(runtime: "bun" | "node"): Subject {
       "create-anonymous",
       "create-with-ids",
       "associate",
+      "associate-rotate",
     ],
     start: () => startAntechamber(runtime),
   };
