@@ -1,6 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
-import { handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
+import { generationOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { expiryOf, isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { type Findable, isFindable, isReached, isWithin, type Scope } from "../session/permissions.ts";
 import { mayBeSetAside } from "../session/provisional.ts";
@@ -139,8 +139,6 @@ export class SessionService {
   readonly #rotation: RotationSettings;
   readonly #setsAside: boolean;
   readonly #events: ServiceEvents;
-  /** The verified id of each cached session. So its signature, an HMAC, is not computed again at each request. */
-  readonly #verifiedIds = new WeakMap<Session, string>();
   /** Idempotency keys (hashed) of the requests that are in progress in this process. */
   readonly #inProgress = new Set<string>();
 
@@ -413,20 +411,10 @@ export class SessionService {
     }
   }
 
-  /** Returns the session without renewing it. It need not be live, and may belong to anybody. */
-  #load({ handle }: VerifiedId): MaybePromise<Session> {
-    return this.#store.getCached(handle) ?? this.#store.find(handle);
-  }
-
   /** Renews and returns the session if it is cached and can be used with this id. A session that is in use is cached. */
   #useCached(id: string, scope: Scope): Session | undefined {
-    const session = this.#store.getCached(handleOf(id));
-    if (session === undefined) return undefined;
-    if (this.#verifiedIds.get(session) !== id) {
-      if (this.#ids.verify(id)?.generation !== session.generation) return undefined;
-      this.#verifiedIds.set(session, id);
-    }
-    return this.#renewIfLive(session, session, scope);
+    const session = this.#store.getCached(id);
+    return session && this.#renewIfLive(session, generationOf(id), scope);
   }
 
   /** Does the same as `useIfIssued` for a session that may not be cached. */
@@ -434,10 +422,10 @@ export class SessionService {
     const verified = this.#ids.verify(id);
     if (verified === undefined) return null;
     const { handle } = verified;
-    return whenReady(this.#store.find(handle), (session): MaybePromise<Session | RetiredSession | undefined> => {
+    return whenReady(this.#store.find(handle, id), (session): MaybePromise<Session | RetiredSession | undefined> => {
       const { generation } = verified;
       const isRetired = generation < session.generation && isLive(session, this.#clock());
-      return isRetired ? this.#useRetired(session, generation, scope) : this.#renewIfLive(session, verified, scope);
+      return isRetired ? this.#useRetired(session, generation, scope) : this.#renewIfLive(session, generation, scope);
     });
   }
 
@@ -445,7 +433,7 @@ export class SessionService {
    * Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. Also stores the record
    * that is set aside for the session, because the visitor has come back.
    */
-  #renewIfLive(session: Session, { generation }: { readonly generation: number }, scope: Scope): Session | undefined {
+  #renewIfLive(session: Session, generation: number, scope: Scope): Session | undefined {
     const now = this.#clock();
     if (!isLive(session, now) || !isReached(session, generation, scope)) return undefined;
     this.#store.storeSetAside(session, now);
@@ -476,7 +464,7 @@ export class SessionService {
    * unless it repeats the one that has retired the id.
    */
   async #isRotatedByRecognition(verified: VerifiedId): Promise<boolean> {
-    const session = await this.#load(verified);
+    const session = await this.#store.find(verified.handle);
     return !isRecognized(session) || session.generation !== verified.generation;
   }
 
@@ -511,7 +499,7 @@ export class SessionService {
   async #openUnchanged(id: string, scope: Scope): Promise<OpenedSession | undefined> {
     const verified = this.#ids.verify(id);
     if (verified === undefined) return undefined;
-    const session = await this.#load(verified);
+    const session = await this.#store.find(verified.handle);
     const isUsable = isLive(session, this.#clock()) && isReached(session, verified.generation, scope);
     return isUsable ? { id, session } : undefined;
   }

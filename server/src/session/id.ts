@@ -129,7 +129,8 @@ export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: Hm
         for (let i = 0; i < MAC_BYTES; i++) expectedMac[i] = mac[i] as number;
         if (timingSafeEqual(expectedMac, receivedMac)) {
           if (timeAndCount(text).createdAt > until) return undefined;
-          return { handle: handleOf(text), generation };
+          // A part of `text` would keep the whole request line in memory for as long as the session is cached.
+          return { handle: received.toString("base64url", 0, HANDLE_BYTES), generation };
         }
       }
       return undefined;
@@ -208,6 +209,13 @@ export function handleWith(createdAt: number, count: number, high: number, low: 
 /** Returns the handle of a session: the part of its id before the generation. Handles are in the order of creation. */
 export function handleOf(id: string): string {
   return id.slice(0, HANDLE_CHARACTERS);
+}
+
+/** Returns the generation in an id; an arbitrary number for other texts. */
+export function generationOf(id: string): number {
+  const first = sextets[id.charCodeAt(HANDLE_CHARACTERS)] as number;
+  const second = sextets[id.charCodeAt(HANDLE_CHARACTERS + 1)] as number;
+  return (first << 2) | (second >> 4);
 }
 
 /**

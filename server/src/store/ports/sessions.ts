@@ -6,14 +6,18 @@ import type { IdempotentRequest, Replay } from "./idempotency.ts";
 
 /** Port: the life of sessions. */
 export interface SessionStore {
-  /** Returns the session with this handle if it is cached in memory, without asking the store. */
-  getCached(handle: string): Session | undefined;
+  /**
+   * Returns the cached session for which `find` was called with this id, in its present state; `undefined` if there is
+   * none. The session may have been rotated since then: the caller compares the generation of the id.
+   */
+  getCached(id: string): Session | undefined;
 
   /**
    * Returns the stored session with this handle, even if it has ended or expired. If nothing is stored, returns the
    * implicit session of the handle. This is the most frequent operation, so it returns a promise only if it has to wait.
+   * `id` is a verified id of the session: if the session is cached, `getCached` finds it by this id from now on.
    */
-  find(handle: string): Session | Promise<Session>;
+  find(handle: string, id?: string): Session | Promise<Session>;
 
   /**
    * Stores a new session that has ids or traits. With `idempotent`, also stores the response. A bare session is
@@ -71,7 +75,7 @@ export interface AssociationRequest {
   /** Ids to associate; `null` for an id that is not given. */
   readonly ids: Identity;
   /** Replace those of the session; `null` for a trait that is not given. Without it both stay. */
-  readonly traits?: Traits;
+  readonly traits?: Traits | undefined;
   /** Checked in the same atomic step as the change, so that a race never exposes the session of another customer. */
   readonly scope: Scope;
   /** Unix ms. */

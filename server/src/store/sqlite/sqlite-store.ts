@@ -143,9 +143,9 @@ function enqueueRecords(
 
 function sessionStore({ writer, reader, cache, setAside, lifetimes }: Parts): SessionStore {
   return {
-    getCached: (handle) => cache.get(handle),
-    find(handle) {
-      const cached = cache.get(handle);
+    getCached: (id) => cache.getById(id),
+    find(handle, id) {
+      const cached = id === undefined ? cache.get(handle) : cache.open(handle, id);
       if (cached !== undefined) return cached;
       const session = reader.findSession(handle, writer) ?? implicitSessionOf(handle, lifetimes);
       cache.offer(handle, session);

@@ -16,13 +16,24 @@ export function lifetimeContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.committed, []);
   });
 
-  test(`${name}: the cached session is the stored one, and only its exact handle finds it`, async () => {
+  test(`${name}: the cached session is the stored one, and only the id that opened it finds it`, async () => {
     await using world = await openWorld(make);
     const { handle } = await world.create({ visitId: "v" });
+    const id = `${handle}AAAAAAAAAAAAAAAA`;
     const assertCached = async () => {
-      const cached = world.store.getCached(handle);
-      assert.deepEqual(cached ?? (await world.store.find(handle)), await world.store.find(handle));
-      for (const text of ["", "x", "undefined", handle.slice(1), `${handle}=`, ` ${handle}`, "__proto__"]) {
+      const found = await world.store.find(handle, id);
+      assert.deepEqual(found, await world.store.find(handle));
+      assert.deepEqual(world.store.getCached(id) ?? found, found);
+      for (const text of [
+        "",
+        "x",
+        "undefined",
+        handle,
+        id.slice(1),
+        `${handle}BBBBBBBBBBBBBBBB`,
+        ` ${id}`,
+        "__proto__",
+      ]) {
         assert.equal(world.store.getCached(text), undefined, text);
       }
     };

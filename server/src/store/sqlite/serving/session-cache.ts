@@ -7,21 +7,48 @@ const FILTER_BITS = 2 ** 21;
 /** The number of offered handles after which the filter is cleared. */
 const MAX_OFFERED = 2 ** 16;
 
+/** A cached session. */
+interface Entry {
+  session: Session;
+  /** The id by which `getById` finds the session, if there is one. */
+  id: string | undefined;
+}
+
+/**
+ * One half of the cache. Each entry with an id has its session in `byId` too, so that a hit by the id reads no other
+ * memory than the session's.
+ */
+class Half {
+  readonly byHandle = new Map<string, Entry>();
+  readonly byId = new Map<string, Session>();
+
+  put(entry: Entry): void {
+    this.byHandle.set(entry.session.handle, entry);
+    if (entry.id !== undefined) this.byId.set(entry.id, entry.session);
+  }
+}
+
 /**
  * The sessions that the serving thread keeps in memory, by handle. The cache is never out of date: only this process
  * changes sessions, and the outcome of a change updates the cache before the caller gets it.
  *
+ * A session in use is also found by the id that opened it, because most requests have only an id: a single look-up
+ * replaces the verification of the id's signature. After a rotation the session is found by the old id until the new one
+ * opens it, so the caller compares the generations.
+ *
  * The cache has two halves of up to `capacity / 2` sessions. A session in the old half moves to the young one when it is
  * used. When the young half is full, it becomes the old one, and the previous old one is dropped as a whole. So nearly
- * every hit is a single look-up. A list in the order of use would have to move an entry at each hit.
+ * every hit is a single look-up. A list in the order of use would have to move an entry at each hit. What has moved stays
+ * in the old half too, possibly in an earlier state: so the young half is always asked first, and an id is removed from
+ * both.
  *
  * A session that is read only once is not cached. It would drive out another one, and caching costs more than reading
  * it again.
  */
 export class SessionCache {
   readonly #halfSize: number;
-  #young = new Map<string, Session>();
-  #old = new Map<string, Session>();
+  #young = new Half();
+  #old = new Half();
   readonly #filter = new Uint8Array(FILTER_BITS / 8);
   #offered = 0;
 
@@ -30,19 +57,35 @@ export class SessionCache {
   }
 
   get(handle: string): Session | undefined {
-    const session = this.#young.get(handle);
+    return this.#find(handle)?.session;
+  }
+
+  /** Returns the session that was opened with this id. The session may have been rotated since then. */
+  getById(id: string): Session | undefined {
+    const session = this.#young.byId.get(id);
     if (session !== undefined) return session;
-    const old = this.#old.get(handle);
-    if (old !== undefined) this.set(handle, old);
-    return old;
+    const old = this.#old.byId.get(id);
+    return old && this.get(old.handle);
+  }
+
+  /** Returns the session, and lets `getById` find it by this id, which is one of the session. */
+  open(handle: string, id: string): Session | undefined {
+    const entry = this.#find(handle);
+    if (entry !== undefined && entry.id !== id) {
+      this.#removeId(entry);
+      entry.id = copyOf(id);
+      this.#young.put(entry);
+    }
+    return entry?.session;
   }
 
   set(handle: string, session: Session): void {
-    if (this.#young.size >= this.#halfSize && !this.#young.has(handle)) {
-      this.#old = this.#young;
-      this.#young = new Map();
+    const entry = this.#find(handle);
+    if (entry === undefined) this.#addToYoung({ session, id: undefined });
+    else {
+      entry.session = session;
+      this.#young.put(entry);
     }
-    this.#young.set(handle, session);
   }
 
   /** Caches a session if its handle was offered before. So it is cached when it is read for the second time. */
@@ -61,13 +104,38 @@ export class SessionCache {
   }
 
   delete(handle: string): void {
-    this.#young.delete(handle);
-    this.#old.delete(handle);
+    const entry = this.#find(handle);
+    if (entry !== undefined) this.#removeId(entry);
+    this.#young.byHandle.delete(handle);
+    this.#old.byHandle.delete(handle);
   }
 
   clear(): void {
-    this.#young.clear();
-    this.#old.clear();
+    this.#young = new Half();
+    this.#old = new Half();
+  }
+
+  /** Returns the entry of a handle, which is in the young half then. */
+  #find(handle: string): Entry | undefined {
+    const entry = this.#young.byHandle.get(handle);
+    if (entry !== undefined) return entry;
+    const old = this.#old.byHandle.get(handle);
+    if (old !== undefined) this.#addToYoung(old);
+    return old;
+  }
+
+  #addToYoung(entry: Entry): void {
+    if (this.#young.byHandle.size >= this.#halfSize) {
+      this.#old = this.#young;
+      this.#young = new Half();
+    }
+    this.#young.put(entry);
+  }
+
+  #removeId({ id }: Entry): void {
+    if (id === undefined) return;
+    this.#young.byId.delete(id);
+    this.#old.byId.delete(id);
   }
 
   /** Updates the cache after a successful command. */
@@ -118,6 +186,11 @@ function handlesOf(command: Command): readonly string[] {
   if (command.kind === "eraseSessions") return command.handles;
   if (command.kind === "create") return [command.session.handle];
   return "handle" in command && command.handle !== undefined ? [command.handle] : [];
+}
+
+/** Copies an id. The text from the request is a part of the request line, and would keep all of it in memory. */
+function copyOf(id: string): string {
+  return Buffer.from(id, "latin1").toString("latin1");
 }
 
 /** Returns the position of a handle in the filter: 21 bits from four characters in the random part of the handle. */
