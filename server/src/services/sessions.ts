@@ -1,17 +1,18 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import { generationOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
-import { expiryOf, isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
-import { type Findable, isFindable, isReached, isWithin, type Scope } from "../session/permissions.ts";
+import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
+import { type Findable, isFindable, isReached, type Scope } from "../session/permissions.ts";
 import { mayBeSetAside } from "../session/provisional.ts";
 import type { RequestRecord } from "../session/record.ts";
-import { hasNoIds, type Identity, isBare, isLive, isRecognized, noIdentity, type Session } from "../session/session.ts";
-import { type RecordPage, wasUnowned } from "../session/timeline.ts";
+import { hasNoIds, type Identity, isBare, isLive, type Session } from "../session/session.ts";
+import type { RecordPage } from "../session/timeline.ts";
 import { hasTraits, noTraits, type Traits } from "../session/traits.ts";
 import type { IdempotencyStore, Replay } from "../store/ports/idempotency.ts";
 import type { RecordPageRequest, RecordStore } from "../store/ports/records.ts";
 import type { AssociationResult, SessionStore } from "../store/ports/sessions.ts";
 import type { SessionAdmission } from "./quota.ts";
+import { RetiredSession, Rotation, type RotationSettings } from "./rotation.ts";
 
 /** A session with the id that opens it. */
 export interface OpenedSession {
@@ -60,29 +61,6 @@ export interface Update {
   readonly rotate: boolean;
   /** Returns the idempotency key of the request, if it has one. Called only if the session is to get its next id. */
   key?(): Pick<Idempotent<never>, "key" | "fingerprint"> | undefined;
-}
-
-/** The settings of rotation (contract.md#rule-9). */
-export interface RotationSettings {
-  /** `always`: every update that makes an anonymous session recognized rotates it; `asked`: only those that ask. */
-  readonly rotateOnRecognition: "asked" | "always";
-  /** How long (ms) a retired id still gets the answer of an anonymous session. */
-  readonly rotationGrace: number;
-}
-
-/**
- * A session as the holder of its retired id sees it during the grace (contract.md#rule-9): anonymous, as it was. Its
- * generation is that of the retired id.
- */
-export class RetiredSession {
-  readonly session: Session;
-
-  constructor(session: Session, generation: number, lifetimes: Lifetimes) {
-    const { createdAt, lastActiveAt } = session;
-    const past = { ...session, ...noIdentity, ...noTraits, generation };
-    // The present expiry would show that the session is recognized, or which profile it has.
-    this.session = { ...past, expiresAt: expiryOf(past, createdAt, lastActiveAt, lifetimes) };
-  }
 }
 
 /** Handlers that count what happens to sessions, for the metrics. */
@@ -136,7 +114,7 @@ export class SessionService {
   readonly #ids: ServiceParts["ids"];
   readonly #clock: Clock;
   readonly #lifetimes: Lifetimes;
-  readonly #rotation: RotationSettings;
+  readonly #rotation: Rotation;
   readonly #setsAside: boolean;
   readonly #events: ServiceEvents;
   /** Idempotency keys (hashed) of the requests that are in progress in this process. */
@@ -149,7 +127,7 @@ export class SessionService {
     this.#ids = parts.ids;
     this.#clock = parts.clock;
     this.#lifetimes = parts.lifetimes;
-    this.#rotation = parts.rotation;
+    this.#rotation = new Rotation({ ...parts, admission: this.#admission });
     this.#setsAside = parts.storeVisitors === "returning";
     this.#events = parts.events;
   }
@@ -228,10 +206,9 @@ export class SessionService {
     const verified = this.#ids.verify(id);
     if (verified === undefined) return undefined;
     const { ids, traits } = update;
-    const mayRotateUnasked = this.#rotation.rotateOnRecognition === "always" && isRecognized(ids);
-    if (update.rotate || (mayRotateUnasked && (await this.#isRotatedByRecognition(verified)))) {
-      return this.#rotate(verified, update, scope);
-    }
+    const isRotated = update.rotate || this.#rotation.rotatesUnasked(verified, ids);
+    // Awaiting a boolean would cost every update a turn of the microtask queue.
+    if (isRotated !== false && (await isRotated)) return this.#rotate(verified, update, scope);
     const result = await this.#admission.associate({ ...verified, ids, traits, scope, now: this.#clock() });
     if (result.outcome !== "associated") return refusedAssociation(result);
     this.#events.associated();
@@ -425,7 +402,9 @@ export class SessionService {
     return whenReady(this.#store.find(handle, id), (session): MaybePromise<Session | RetiredSession | undefined> => {
       const { generation } = verified;
       const isRetired = generation < session.generation && isLive(session, this.#clock());
-      return isRetired ? this.#useRetired(session, generation, scope) : this.#renewIfLive(session, generation, scope);
+      return isRetired
+        ? this.#rotation.useRetired(session, generation, scope)
+        : this.#renewIfLive(session, generation, scope);
     });
   }
 
@@ -440,46 +419,12 @@ export class SessionService {
     return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
   }
 
-  /**
-   * Returns the live session as it was when it had this lower generation. Returns `undefined` if the grace is over, or if
-   * the session was out of the scope even then.
-   */
-  async #useRetired(session: Session, generation: number, scope: Scope): Promise<RetiredSession | undefined> {
-    const { rotationGrace } = this.#rotation;
-    if (rotationGrace === 0) return undefined;
-    const { handle } = session;
-    const rotatedAt = await this.#store.rotatedAt(handle, generation);
-    const now = this.#clock();
-    if (rotatedAt === undefined || now - rotatedAt >= rotationGrace) return undefined;
-    if (!isWithin(session.customerId, scope)) {
-      // The session may belong to a customer only since then: so it was within every scope.
-      const page = await this.#store.readRecordPage({ handle, scope: "everyone", after: 0, limit: 1, now });
-      if (page === undefined || !wasUnowned(page.life, generation)) return undefined;
-    }
-    return new RetiredSession(session, generation, this.#lifetimes);
-  }
-
-  /**
-   * Returns whether the session is anonymous. If the id is retired, the result is true too: then the update is refused,
-   * unless it repeats the one that has retired the id.
-   */
-  async #isRotatedByRecognition(verified: VerifiedId): Promise<boolean> {
-    const session = await this.#store.find(verified.handle);
-    return !isRecognized(session) || session.generation !== verified.generation;
-  }
-
   /** Associates ids and rotates the session's id in one step. A repetition gets the id that the first request got. */
   #rotate(verified: VerifiedId, update: Update, scope: Scope): Promise<OpenedSession | undefined> {
     const { ids, traits } = update;
     const key = update.key?.();
     const carryOut = async () => {
-      const now = this.#clock();
-      const id = this.#ids.sign(verified.handle, verified.generation + 1, now);
-      const idempotent = key && { key: key.key, fingerprint: key.fingerprint, response: id };
-      const result = await this.#admission.associate({
-        ...{ ...verified, ids, traits, scope, now, rotate: true },
-        ...(idempotent && { idempotent }),
-      });
+      const { id, result } = await this.#rotation.rotate({ ...verified, ids, traits, scope }, key);
       switch (result.outcome) {
         case "associated":
           if (!hasNoIds(ids)) this.#events.associated();

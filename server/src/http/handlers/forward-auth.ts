@@ -3,7 +3,8 @@ import { CachedResponse, type HeaderFields, type HttpRequest } from "@antechambe
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Assertion, Assertions } from "../../services/assertions.ts";
-import { type OpenedSession, RetiredSession, type SessionService } from "../../services/sessions.ts";
+import { RetiredSession } from "../../services/rotation.ts";
+import type { OpenedSession, SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import { idFields } from "../../session/fields.ts";
 import { changeScope, type Principal, type Scope } from "../../session/permissions.ts";

@@ -1,0 +1,107 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { IdIssuer, VerifiedId } from "../session/id.ts";
+import { expiryOf, type Lifetimes } from "../session/lifetime.ts";
+import { isWithin, type Scope } from "../session/permissions.ts";
+import { type Identity, isRecognized, noIdentity, type Session } from "../session/session.ts";
+import { wasUnowned } from "../session/timeline.ts";
+import { noTraits } from "../session/traits.ts";
+import type { IdempotentRequest, Replay } from "../store/ports/idempotency.ts";
+import type { RecordStore } from "../store/ports/records.ts";
+import type { AssociationRequest, AssociationResult, SessionStore } from "../store/ports/sessions.ts";
+import type { SessionAdmission } from "./quota.ts";
+
+/** The settings of rotation (contract.md#rule-9). */
+export interface RotationSettings {
+  /** `always`: every update that makes an anonymous session recognized rotates it; `asked`: only those that ask. */
+  readonly rotateOnRecognition: "asked" | "always";
+  /** How long (ms) a retired id still gets the answer of an anonymous session. */
+  readonly rotationGrace: number;
+}
+
+/**
+ * A session as the holder of its retired id sees it during the grace (contract.md#rule-9): anonymous, as it was. Its
+ * generation is that of the retired id.
+ */
+export class RetiredSession {
+  readonly session: Session;
+
+  constructor(session: Session, generation: number, lifetimes: Lifetimes) {
+    const { createdAt, lastActiveAt } = session;
+    const past = { ...session, ...noIdentity, ...noTraits, generation };
+    // The present expiry would show that the session is recognized, or which profile it has.
+    this.session = { ...past, expiresAt: expiryOf(past, createdAt, lastActiveAt, lifetimes) };
+  }
+}
+
+/** The parts that rotation works with. */
+export interface RotationParts {
+  readonly store: Pick<SessionStore, "find" | "rotatedAt"> & Pick<RecordStore, "readRecordPage">;
+  readonly admission: SessionAdmission;
+  readonly ids: Pick<IdIssuer, "sign">;
+  readonly clock: Clock;
+  readonly lifetimes: Lifetimes;
+  readonly rotation: RotationSettings;
+}
+
+/** An update that rotates. The session must have the generation of the caller's id. */
+type RotatingUpdate = VerifiedId & Pick<AssociationRequest, "ids" | "traits" | "scope">;
+
+/** Gives sessions new ids, and answers the retired ones during the grace (contract.md#rule-9). */
+export class Rotation {
+  readonly #parts: RotationParts;
+
+  constructor(parts: RotationParts) {
+    this.#parts = parts;
+  }
+
+  /** Returns whether an update with these ids rotates the session although it does not ask for it. */
+  rotatesUnasked(verified: VerifiedId, ids: Identity): boolean | Promise<boolean> {
+    const mayBe = this.#parts.rotation.rotateOnRecognition === "always" && isRecognized(ids);
+    return mayBe && this.#isRotatedByRecognition(verified);
+  }
+
+  /**
+   * Associates ids and rotates the session's id in one step. `id` is the new id. With an idempotency key, it is stored as
+   * the response.
+   */
+  async rotate(
+    update: RotatingUpdate,
+    key: Omit<IdempotentRequest, "response"> | undefined,
+  ): Promise<{ readonly id: string; readonly result: AssociationResult | Replay }> {
+    const { admission, ids, clock } = this.#parts;
+    const now = clock();
+    const id = ids.sign(update.handle, update.generation + 1, now);
+    const idempotent = key && { key: key.key, fingerprint: key.fingerprint, response: id };
+    const request = { ...update, now, rotate: true as const, ...(idempotent && { idempotent }) };
+    return { id, result: await admission.associate(request) };
+  }
+
+  /**
+   * Returns the live session as it was when it had this lower generation. Returns `undefined` if the grace is over, or if
+   * the session was out of the scope even then.
+   */
+  async useRetired(session: Session, generation: number, scope: Scope): Promise<RetiredSession | undefined> {
+    const { store, clock, lifetimes } = this.#parts;
+    const { rotationGrace } = this.#parts.rotation;
+    if (rotationGrace === 0) return undefined;
+    const { handle } = session;
+    const rotatedAt = await store.rotatedAt(handle, generation);
+    const now = clock();
+    if (rotatedAt === undefined || now - rotatedAt >= rotationGrace) return undefined;
+    if (!isWithin(session.customerId, scope)) {
+      // The session may belong to a customer only since then: so it was within every scope.
+      const page = await store.readRecordPage({ handle, scope: "everyone", after: 0, limit: 1, now });
+      if (page === undefined || !wasUnowned(page.life, generation)) return undefined;
+    }
+    return new RetiredSession(session, generation, lifetimes);
+  }
+
+  /**
+   * Returns whether the session is anonymous. If the id is retired, the result is true too: then the update is refused,
+   * unless it repeats the one that has retired the id.
+   */
+  async #isRotatedByRecognition(verified: VerifiedId): Promise<boolean> {
+    const session = await this.#parts.store.find(verified.handle);
+    return !isRecognized(session) || session.generation !== verified.generation;
+  }
+}
