@@ -1,7 +1,7 @@
 import { type IdField, idFields } from "./fields.ts";
 import { MAX_GENERATION } from "./id.ts";
 import { expiryOf, isRenewalDue, type Lifetimes, renewed } from "./lifetime.ts";
-import { type Identity, identityOf, type Session } from "./session.ts";
+import { type Identity, identityOf, type Session, sessionOf } from "./session.ts";
 import { noTraits, type Traits } from "./traits.ts";
 
 /** The result of associating ids with a session. */
@@ -38,17 +38,15 @@ export function associate(
       : { outcome: "unchanged", session };
   }
   const merged = identityOf((name) => session[name] ?? ids[name]);
+  const { handle, createdAt, ended } = session;
+  const generation = session.generation + (rotate ? 1 : 0);
+  const profile = given.profile ?? session.profile;
+  const label = given.label ?? session.label;
   const lastActiveAt = Math.max(session.lastActiveAt, now);
-  const next = {
-    ...session,
-    ...merged,
-    generation: session.generation + (rotate ? 1 : 0),
-    profile: given.profile ?? session.profile,
-    label: given.label ?? session.label,
-    lastActiveAt,
-  };
-  const expiresAt = expiryOf(next, session.createdAt, lastActiveAt, lifetimes);
-  return { outcome: "changed", session: { ...next, expiresAt } };
+  const { agentId, customerId } = merged;
+  const expiresAt = expiryOf({ agentId, customerId, profile }, createdAt, lastActiveAt, lifetimes);
+  const rest = { handle, generation, createdAt, lastActiveAt, expiresAt, ended, profile, label };
+  return { outcome: "changed", session: sessionOf(rest, merged) };
 }
 
 function conflictingField(session: Identity, ids: Identity): IdField | undefined {

@@ -66,8 +66,10 @@ export function newSession(
 ): Session {
   const { agentId, customerId } = ids;
   const expiresAt = expiryOf({ agentId, customerId, profile }, createdAt, createdAt, lifetimes);
-  const times = { createdAt, lastActiveAt: createdAt, expiresAt };
-  return sessionOf({ handle, generation: 0, ...times, ended: false, profile, label }, ids);
+  return sessionOf(
+    { handle, generation: 0, createdAt, lastActiveAt: createdAt, expiresAt, ended: false, profile, label },
+    ids,
+  );
 }
 
 /** Returns the session that exists only in its id: anonymous, never used, not stored (contract.md#rule-8). */
