@@ -5,10 +5,9 @@ import { isWithin, type Scope } from "../session/permissions.ts";
 import { type Identity, isRecognized, noIdentity, type Session } from "../session/session.ts";
 import { wasUnowned } from "../session/timeline.ts";
 import { noTraits } from "../session/traits.ts";
-import type { IdempotentRequest, Replay } from "../store/ports/idempotency.ts";
+import type { IdempotentRequest } from "../store/ports/idempotency.ts";
 import type { RecordStore } from "../store/ports/records.ts";
-import type { AssociationRequest, AssociationResult, SessionStore } from "../store/ports/sessions.ts";
-import type { SessionAdmission } from "./quota.ts";
+import type { AssociationRequest, SessionStore } from "../store/ports/sessions.ts";
 
 /** The settings of rotation (contract.md#rule-9). */
 export interface RotationSettings {
@@ -36,7 +35,6 @@ export class RetiredSession {
 /** The parts that rotation works with. */
 export interface RotationParts {
   readonly store: Pick<SessionStore, "find" | "rotatedAt"> & Pick<RecordStore, "readRecordPage">;
-  readonly admission: SessionAdmission;
   readonly ids: Pick<IdIssuer, "sign">;
   readonly clock: Clock;
   readonly lifetimes: Lifetimes;
@@ -61,19 +59,18 @@ export class Rotation {
   }
 
   /**
-   * Associates ids and rotates the session's id in one step. `id` is the new id. With an idempotency key, it is stored as
-   * the response.
+   * Signs the next id of a session, and returns it with the request by which the session gets it and the ids of the update
+   * in one step. With an idempotency key, the id is stored as the response.
    */
-  async rotate(
+  requestFor(
     update: RotatingUpdate,
     key: Omit<IdempotentRequest, "response"> | undefined,
-  ): Promise<{ readonly id: string; readonly result: AssociationResult | Replay }> {
-    const { admission, ids, clock } = this.#parts;
+  ): { readonly id: string; readonly request: AssociationRequest } {
+    const { ids, clock } = this.#parts;
     const now = clock();
     const id = ids.sign(update.handle, update.generation + 1, now);
     const idempotent = key && { key: key.key, fingerprint: key.fingerprint, response: id };
-    const request = { ...update, now, rotate: true as const, ...(idempotent && { idempotent }) };
-    return { id, result: await admission.associate(request) };
+    return { id, request: { ...update, now, rotate: true, ...(idempotent && { idempotent }) } };
   }
 
   /**

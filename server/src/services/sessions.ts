@@ -127,7 +127,7 @@ export class SessionService {
     this.#ids = parts.ids;
     this.#clock = parts.clock;
     this.#lifetimes = parts.lifetimes;
-    this.#rotation = new Rotation({ ...parts, admission: this.#admission });
+    this.#rotation = new Rotation(parts);
     this.#setsAside = parts.storeVisitors === "returning";
     this.#events = parts.events;
   }
@@ -209,9 +209,8 @@ export class SessionService {
     const isRotated = update.rotate || this.#rotation.rotatesUnasked(verified, ids);
     // Awaiting a boolean would cost every update a turn of the microtask queue.
     if (isRotated !== false && (await isRotated)) return this.#rotate(verified, update, scope);
-    // Most updates have no traits. Then the writer has less JSON to read.
-    const given = hasTraits(traits) ? traits : undefined;
-    const result = await this.#admission.associate({ ...verified, ids, traits: given, scope, now: this.#clock() });
+    const request = { ...verified, ids, traits: givenTraits(traits), scope, now: this.#clock() };
+    const result = await this.#admission.associate(request);
     if (result.outcome !== "associated") return refusedAssociation(result);
     this.#events.associated();
     return { id, session: result.session };
@@ -424,9 +423,11 @@ export class SessionService {
   /** Associates ids and rotates the session's id in one step. A repetition gets the id that the first request got. */
   #rotate(verified: VerifiedId, update: Update, scope: Scope): Promise<OpenedSession | undefined> {
     const { ids, traits } = update;
+    const given = givenTraits(traits);
     const key = update.key?.();
     const carryOut = async () => {
-      const { id, result } = await this.#rotation.rotate({ ...verified, ids, traits, scope }, key);
+      const { id, request } = this.#rotation.requestFor({ ...verified, ids, traits: given, scope }, key);
+      const result = await this.#admission.associate(request);
       switch (result.outcome) {
         case "associated":
           if (!hasNoIds(ids)) this.#events.associated();
@@ -454,6 +455,11 @@ export class SessionService {
 
 function sessionIn(used: Session | RetiredSession): Session {
   return used instanceof RetiredSession ? used.session : used;
+}
+
+/** Returns `undefined` instead of traits that change nothing, as most updates have none and the request becomes shorter. */
+function givenTraits(traits: Traits): Traits | undefined {
+  return hasTraits(traits) ? traits : undefined;
 }
 
 /** Refuses an association that was not made; returns `undefined` if there is no such session. */

@@ -23,8 +23,9 @@ test("the cache gives the present state of a session by its handle and by its la
     switch (random.between(0, 4)) {
       case 0: {
         const next = { ...session(handle), generation: step };
+        if (present.has(handle)) cache.set(handle, next);
+        else cache.add(next);
         present.set(handle, next);
-        cache.set(handle, next);
         break;
       }
       case 1: {

@@ -46,11 +46,16 @@ export interface ForwardAuthParts {
   readonly assertions: Assertions | undefined;
 }
 
-/** A response, and the session and the assertion that it shows. */
-interface Cached {
+/** A cached response, with the session and the assertion that it shows. */
+class ShownSession extends CachedResponse {
   readonly session: Session;
   readonly assertion: Assertion | undefined;
-  readonly response: ApiResponse;
+
+  constructor({ id, session }: OpenedSession, assertion: Assertion | undefined) {
+    super(() => ({ headers: identityFields(id, session, assertion?.text), body: null }));
+    this.session = session;
+    this.assertion = assertion;
+  }
 }
 
 /**
@@ -64,7 +69,7 @@ export class ForwardAuth {
    * The cached response of each session, and of each assertion: that one stays the same object for some time even if the
    * store creates a `Session` object for each request, as Redis does. Handle and generation determine the id.
    */
-  readonly #cached = new WeakMap<Session | Assertion, Cached>();
+  readonly #cached = new WeakMap<Session | Assertion, ShownSession>();
   /** The response that lets a preflight through, even if sessions are required. No session is created. */
   readonly #preflight: ApiResponse;
   readonly #findIds: FindSessionIds;
@@ -132,15 +137,14 @@ export class ForwardAuth {
     service.recordBestEffort(session, record);
     const own = this.#cached.get(session);
     if (own !== undefined && (own.assertion === undefined || assertions?.isFresh(own.assertion) === true)) {
-      return own.response;
+      return own;
     }
     const assertion = assertions?.of(session);
     const other = assertion && this.#cached.get(assertion);
-    if (other !== undefined && isShownAs(session, other.session)) return other.response;
-    const response = new CachedResponse(() => ({ headers: identityFields(id, session, assertion?.text), body: null }));
-    const cached = { session, assertion, response };
-    this.#cached.set(session, cached);
-    if (assertion !== undefined) this.#cached.set(assertion, cached);
+    if (other !== undefined && isShownAs(session, other.session)) return other;
+    const response = new ShownSession(opened, assertion);
+    this.#cached.set(session, response);
+    if (assertion !== undefined) this.#cached.set(assertion, response);
     return response;
   }
 }

@@ -15,7 +15,13 @@ import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../wire/session-i
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call, ResponseOrPromise } from "../call.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
-import { contentOfRequest, type GivenContent, identityOfHeaders, updateOfRequest } from "../parse/identity.ts";
+import {
+  contentOfRequest,
+  type GivenContent,
+  identityOfHeaders,
+  type UpdateContent,
+  updateOfRequest,
+} from "../parse/identity.ts";
 import type { RateLimits } from "../rate-limits.ts";
 
 /** The handlers of the Session Management API. */
@@ -120,10 +126,11 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     },
 
     async associate(call) {
-      const { principal, sessionId } = call;
+      const { request, principal, sessionId } = call;
       // The caller has sent POST /sessions/new, and probably means PUT /sessions/new.
       if (sessionId === "new") throw new Refusal({ code: "session-not-found", isNew: true });
-      const opened = await service.update(sessionId, await updateOf(call, service.profiles), changeScope(principal));
+      const update = permittedUpdate(call, await updateOfRequest(request, service.profiles));
+      const opened = await service.update(sessionId, update, changeScope(principal));
       return showUpdated(sessionId, opened, { base, form });
     },
   };
@@ -185,16 +192,16 @@ export function permitted(principal: Principal, ids: Identity): Identity {
 }
 
 /**
- * Returns the update in a request. Refuses with `identity-mismatch`, and with `role-not-permitted` if the caller may not
- * rotate. Also refuses as `updateOfRequest` does.
+ * Returns the update in a request with this content. Refuses with `identity-mismatch`, and with `role-not-permitted` if
+ * the caller may not rotate.
  */
-export async function updateOf({ request, principal, sessionId }: Call, profiles: readonly string[]): Promise<Update> {
-  const { rotate, ...content } = await updateOfRequest(request, profiles);
-  permitted(principal, content.ids);
+export function permittedUpdate({ request, principal, sessionId }: Call, content: UpdateContent): Update {
+  const { ids, traits, rotate } = content;
+  permitted(principal, ids);
   if (rotate && !mayRotate(principal)) throw new Refusal({ code: "role-not-permitted" });
   const key = () => {
     const parts = [sessionId, ...fingerprintOf(content), String(rotate)];
     return requestKeyOf(request, principal, "rotate", parts);
   };
-  return { ...content, rotate, key };
+  return { ids, traits, rotate, key };
 }

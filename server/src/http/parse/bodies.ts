@@ -45,27 +45,24 @@ const FORM_TYPE = /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i;
 
 async function readBody(request: HttpRequest, limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array> {
   const announced = Number(request.header("content-length"));
-  const body = announced > limit ? undefined : await bodyOf(request, limit, mayBuffer);
+  let body: Uint8Array | undefined;
+  try {
+    if (!(announced > limit)) body = await request.body(limit, mayBuffer);
+  } catch (error) {
+    throw unreadBody(error);
+  }
   if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
   return body;
 }
 
-async function bodyOf(
-  request: HttpRequest,
-  limit: number,
-  mayBuffer: MayBuffer | undefined,
-): Promise<Uint8Array | undefined> {
-  try {
-    return await request.body(limit, mayBuffer);
-  } catch (error) {
-    // This is not a defect of the service: the client has disconnected, for example, or was too slow.
-    const fault = error instanceof BodyError ? error.fault : "gone";
-    if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
-    if (fault === "crowded") throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
-    const detail =
-      fault === "gone" ? "The body ended early." : "The chunks of the body are malformed (RFC 9112, section 7.1).";
-    throw new Refusal({ code: "invalid-request", errors: [{ in: "body", name: "", detail }] }, error);
-  }
+/** Returns the refusal for an error of reading. It is no defect of the service: the client has disconnected, for example. */
+function unreadBody(error: unknown): Refusal {
+  const fault = error instanceof BodyError ? error.fault : "gone";
+  if (fault === "late") return new Refusal({ code: "request-timeout" }, error);
+  if (fault === "crowded") return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
+  const detail =
+    fault === "gone" ? "The body ended early." : "The chunks of the body are malformed (RFC 9112, section 7.1).";
+  return new Refusal({ code: "invalid-request", errors: [{ in: "body", name: "", detail }] }, error);
 }
 
 /** Returns why the service cannot read a body; `undefined` if it is plain JSON in UTF-8. */

@@ -41,7 +41,7 @@ export function contentOfRequest(
   request: HttpRequest,
   profiles: readonly string[],
 ): GivenContent | Promise<GivenContent> {
-  return request.hasBody ? readWithBody(request, profiles, () => undefined) : contentOfHeaders(request);
+  return request.hasBody ? readWithBody(request, profiles, false) : contentOfHeaders(request);
 }
 
 /** The content of an update. */
@@ -51,14 +51,18 @@ export interface UpdateContent extends GivenContent {
 }
 
 /** Returns the content of an update. Refuses as `contentOfRequest` does. */
-export async function updateOfRequest(request: HttpRequest, profiles: readonly string[]): Promise<UpdateContent> {
-  if (!request.hasBody) return { ...contentOfHeaders(request), rotate: false };
-  const { ids, traits, other } = await readWithBody(request, profiles, readRotate);
-  return { ids, traits, rotate: other ?? false };
+export function updateOfRequest(
+  request: HttpRequest,
+  profiles: readonly string[],
+): UpdateContent | Promise<UpdateContent> {
+  return request.hasBody ? readWithBody(request, profiles, true) : { ...contentOfHeaders(request), rotate: false };
 }
 
+const noContent: GivenContent = { ids: noIdentity, traits: noTraits };
+
 function contentOfHeaders(request: HttpRequest): GivenContent {
-  return { ids: identityOfHeaders(request), traits: noTraits };
+  const ids = identityOfHeaders(request);
+  return ids === noIdentity ? noContent : { ids, traits: noTraits };
 }
 
 /** Returns whether the request has any identity header. Checked first, because most requests have none. */
@@ -67,23 +71,23 @@ function hasIdentityHeaders(request: HttpRequest): boolean {
   return false;
 }
 
-/** Returns the content of headers and body, and what `readOther` reads from the body; `undefined` if that is empty. */
-async function readWithBody<Other>(
+/** Returns the content of headers and body. Only an update can rotate. */
+async function readWithBody(
   request: HttpRequest,
   profiles: readonly string[],
-  readOther: (members: object, faults: Fault[]) => Other,
-): Promise<GivenContent & { readonly other: Other | undefined }> {
+  isUpdate: boolean,
+): Promise<UpdateContent> {
   const body = await readJsonBody(request, MAX_BODY_BYTES);
-  if (body === undefined) return { ...contentOfHeaders(request), other: undefined };
+  if (body === undefined) return { ...contentOfHeaders(request), rotate: false };
   const faults: Fault[] = [];
   const members = parseObject(body, faults);
   const ids = { ...readHeaders(request, faults) };
   for (const field of bodyFields) ids[field] = readMember(members, field, faultOfId, faults);
   const profile = readMember(members, "profile", (name) => faultOfProfile(name, profiles), faults);
   const label = readMember(members, "label", faultOfLabel, faults);
-  const other = readOther(members, faults);
+  const rotate = isUpdate && readRotate(members, faults);
   refuseFaults(faults);
-  return { ids, traits: profile === null && label === null ? noTraits : { profile, label }, other };
+  return { ids, traits: profile === null && label === null ? noTraits : { profile, label }, rotate };
 }
 
 /**

@@ -6,15 +6,16 @@ import { sessionInfo } from "../../../wire/session-info.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import { requestKeyOf } from "../../parse/idempotency.ts";
+import { updateOfRequest } from "../../parse/identity.ts";
 import {
   createSessionHandlers,
   fingerprintOf,
+  permittedUpdate,
   type SessionHandlerParts,
   type SessionHandlers,
   showSession,
   showStored,
   showUpdated,
-  updateOf,
 } from "../sessions.ts";
 import { envelopeOfV1 } from "./envelopes.ts";
 
@@ -30,7 +31,7 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
 
   async function associate(call: Call): Promise<ApiResponse> {
     const { request, principal, sessionId } = call;
-    const update = await updateOf(call, service.profiles);
+    const update = permittedUpdate(call, await updateOfRequest(request, service.profiles));
     const { ids, traits } = update;
     const hasContent = !hasNoIds(ids) || hasTraits(traits);
     if (!hasContent && !update.rotate) throw new Refusal({ code: "nothing-to-associate" });

@@ -88,6 +88,11 @@ export class SessionCache {
     }
   }
 
+  /** Caches a new session. Its handle is not in the cache: nobody knew it before. */
+  add(session: Session): void {
+    this.#addToYoung({ session, id: undefined });
+  }
+
   /** Caches a session if its handle was offered before. So it is cached when it is read for the second time. */
   offer(handle: string, session: Session): void {
     const index = filterIndexOf(handle);
@@ -149,6 +154,12 @@ export class SessionCache {
       for (const item of command.items) if (item.kind === "session") this.delete(item.session.handle);
       return;
     }
+    if (command.kind === "create") {
+      // A bare session is not stored, and so not cached either (contract.md#rule-8).
+      const isStored = (outcome as CreateResult).outcome === "created" && !isBare(command.session);
+      if (isStored) this.add(command.session);
+      return;
+    }
     const session = sessionAfter(command, outcome);
     if (session === undefined) return;
     // The cache may have a later renewal of the session already.
@@ -167,9 +178,6 @@ export class SessionCache {
 /** Returns the session as it is after a successful command; `undefined` if the command has not changed a session. */
 function sessionAfter(command: Command, outcome: Outcome): Session | undefined {
   switch (command.kind) {
-    case "create":
-      // A bare session is not stored, and so not cached either (contract.md#rule-8).
-      return (outcome as CreateResult).outcome === "created" && !isBare(command.session) ? command.session : undefined;
     case "associate": {
       const result = outcome as AssociationResult;
       return result.outcome === "associated" ? result.session : undefined;
