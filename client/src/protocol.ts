@@ -251,6 +251,48 @@ export interface AuditPage {
   readonly next: string | null;
 }
 
+/** A session in an event, right after the change that the event reports. The label is that of the time of reading. */
+export interface EventSession extends Identity {
+  /** The first 24 characters of the session's id. It names the session and does not open it. */
+  readonly handle: string;
+  readonly state: SessionState;
+  readonly createdAt: string;
+  readonly lastActiveAt: string;
+  readonly expiresAt: string;
+  readonly label: string | null;
+}
+
+/** The content of an event by its type. */
+interface EventData {
+  readonly "session.created": { readonly session: EventSession };
+  /** `added` has the names of the ids that were set. */
+  readonly "session.associated": { readonly session: EventSession; readonly added: readonly IdName[] };
+  readonly "session.rotated": { readonly session: EventSession };
+  readonly "session.ended": {
+    readonly session: EventSession;
+    readonly reason: "caller" | "bulk" | "operator" | "logout";
+  };
+  readonly "session.expired": { readonly session: EventSession; readonly reason: "idle" | "lifetime" };
+  /** `customerHash` is a keyed hash of the customer's id, as in the audit trail. */
+  readonly "customer.erased": { readonly customerHash: string };
+  readonly "webhook.test": Readonly<Record<string, never>>;
+}
+
+/** The type of an event. */
+export type EventType = keyof EventData;
+
+/** Something that happened to a session or a customer. Times are ISO 8601 in UTC with milliseconds. */
+export type EventInfo = {
+  readonly [Type in EventType]: {
+    /** The id of the event. It is the same for every reader and every delivery; a reader resumes after it. */
+    readonly id: string;
+    readonly type: Type;
+    /** The time of the change; for `session.expired`, the time at which the session expired. */
+    readonly timestamp: string;
+    readonly data: EventData[Type];
+  };
+}[EventType];
+
 /** Maximum number of records in one request. */
 export const MAX_RECORDS = 1000;
 /** Maximum size of a record in bytes, as JSON in UTF-8. */
