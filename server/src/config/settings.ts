@@ -403,6 +403,17 @@ export const settings = {
     default: "14d",
     description: "Time for which the timeline of a session is kept after its end",
   },
+  events: {
+    ...word("which", ["on", "off"]),
+    default: "on",
+    description:
+      "Whether changes of sessions are published in the event log, from which /events and webhooks read; not over Redis yet",
+  },
+  eventRetention: {
+    ...duration("1s", "14d", ", such as 24h"),
+    default: "24h",
+    description: "Time for which events are kept, but no longer than retention",
+  },
   store: {
     schema: refusing(trimmed, parseStoreUrl),
     allowed: allowedStoreUrls,

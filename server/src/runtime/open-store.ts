@@ -165,6 +165,7 @@ export async function openStore(
     return openSqliteStore({
       ...common,
       dataDir: config.dataDir,
+      eventRetention: config.events === "on" ? Math.min(config.eventRetention, retention) : null,
       cacheSessions: config.cacheSessions,
       timeout: config.storeTimeout,
     });

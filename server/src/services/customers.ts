@@ -95,7 +95,7 @@ export class CustomerAdmin {
   }
 }
 
-async function eraseBatch({ store, clock }: CustomerAdminParts, customerId: string): Promise<ErasedBatch> {
+async function eraseBatch({ store, clock, logHash }: CustomerAdminParts, customerId: string): Promise<ErasedBatch> {
   const filter = { ...anySession, customerId };
   let sessions = 0;
   let after: string | null = null;
@@ -109,7 +109,7 @@ async function eraseBatch({ store, clock }: CustomerAdminParts, customerId: stri
     sessions += handles.length;
     after = page.next;
     if (after !== null) continue;
-    const keys = await store.eraseCustomerApiKeys(customerId, clock());
+    const keys = await store.eraseCustomerApiKeys(customerId, logHash(customerId), clock());
     return { sessions, keys, next: null };
   }
   return { sessions, keys: 0, next: after };

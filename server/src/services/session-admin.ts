@@ -1,5 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
+import type { EndReason } from "../session/event.ts";
 import { idFields } from "../session/fields.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { handleIn, type IdIssuer, type VerifiedId } from "../session/id.ts";
@@ -50,6 +51,8 @@ export interface EndRequest {
   readonly after: string | null;
   /** If true, the sessions are only counted, not ended. */
   readonly isDry: boolean;
+  /** The reason that the events of the ended sessions show; `bulk` by default. */
+  readonly reason?: EndReason;
 }
 
 /** Result of one batch of an operation on many sessions. */
@@ -122,7 +125,8 @@ export class SessionAdmin {
   }
 
   /**
-   * Ends the session that an id or a handle names. Returns false if no such live session is within the scope.
+   * Ends the session that an id or a handle names. Returns false if no such live session is within the scope. An
+   * application's own server ends it on behalf of the visitor, so the event has the reason `caller`.
    * `auditsMissing` says whether the
    * audit trail gets an entry in that case too. It must be false for remote callers, who could fill the trail with
    * unknown ids.
@@ -134,7 +138,7 @@ export class SessionAdmin {
     const { trail, service, logHash } = this.#parts;
     return trail.audited(
       { ...by, what: "session.end", details: { session: handleIn(idOrHandle) ?? logHash(idOrHandle) } },
-      () => service.end(nameOf(idOrHandle), scope),
+      () => service.end(nameOf(idOrHandle), scope, by.who.role === "service" ? "caller" : "operator"),
       (isFound) => (auditsMissing ? { isFound } : isFound ? {} : undefined),
     );
   }
@@ -187,7 +191,7 @@ function nameOf(idOrHandle: string): SessionName {
 
 async function endBatch(
   { store, clock, events }: SessionAdminParts,
-  { filter, except = null, after, isDry }: EndRequest,
+  { filter, except = null, after, isDry, reason = "bulk" }: EndRequest,
 ): Promise<Batch> {
   let next = after;
   let count = 0;
@@ -198,7 +202,7 @@ async function endBatch(
     if (isDry) count += sessions.length;
     else {
       const ended = await Promise.all(
-        sessions.map(({ handle }) => store.end({ handle, scope: "everyone", now: clock() })),
+        sessions.map(({ handle }) => store.end({ handle, scope: "everyone", now: clock(), reason })),
       );
       for (const wasLive of ended) {
         if (!wasLive) continue;

@@ -1,5 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
+import type { EndReason } from "../session/event.ts";
 import { generationOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { type Findable, isFindable, isReached, type Scope } from "../session/permissions.ts";
@@ -320,11 +321,11 @@ export class SessionService {
     return page !== undefined && verified === undefined && !isFound(page, name) ? undefined : page;
   }
 
-  /** Ends a session. Returns false if there is no live session of this name within the scope. */
-  async end(name: SessionName, scope: Scope = "everyone"): Promise<boolean> {
+  /** Ends a session for this reason. Returns false if there is no live session of this name within the scope. */
+  async end(name: SessionName, scope: Scope = "everyone", reason: EndReason = "caller"): Promise<boolean> {
     const named = await this.find(name, scope);
     if (named === undefined) return false;
-    const wasLive = await this.#store.end({ ...named, scope, now: this.#clock() });
+    const wasLive = await this.#store.end({ ...named, scope, now: this.#clock(), reason });
     if (wasLive) this.#events.ended();
     return wasLive;
   }

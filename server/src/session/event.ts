@@ -1,5 +1,5 @@
 import type { IdField } from "./fields.ts";
-import type { Identity, Session } from "./session.ts";
+import type { Identity } from "./session.ts";
 
 /*
  * Events: what happens to sessions and customers, as the event log publishes it (contract.md#events). Each event is
@@ -92,10 +92,4 @@ export function isEventMatch(event: Event, { types, customer }: EventFilter): bo
   if (customer === null) return true;
   if ("session" in event) return event.session.customerId === customer.id;
   return event.type === "customer.erased" && event.customerHash === customer.hash;
-}
-
-/** Returns the session as an event shows it. */
-export function eventSessionOf(session: Session): EventSession {
-  const { handle, agentId, customerId, visitId, globalVisitId, createdAt, lastActiveAt, expiresAt, label } = session;
-  return { handle, agentId, customerId, visitId, globalVisitId, createdAt, lastActiveAt, expiresAt, label };
 }

@@ -9,6 +9,7 @@
  * - `store/sqlite/offline/inspect.ts`: live, end of the retention
  */
 
+import type { ExpiryReason } from "./event.ts";
 import { type Identity, isRecognized, noIdentity, type Session, sessionOf } from "./session.ts";
 import { noTraits, type Traits } from "./traits.ts";
 
@@ -37,6 +38,12 @@ const RENEWAL_PART = 1 / 10;
 function lifetimeOf(session: LifetimeFacts, lifetimes: Lifetimes): Lifetime {
   const ofProfile = session.profile === null ? undefined : lifetimes.profiles?.get(session.profile);
   return ofProfile ?? (isRecognized(session) ? lifetimes.recognized : lifetimes.anonymous);
+}
+
+/** Returns why a session has expired: its total life is over, or it was not used for the idle time. */
+export function expiryReason(session: Session, lifetimes: Lifetimes): ExpiryReason {
+  const { total } = lifetimeOf(session, lifetimes);
+  return session.expiresAt - session.createdAt >= total ? "lifetime" : "idle";
 }
 
 /** Returns the longest total lifetime of any session (ms). */

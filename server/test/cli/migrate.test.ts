@@ -223,6 +223,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
     },
     maxRecords: 10_000,
     retention: 86_400_000,
+    eventRetention: 86_400_000,
     cacheSessions: 1000,
     maxPending: sessions,
     timeout: 60_000,

@@ -66,6 +66,8 @@ test("without any settings the documented defaults apply", () => {
     recordQueryKeys: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,
+    events: "on",
+    eventRetention: 86_400_000,
     store: { engine: "sqlite" },
     redisPrefix: "ac:",
     redisTimeout: 2000,
@@ -369,6 +371,8 @@ test("settings of records and of forward authentication are read", () => {
     { maxRecords: "1000001" },
     { retention: "0s" },
     { retention: "3651d" },
+    { eventRetention: "15d" },
+    { events: "some" },
   ]) {
     assert.equal(faultsOf({ flags }).length, 1, JSON.stringify(flags));
   }

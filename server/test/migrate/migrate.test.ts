@@ -67,6 +67,7 @@ function openStore(dataDir: string): StoreEngine {
     events,
     maxRecords: 100,
     retention: RETENTION,
+    eventRetention: RETENTION,
     cacheSessions: 1000,
     maxPending: 10_000,
     timeout: 30_000,

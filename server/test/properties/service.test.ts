@@ -85,6 +85,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
     timeout: 30_000,
     maxRecords: 100,
     retention: RETENTION,
+    eventRetention: RETENTION,
     events: {
       committed: ignore,
       failed: (error) => assert.fail(String(error)),

@@ -28,6 +28,7 @@ function open(dataDir: string, now: number): StoreEngine {
     now,
     maxRecords: 10_000,
     retention: 14 * DAY,
+    eventRetention: DAY,
     cacheSessions: 1000,
     maxPending: 100_000,
     timeout: 30_000,

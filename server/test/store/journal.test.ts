@@ -166,6 +166,7 @@ function openStore(dataDir: string, maxRecords: number): StoreEngine {
     lifetimes,
     maxRecords,
     retention: DAY,
+    eventRetention: DAY,
     cacheSessions: 10,
     maxPending: 100,
     timeout: 10_000,

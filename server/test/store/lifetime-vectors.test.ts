@@ -114,6 +114,7 @@ function openSqlite(dataDir: string, { policy }: LifetimeVector): StoreEngine {
   return openSqliteStore({
     ...policy,
     dataDir,
+    eventRetention: policy.retention,
     maxRecords: 100,
     cacheSessions: 1000,
     maxPending: 10_000,

@@ -167,7 +167,7 @@ test("API keys that were erased or revoked meanwhile are not restored", async ()
     const [gone, kept] = [keyFor({ role: "customer", customerId: "c" }), keyFor({})];
     await store.addApiKey(gone.key);
     await store.addApiKey(kept.key);
-    assert.equal(await store.eraseCustomerApiKeys("c", Date.now()), 1);
+    assert.equal(await store.eraseCustomerApiKeys("c", "hash", Date.now()), 1);
     assert.equal(await store.revokeApiKey(kept.key.id, Date.now()), true);
     await twoHeartbeats(redis);
     await redis.node.command("HDEL", KEYS, kept.key.id);

@@ -41,6 +41,7 @@ async function sqliteData(): Promise<Data> {
         dataDir: directory.path,
         maxRecords: MAX_RECORDS,
         retention: RETENTION,
+        eventRetention: RETENTION,
         cacheSessions: 1000,
         maxPending: 10_000,
         timeout: 30_000,

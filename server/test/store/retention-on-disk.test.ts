@@ -28,7 +28,7 @@ const EMPTY = {
 function open(dataDir: string, now: number): StoreEngine {
   return openSqliteStore({
     ...{ dataDir, lifetimes, now, mergeIndexAt: MERGE_AT },
-    ...{ maxRecords: 10_000, retention: DAY, cacheSessions: 1000 },
+    ...{ maxRecords: 10_000, retention: DAY, eventRetention: DAY, cacheSessions: 1000 },
     ...{ maxPending: 100_000, timeout: 30_000 },
     events: {
       committed: () => undefined,
@@ -108,7 +108,7 @@ test("an erasure removes the index entries of previously purged sessions before 
     const rows = indexRows(directory.path);
     assert.deepEqual([rows["sessions"], rows["index_deleted"]], [0, SESSIONS]);
     assert.ok(tracesOf(directory.path, guesses).length > 0, "guessing finds all ids");
-    assert.equal(await store.eraseCustomerApiKeys("customer-erased-1", over), 0);
+    assert.equal(await store.eraseCustomerApiKeys("customer-erased-1", "hash", over), 0);
     assert.deepEqual(tracesOf(directory.path, guesses), []);
   } finally {
     await store.close();

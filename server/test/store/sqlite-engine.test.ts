@@ -21,6 +21,7 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): StoreEng
     lifetimes,
     maxRecords: 100,
     retention: 14 * DAY,
+    eventRetention: DAY,
     cacheSessions: 1000,
     maxPending: 10_000,
     timeout: 30_000,

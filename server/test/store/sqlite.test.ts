@@ -2,6 +2,7 @@ import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { SqliteStoreOptions } from "../../src/store/sqlite/options.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { eventsContract } from "./contract/events.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
 
@@ -17,6 +18,7 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
           now,
           maxRecords: MAX_RECORDS,
           retention: RETENTION,
+          eventRetention: RETENTION,
           maxPending: 10_000,
           timeout: 30_000,
           ...options,
@@ -27,6 +29,7 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
 }
 
 storeContract("SQLite", dataWith({ cacheSessions: 1000 }));
+eventsContract("SQLite", dataWith({ cacheSessions: 1000 }));
 // With a cache of one session, nearly every read uses the file, so that the cache hides no fault of it. One runtime is
 // enough.
 if ("Bun" in globalThis) storeContract("SQLite without a cache", dataWith({ cacheSessions: 1 }));

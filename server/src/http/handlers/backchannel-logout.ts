@@ -36,7 +36,7 @@ export function createBackchannelLogout({ sessionAdmin, verifyLogoutToken, initi
     const by = identityProvider(initiatorOf(principal, request).from);
     const filter = { ...anySession, customerId };
     let after: string | null = null;
-    do ({ next: after } = await sessionAdmin.endMany(by, { filter, after, isDry: false }));
+    do ({ next: after } = await sessionAdmin.endMany(by, { filter, after, isDry: false, reason: "logout" }));
     while (after !== null);
     // The token counts as used only now, so that the provider can repeat a logout that failed.
     used.set(jti, true);

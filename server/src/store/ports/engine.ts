@@ -1,6 +1,7 @@
 import type { AuditStore } from "./audit.ts";
 import type { CredentialStore } from "./credentials.ts";
 import type { ErasureStore } from "./erasure.ts";
+import type { EventLog } from "./events.ts";
 import type { IdempotencyStore } from "./idempotency.ts";
 import type { LifecycleStore } from "./lifecycle.ts";
 import type { RecordStore } from "./records.ts";
@@ -37,5 +38,6 @@ export type StoreEngine = SessionStore &
   ErasureStore &
   CredentialStore &
   AuditStore &
+  EventLog &
   TransferStore &
   LifecycleStore;

@@ -12,10 +12,10 @@ export interface ErasureStore {
 
   /**
    * Completes the erasure of a customer whose sessions have been erased. Removes the customer's API keys, including
-   * revoked ones, and index entries that remain of sessions that were purged earlier. Returns the number of removed API
-   * keys.
+   * revoked ones, and index entries that remain of sessions that were purged earlier. Publishes the event
+   * `customer.erased` with `customerHash`, the keyed hash of the customer's id. Returns the number of removed API keys.
    */
-  eraseCustomerApiKeys(customerId: string, now: number): Promise<number>;
+  eraseCustomerApiKeys(customerId: string, customerHash: string, now: number): Promise<number>;
 }
 
 /** Maximum number of sessions in one call of `eraseSessions`. */

@@ -1,3 +1,4 @@
+import type { EndReason } from "../../session/event.ts";
 import type { IdField } from "../../session/fields.ts";
 import type { Scope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
@@ -65,6 +66,8 @@ export interface EndRequest {
   readonly scope: Scope;
   /** Unix ms. */
   readonly now: number;
+  /** The reason that the event shows; `caller` by default. */
+  readonly reason?: EndReason;
 }
 
 /** A request to associate ids with a session. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../../session/errors.ts";
 import { renewed } from "../../session/lifetime.ts";
 import { isBare } from "../../session/session.ts";
+import { noEventLog } from "../no-event-log.ts";
 import { StoreOpenError } from "../open-error.ts";
 import type { AuditStore } from "../ports/audit.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
@@ -61,6 +62,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<StoreE
       ...credentialPort(store),
       ...transferPort(store),
       ...lifecyclePort(store),
+      ...noEventLog,
     };
   } catch (error) {
     connection.close();
@@ -126,7 +128,7 @@ function sessionPort({ engine, records, setAside }: OpenStore): SessionStore & S
         ),
       );
     },
-    eraseCustomerApiKeys: (customerId, now) =>
+    eraseCustomerApiKeys: (customerId, _customerHash, now) =>
       engine.change(now, (operation) => credentials.eraseApiKeys(operation, customerId)),
   };
 }

@@ -10,6 +10,8 @@ export interface SqliteStoreOptions {
   readonly maxRecords: number;
   /** How long a session's ids and timeline are kept after it has ended or expired. */
   readonly retention: number;
+  /** How long events are kept in the event log, at most `retention`; `null` if no events are stored. */
+  readonly eventRetention: number | null;
   /** The number of logged changes at which a merge of the secondary index begins. Only tests set it. */
   readonly mergeIndexAt?: number | undefined;
   /** The maximum number of sessions in the cache of the serving thread. */
@@ -23,7 +25,7 @@ export interface SqliteStoreOptions {
   readonly now: number;
 }
 
-type Common = "lifetimes" | "maxRecords" | "retention" | "mergeIndexAt";
+type Common = "lifetimes" | "maxRecords" | "retention" | "eventRetention" | "mergeIndexAt";
 
 /** Options of the writer thread. They are sent to the thread, so they are plain data. */
 export interface WriterOptions extends Pick<SqliteStoreOptions, Common> {

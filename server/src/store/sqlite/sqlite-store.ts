@@ -4,9 +4,11 @@ import { isReached } from "../../session/permissions.ts";
 import { mayHaveSetAside } from "../../session/provisional.ts";
 import type { RequestRecord } from "../../session/record.ts";
 import { isBare, isLive, type Session } from "../../session/session.ts";
+import { noEventLog } from "../no-event-log.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
 import type { StoreEngine } from "../ports/engine.ts";
 import type { ErasureStore } from "../ports/erasure.ts";
+import type { EventLog } from "../ports/events.ts";
 import type { RecordStore } from "../ports/records.ts";
 import type { AssociationRequest, AssociationResult, SessionStore } from "../ports/sessions.ts";
 import { recordOf } from "../record-line.ts";
@@ -16,6 +18,7 @@ import { holdFiles, release } from "./files/held-files.ts";
 import { lockDataDir } from "./files/lock.ts";
 import type { SqliteStoreOptions } from "./options.ts";
 import { journalLine } from "./records/journal-lines.ts";
+import { EventReader } from "./serving/event-reader.ts";
 import { GroupCommit } from "./serving/group-commit.ts";
 import { RecordBuffer } from "./serving/record-buffer.ts";
 import { SessionCache } from "./serving/session-cache.ts";
@@ -41,10 +44,11 @@ interface Parts {
  * `StoreOpenError` if the data directory is in use or cannot be opened.
  */
 export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
-  const { dataDir, lifetimes, events } = options;
+  const { dataDir, lifetimes, events, eventRetention } = options;
   const file = databaseFile(dataDir);
   const { reader, files, unlock } = openFiles(dataDir, options.now);
   const cache = new SessionCache(options.cacheSessions);
+  const eventReader = new EventReader(reader);
   const buffer = new RecordBuffer((records) => events.recordsLost(records));
   const writer = new GroupCommit({
     ...options,
@@ -53,6 +57,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     buffer,
     onSend: () => reader.releaseSnapshot(),
     onStored: (command, outcome) => cache.update(command, outcome),
+    onEvents: () => eventReader.notify(),
     onUnknown: (command) => cache.forget(command),
   });
   const setAside = new SetAsideRecords({
@@ -74,6 +79,8 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     findReplay: async ({ key, fingerprint }, now) =>
       (await writer.submit("findReplay", { key, fingerprint, now })) ?? undefined,
     listStoredResponses: (handle, now) => writer.submit("listStoredResponses", { handle, now }),
+
+    ...(eventRetention === null ? noEventLog : eventPort(eventReader)),
 
     appendAuditEntry: (entry) => writer.submit("appendAuditEntry", { entry, now: entry.at }),
     lastAuditEntry: async () => reader.read(readLastAuditEntry),
@@ -240,14 +247,18 @@ function erasureStore({ writer, setAside }: Parts): ErasureStore {
       // A group stores the queued records before its commands. So the groups of these commands store all records
       // that were queued before, and the erasure finds them in the journal.
       const scope = "everyone";
-      await Promise.all(handles.map((handle) => writer.submit("end", { handle, now, scope })));
+      await Promise.all(handles.map((handle) => writer.submit("end", { handle, now, scope, reason: "operator" })));
       await writer.submit("eraseSessions", { handles, now });
     },
-    async eraseCustomerApiKeys(customerId, now) {
+    async eraseCustomerApiKeys(customerId, customerHash, now) {
       await purgeIndex(null, now);
-      return writer.submit("eraseCustomerApiKeys", { customerId, now });
+      return writer.submit("eraseCustomerApiKeys", { customerId, customerHash, now });
     },
   };
+}
+
+function eventPort({ eventBounds, readEvents, onEvents }: EventReader): EventLog {
+  return { eventBounds, readEvents, onEvents };
 }
 
 function credentialStore({ writer, reader }: Parts): CredentialStore {

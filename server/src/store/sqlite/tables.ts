@@ -1,4 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
+import { EventTable } from "./events/event-table.ts";
+import { ExpiryCalendar } from "./events/expiry-calendar.ts";
 import { SecondaryIndex } from "./index/secondary-index.ts";
 import type { WriterOptions } from "./options.ts";
 import { Journal } from "./records/journal.ts";
@@ -13,12 +15,16 @@ export type Tables = ReturnType<typeof openTables>;
 
 /** Opens the tables. `satisfies` makes sure that each of them implements `Transactional`. */
 export function openTables(database: DatabaseSync, options: WriterOptions) {
-  const { lifetimes, maxRecords, mergeIndexAt } = options;
+  const { lifetimes, maxRecords, mergeIndexAt, eventRetention } = options;
   const index = new SecondaryIndex(database, mergeIndexAt);
-  const sessions = new SessionTable(database, index);
+  const events = new EventTable(database, eventRetention);
+  const calendar = new ExpiryCalendar();
+  const sessions = new SessionTable(database, index, events.isOn ? calendar : undefined);
   const segments = new SegmentTable(database, sessions, lifetimes, maxRecords);
   return {
     index,
+    events,
+    calendar,
     sessions,
     segments,
     journal: new Journal(database, segments),

@@ -13,7 +13,7 @@ CREATE TABLE sessions (
   active_after    INTEGER NOT NULL,
   -- The expiry or, if the session has ended, the end, in ms after the creation.
   expires_after   INTEGER NOT NULL,
-  -- 0: neither ended nor found expired by the purge; 1: ended; 2: found expired by the purge.
+  -- 0: neither ended nor found expired by the purge; 1: ended; 2: found expired by the purge; -1: erased, a tombstone.
   ended           INTEGER NOT NULL,
   -- How often the session has got another id: the number of rotations in "history". If the session has a profile or a
   -- label, a JSON text: [generation, profile, label].
@@ -113,6 +113,17 @@ CREATE INDEX index_blocks_in_order ON index_blocks (run, hash, session);
 CREATE TABLE index_deleted (
   sequence INTEGER PRIMARY KEY,
   session  INTEGER NOT NULL
+) STRICT;
+
+-- The event log. The events of a transaction are one row, at the end of the table.
+CREATE TABLE events (
+  -- The sequence of the last event in "entries". The events before it have the sequences before it. The newest row is
+  -- never deleted, so that no sequence is used twice.
+  last    INTEGER PRIMARY KEY,
+  -- The time at which the row was stored.
+  at      INTEGER NOT NULL,
+  -- The events, as JSON arrays with commas between them (events/event-entry.ts). They refer to rows of "sessions".
+  entries TEXT    NOT NULL
 ) STRICT;
 
 -- API keys. The key itself is not stored.

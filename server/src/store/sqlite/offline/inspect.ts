@@ -7,7 +7,7 @@ import { HOLDS } from "../index/index-batch.ts";
 import { forEachUnmergedLine } from "../records/journal-lines.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
 import { readImportCursor } from "../tables/meta-tables.ts";
-import { ANY_ID, EPOCH, isRowOf, KEYS_PER_MS, keyOf } from "../tables/session-row.ts";
+import { ANY_ID, ENDED, EPOCH, ERASED, isRowOf, KEYS_PER_MS, keyOf } from "../tables/session-row.ts";
 
 /** The result of an inspection. Sizes are in bytes. A value that damage makes unreadable is `undefined`. */
 export interface Inspection {
@@ -181,7 +181,7 @@ function countRows(database: DatabaseSync, now: number): Counts {
   const sessions = database.prepare(
     `SELECT count(*) AS sessions,
        ifnull(sum(${LIVE}), 0) AS live,
-       ifnull(sum(ended = 1), 0) AS ended,
+       ifnull(sum(ended IN (${ENDED}, ${ERASED})), 0) AS ended,
        ifnull(sum(${LIVE} AND coalesce(customer_id, agent_id) IS NOT NULL), 0) AS recognized
      FROM sessions`,
   );

@@ -3,8 +3,9 @@ import { associate } from "../../../session/association.ts";
 import { idFields } from "../../../session/fields.ts";
 import { type Lifetimes, renewed } from "../../../session/lifetime.ts";
 import { isReached } from "../../../session/permissions.ts";
-import { isBare, isLive, type Session } from "../../../session/session.ts";
+import { hasNoIds, isBare, isLive, type Session } from "../../../session/session.ts";
 import type { AssociationRequest, AssociationResult, CreateResult, EndRequest } from "../../ports/sessions.ts";
+import type { EventTable } from "../events/event-table.ts";
 import type { WriterOptions } from "../options.ts";
 import { implicitSessionOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
@@ -21,29 +22,34 @@ import { createSessionSearch } from "./session-search.ts";
  * `session/`. There is only one writer, so the data that an operation reads cannot change before the commit.
  */
 export function createWriteOperations(database: DatabaseSync, tables: Tables, options: WriterOptions): WriteOperations {
-  const { index, journal, responses, apiKeys, audit } = tables;
+  const { index, journal, responses, apiKeys, audit, events } = tables;
   const { lifetimes } = options;
   const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
   const expiryPurge = new ExpiryPurge(database, tables, options);
   const done = { outcome: "recorded" } as const;
+  const onFirstRecord = events.isOn ? createFirstRecord(tables, lifetimes) : undefined;
   return {
     create: (change) => responses.applyOnce(change, () => create(tables, change.session, change.now)),
     associate: (request) => responses.applyOnce(request, () => associateSession(tables, request, lifetimes)),
     renew: ({ handle, now }) =>
       changeLive(tables, { handle, now, scope: "everyone" }, lifetimes, (session) => renewed(session, now, lifetimes)),
-    end: (change) =>
-      changeLive(tables, change, lifetimes, (session) => ({
-        ...session,
-        ended: true,
-        expiresAt: Math.min(session.expiresAt, change.now),
-      })),
+    end(change) {
+      const { now, reason = "caller" } = change;
+      const next = (session: Session) => ({ ...session, ended: true, expiresAt: Math.min(session.expiresAt, now) });
+      const ended = changeLive(tables, change, lifetimes, next);
+      if (ended !== null) events.append({ type: "session.ended", reason }, ended, now);
+      return ended;
+    },
     storeRecords: (change) =>
       responses.applyOnce(change, () => {
-        journal.append(change.lines, change.now);
+        journal.append(change.lines, change.now, onFirstRecord);
         return done;
       }),
     eraseSessions: createErase(tables, lifetimes),
-    eraseCustomerApiKeys: ({ customerId }) => apiKeys.removeOf(customerId),
+    eraseCustomerApiKeys({ customerId, customerHash, now }) {
+      events.appendErasure(customerHash, now);
+      return apiKeys.removeOf(customerId);
+    },
     purgeExpired: ({ now, sessionTime }) => expiryPurge.slice(now, sessionTime),
     purgeIndex(change) {
       const upTo = change.upTo ?? index.lastDeleted;
@@ -85,20 +91,38 @@ export function createReadOperations(database: DatabaseSync, tables: Tables, opt
   };
 }
 
-function create({ sessions }: Tables, session: Session, now: number): CreateResult {
+function create({ sessions, events }: Tables, session: Session, now: number): CreateResult {
   // A bare session is not stored (contract.md#rule-8). Only the response to its request may be stored.
   if (isBare(session)) return { outcome: "created" };
   if (sessions.isVisitHeld(session.visitId, session.handle, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
-  return { outcome: sessions.insert(session) ? "created" : "id-taken" };
+  if (!sessions.insert(session)) return { outcome: "id-taken" };
+  if (!hasNoIds(session)) events.append({ type: "session.created" }, session, now);
+  return { outcome: "created" };
+}
+
+/**
+ * Creates the function that publishes a session whose first record is stored, before it has ids. Its row is inserted
+ * now, not when the record is merged, because the event refers to it.
+ */
+function createFirstRecord({ sessions, events }: Tables, lifetimes: Lifetimes) {
+  return (handle: string, now: number): void => {
+    const stored = sessions.findWithHistory(handle);
+    const session = stored?.session ?? implicitSessionOf(handle, lifetimes);
+    const isPublished = stored !== undefined && (stored.records > 0 || !hasNoIds(session));
+    if (isPublished || !isLive(session, now)) return;
+    if (stored === undefined && !sessions.insert(session)) return;
+    events.append({ type: "session.created" }, session, now);
+  };
 }
 
 function associateSession(
-  { sessions, journal }: Tables,
+  tables: Tables,
   { handle, generation, ids, traits, scope, now, rotate }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult {
+  const { sessions, journal } = tables;
   const stored = sessions.findWithHistory(handle);
   const session = stored?.session ?? implicitSessionOf(handle, lifetimes);
   if (!isLive(session, now) || !isReached(session, generation, scope)) return { outcome: "absent" };
@@ -114,7 +138,21 @@ function associateSession(
     if (!sessions.insertChanged(session, next, records, now)) return { outcome: "absent" };
   } else if (!rotate && idFields.every((field) => session[field] === next[field])) sessions.update(session, next);
   else sessions.associate(stored, next, records, now);
+  if (tables.events.isOn) publishAssociation(tables.events, session, next, records, now);
   return { outcome: "associated", session: next };
+}
+
+/**
+ * Appends the events of an association that changed `before` to `session`. Without ids and records, nothing but
+ * rotations of the session was published before.
+ */
+function publishAssociation(events: EventTable, before: Session, session: Session, records: number, now: number): void {
+  const added = idFields.filter((field) => before[field] !== session[field]);
+  if (added.length > 0) {
+    if (records === 0 && hasNoIds(before)) events.append({ type: "session.created" }, session, now);
+    events.append({ type: "session.associated", added }, session, now);
+  }
+  if (before.generation !== session.generation) events.append({ type: "session.rotated" }, session, now);
 }
 
 /** Calls `next` with the live session; stores and returns the result. Returns `null` if none is live in the scope. */

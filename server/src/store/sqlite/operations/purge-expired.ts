@@ -1,7 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
+import { expiryReason, type Lifetimes } from "../../../session/lifetime.ts";
+import { hasNoIds } from "../../../session/session.ts";
 import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
-import { ANY_ID, EPOCH, handleOf, KEYS_PER_MS } from "../tables/session-row.ts";
+import { ANY_ID, createdAtOf, EPOCH, handleOf, KEYS_PER_MS, SEEN_EXPIRED } from "../tables/session-row.ts";
 import { RESPONSES_PURGED } from "../tables/stored-responses.ts";
 import type { Tables } from "../tables.ts";
 import type { PurgeOutcome } from "../writer/writer-protocol.ts";
@@ -22,14 +24,26 @@ const SEARCHES_SKIPPED = 15;
 
 /** The value of the column `ended` for a session that is neither ended nor found expired by a purge. */
 const NOT_ENDED = 0;
-/** The value of the column `ended` for a session that a purge has found expired. */
-const SEEN_EXPIRED = 2;
+
+/** The number of rows that a slice reads to fill the calendar of expiries. */
+const ROWS_FILLED = 4096;
+/**
+ * The numbers of due sessions that a slice examines: at least `min`, more if many expire at the same time. Then they
+ * are found within `slices`, each of which takes some 20 ms, but no slice examines more than `max`.
+ */
+const DUE_EXAMINED = { min: 512, max: 2048, slices: 1500 };
 
 /**
  * The time (ms) from the first deletion until its remains in the secondary index and the write-ahead log are removed:
  * the retention, within these limits.
  */
 const CLEAR_AFTER = { max: 10 * 60_000, min: 1000 };
+
+interface UnfilledRow {
+  readonly id: number;
+  readonly expiresAfter: number;
+  readonly ended: number;
+}
 
 interface Row {
   readonly id: number;
@@ -47,7 +61,8 @@ interface Row {
 
 /**
  * Purges expired sessions, a slice in each call. Slices read the table in the order of creation, again and again. So
- * no index of expiry times is needed, which every renewal would have to update.
+ * no index of expiry times is needed, which every renewal would have to update. A round may take minutes. So if events
+ * are published, a calendar finds the expired sessions in time, and the slices only delete.
  *
  *   live --time--> expired: it releases its visit --retention--> deleted with its records
  *     `--end--> ended ----------------------------retention--> deleted with its records
@@ -58,6 +73,7 @@ interface Row {
  */
 export class ExpiryPurge {
   readonly #tables: Tables;
+  readonly #lifetimes: Lifetimes;
   readonly #retention: number;
   readonly #clearAfter: number;
   /** The age (ms) at which an implicit session has expired. */
@@ -74,9 +90,12 @@ export class ExpiryPurge {
   #deletedAt: number | undefined;
   #hasMoreRows = false;
   #skipped = 0;
+  /** The row key up to which the calendar has the sessions of earlier processes; `undefined` when it has all. */
+  #filled: number | undefined;
 
   constructor(database: DatabaseSync, tables: Tables, { lifetimes, retention }: WriterOptions) {
     this.#tables = tables;
+    this.#lifetimes = lifetimes;
     this.#retention = retention;
     this.#clearAfter = Math.min(CLEAR_AFTER.max, Math.max(CLEAR_AFTER.min, retention));
     this.#idLife = Math.min(lifetimes.anonymous.idle, lifetimes.anonymous.total);
@@ -97,10 +116,13 @@ export class ExpiryPurge {
            FROM sessions WHERE id > ?1 AND id <= ?2
              AND max(expires_after, ?3) <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS})
          WHERE ended = ${NOT_ENDED} OR empty OR outdated ORDER BY id LIMIT ${ROWS_PURGED}`,
+      unfilled: sql`SELECT id, expires_after AS expiresAfter, ended FROM sessions WHERE id > ? ORDER BY id
+         LIMIT ${ROWS_FILLED}`,
       markExpired: sql`UPDATE sessions SET ended = ${SEEN_EXPIRED} WHERE id = ?`,
     };
     const { index } = tables;
     if (index.lastPurged < index.lastDeleted) this.#deletedAt = Number.NEGATIVE_INFINITY;
+    this.#filled = tables.events.isOn ? Number.MIN_SAFE_INTEGER : undefined;
   }
 
   /**
@@ -111,13 +133,23 @@ export class ExpiryPurge {
     const isMerging = this.#tables.journal.merge(now);
     const responses = this.#tables.responses.purgeExpired(sessionTime);
     if (responses > 0) this.#deletedAt ??= now;
+    const isPurgingEvents = this.#tables.events.purge(now);
     if (isMerging && !this.#hasMoreRows && this.#skipped < SEARCHES_SKIPPED) {
       this.#skipped++;
       return { expired: 0, hasMore: true, isIndexPurged };
     }
     this.#skipped = 0;
-    const expired = this.#purgeSessions(sessionTime);
-    const hasMore = this.#hasMoreRows || isIndexing || isMerging || responses === RESPONSES_PURGED;
+    const isFilling = this.#fillCalendar();
+    const isExpiring = this.#tables.calendar.due(sessionTime) > 0;
+    const expired = isExpiring ? this.#expireDue(sessionTime) : this.#purgeSessions(sessionTime);
+    const hasMore =
+      this.#hasMoreRows ||
+      isIndexing ||
+      isMerging ||
+      responses === RESPONSES_PURGED ||
+      isPurgingEvents ||
+      isFilling ||
+      isExpiring;
     return { expired, hasMore, isIndexPurged };
   }
 
@@ -161,6 +193,7 @@ export class ExpiryPurge {
       if (row.ended === NOT_ENDED) {
         expired++;
         if (row.visit_id !== null) index.release(row.visit_id, row.id);
+        if (row.outdated === 0) this.#publishExpiry(row.id);
       }
       const isDeleted = !this.#isKept(row);
       if (isDeleted) room -= segments.remove(row.id, room);
@@ -176,6 +209,52 @@ export class ExpiryPurge {
       break;
     }
     return expired;
+  }
+
+  /** Reads a slice of the rows that earlier processes have left. Returns false when the calendar has them all. */
+  #fillCalendar(): boolean {
+    if (this.#filled === undefined) return false;
+    const rows = this.#sql.unfilled.all(this.#filled) as unknown as UnfilledRow[];
+    for (const { id, expiresAfter, ended } of rows) {
+      if (ended === NOT_ENDED) this.#tables.calendar.add(id, createdAtOf(id) + expiresAfter);
+    }
+    // A slice that is rolled back may be skipped: the calendar has its sessions all the same.
+    this.#filled = rows.length < ROWS_FILLED ? undefined : rows.at(-1)?.id;
+    return this.#filled !== undefined;
+  }
+
+  /** Finds sessions that have expired since the calendar was last asked. Returns their number. */
+  #expireDue(now: number): number {
+    const { calendar, sessions, index } = this.#tables;
+    const { min, max, slices } = DUE_EXAMINED;
+    const limit = Math.min(max, Math.max(min, calendar.due(now) / slices));
+    let expired = 0;
+    for (const key of calendar.take(now, Math.ceil(limit))) {
+      const found = sessions.findByKey(key);
+      if (found === undefined || found.ended !== NOT_ENDED) continue;
+      const { session } = found;
+      if (session.expiresAt > now) {
+        calendar.add(key, session.expiresAt);
+        continue;
+      }
+      expired++;
+      this.#sql.markExpired.run(key);
+      if (session.visitId !== null) index.release(session.visitId, key);
+      if (now < session.expiresAt + this.#retention) this.#publishExpiry(key);
+    }
+    return expired;
+  }
+
+  /** Publishes that a session has expired, if its creation was published, which means that it has ids or records. */
+  #publishExpiry(key: number): void {
+    const { events, sessions, segments, journal } = this.#tables;
+    const session = events.isOn ? sessions.findByKey(key)?.session : undefined;
+    if (session === undefined) return;
+    const { handle } = session;
+    const hasRecords = () => segments.counts(handle).records > 0 || journal.unmerged(handle).length > 0;
+    if (hasNoIds(session) && !hasRecords()) return;
+    const reason = expiryReason(session, this.#lifetimes);
+    events.append({ type: "session.expired", reason }, session, session.expiresAt);
   }
 
   #isKept(row: Row): boolean {

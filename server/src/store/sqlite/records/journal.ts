@@ -77,14 +77,20 @@ export class Journal implements Transactional {
     this.#committedRow = this.#lastRow;
   }
 
-  /** Appends a row. `lines` are lines as `journalLine` returns them. */
-  append(lines: string, now: number): void {
+  /**
+   * Appends a row. `lines` are lines as `journalLine` returns them. Calls `onFirst` for each session that has no other
+   * lines which are not merged yet.
+   */
+  append(lines: string, now: number, onFirst?: (handle: string, now: number) => void): void {
     this.#lastRow = Number(this.#sql.insert.run(lines).lastInsertRowid);
     this.#uncommitted.push(lines);
     if (this.#collecting.records === 0) this.#collecting.since = now;
     // Added before the commit, since later changes of the same transaction count these lines. A rollback removes
     // them again.
-    forEachJournalLine(lines, (handle, line) => this.#collecting.add(handle, line));
+    forEachJournalLine(lines, (handle, line) => {
+      if (onFirst !== undefined && !this.#hasUnmerged(handle)) onFirst(handle, now);
+      this.#collecting.add(handle, line);
+    });
   }
 
   /** Returns the lines of a session that are not merged yet, in order. */
@@ -93,6 +99,10 @@ export class Journal implements Transactional {
     const newer = this.#collecting.sessions.get(handle);
     if (older === undefined) return newer ?? [];
     return newer === undefined ? older : [...older, ...newer];
+  }
+
+  #hasUnmerged(handle: string): boolean {
+    return this.#collecting.sessions.has(handle) || this.#merging?.sessions.has(handle) === true;
   }
 
   /** Returns the handles of the sessions that have lines which are not merged yet. */

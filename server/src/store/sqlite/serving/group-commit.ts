@@ -41,6 +41,8 @@ export interface GroupCommitOptions extends WriterOptions {
   onSend(): void;
   /** Called with each successful command before its caller gets the outcome, even after the caller's timeout. */
   onStored(command: Command, outcome: Outcome): void;
+  /** Called after a group has stored events, before its callers get their outcomes. */
+  onEvents(): void;
   /** Called with each command whose outcome is unknown. */
   onUnknown(command: Command): void;
 }
@@ -194,6 +196,7 @@ export class GroupCommit {
       else this.#options.events.committed(commands, performance.now() - this.#sentAt);
     }
     this.#sent = [];
+    if (result.hasEvents) this.#options.onEvents();
     const outcomes = [...result.outcomes];
     if (this.#hasRecords) this.#settleRecords(error === undefined, outcomes.shift() ?? null);
     for (const [i, entry] of group.entries()) {

@@ -48,9 +48,9 @@ export class WriterWorker {
   }
 
   #start(): void {
-    const { file, files, lifetimes, maxRecords, retention, mergeIndexAt } = this.#options;
+    const { file, files, lifetimes, maxRecords, retention, eventRetention, mergeIndexAt } = this.#options;
     const worker = new Worker(new URL("../writer/writer-thread.ts", import.meta.url), {
-      workerData: { file, files, lifetimes, maxRecords, retention, mergeIndexAt },
+      workerData: { file, files, lifetimes, maxRecords, retention, eventRetention, mergeIndexAt },
     });
     worker.on("message", (text: string) => {
       const result = JSON.parse(text) as GroupResult;

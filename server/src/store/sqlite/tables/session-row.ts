@@ -28,6 +28,13 @@ export const sessionColumns = [
   ...idColumns,
 ].join(", ");
 
+/** The values of the column `ended` besides 0. */
+export const ENDED = 1;
+/** A purge has found the session expired. Nobody has ended it. */
+export const SEEN_EXPIRED = 2;
+/** The row is the tombstone of an erased session. */
+export const ERASED = -1;
+
 /** A row of `sessionColumns` as an array. */
 export type SessionRow = [
   randomHigh: number,
@@ -42,6 +49,11 @@ export type SessionRow = [
 export function keyOf(handle: string): number {
   const { createdAt, count } = timeAndCount(handle);
   return (createdAt - EPOCH) * KEYS_PER_MS + (count % KEYS_PER_MS);
+}
+
+/** Returns the creation time of the session with this row key, in Unix ms. */
+export function createdAtOf(key: number): number {
+  return Math.floor(key / KEYS_PER_MS) + EPOCH;
 }
 
 /** Returns the columns of a row that contain the random bytes of its handle. */
@@ -86,7 +98,7 @@ function generationAndTraitsIn(value: number | string): GenerationAndTraits {
 }
 
 export function sessionOf(handle: string, key: number, row: SessionRow): Session {
-  const createdAt = Math.floor(key / KEYS_PER_MS) + EPOCH;
+  const createdAt = createdAtOf(key);
   const [generation, profile, label] = generationAndTraitsIn(row[5]);
   return {
     handle,
@@ -94,8 +106,7 @@ export function sessionOf(handle: string, key: number, row: SessionRow): Session
     createdAt,
     lastActiveAt: createdAt + row[2],
     expiresAt: createdAt + row[3],
-    // 2 means that the purge has found the session expired. Nobody has ended it.
-    ended: row[4] === 1,
+    ended: row[4] === ENDED || row[4] === ERASED,
     ...identityOf((_field, i) => row[6 + i] as string | null),
     profile,
     label,

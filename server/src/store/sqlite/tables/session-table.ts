@@ -4,11 +4,14 @@ import { timeAndCount } from "../../../session/id.ts";
 import { identityOf, isLive, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 import { isNewerState, type SessionItem } from "../../ports/transfer.ts";
+import type { ExpiryCalendar } from "../events/expiry-calendar.ts";
 import type { SecondaryIndex } from "../index/secondary-index.ts";
 import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
 import {
+  ENDED,
+  ERASED,
   generationColumnOf,
   handleOf,
   idColumns,
@@ -60,13 +63,16 @@ export class SessionTable implements Transactional {
   /** Returns the stored session of a handle, live or not. */
   readonly find: (handle: string) => Session | undefined;
   readonly #index: SecondaryIndex;
+  readonly #calendar: ExpiryCalendar | undefined;
   readonly #sql;
   #count: number;
   #committedCount: number;
 
-  constructor(database: DatabaseSync, index: SecondaryIndex) {
+  /** With a calendar, notes in it when sessions may expire. */
+  constructor(database: DatabaseSync, index: SecondaryIndex, calendar?: ExpiryCalendar) {
     this.find = createSessionReader(database);
     this.#index = index;
+    this.#calendar = calendar;
     const sql = sqlOf(database);
     const setIds = idColumns.map((column) => `${column} = ?`).join(", ");
     this.#sql = {
@@ -93,6 +99,12 @@ export class SessionTable implements Transactional {
   /** The number of rows, including those of the current transaction. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Returns the session with this row key, live or not. */
+  findByKey(key: number): { readonly session: Session; readonly ended: number } | undefined {
+    const row = this.#sql.byKey.get(key) as unknown as SessionRow | undefined;
+    return row && { session: sessionOf(handleOf(key, row[0], row[1]), key, row), ended: row[4] };
   }
 
   findWithHistory(handle: string): StoredSession | undefined {
@@ -136,6 +148,7 @@ export class SessionTable implements Transactional {
   update(before: Session, session: Session): void {
     const key = keyOf(session.handle);
     this.#sql.update.run(...valuesOf(session), key);
+    this.#noteExpiry(key, before, session);
     this.#index.add(key, newIds(before, session), session.ended);
     if (session.visitId !== null && session.ended) this.#index.release(session.visitId, key);
   }
@@ -153,6 +166,7 @@ export class SessionTable implements Transactional {
     const [activeAfter, expiresAfter, , ...rest] = valuesOf(session);
     const history = JSON.stringify([...before.history, entry]);
     this.#sql.associate.run(activeAfter, expiresAfter, ...rest, history, key);
+    this.#noteExpiry(key, before.session, session);
     this.#index.add(key, newIds(before.session, session), false);
   }
 
@@ -180,7 +194,8 @@ export class SessionTable implements Transactional {
   /** Replaces the row of an erased session with `tombstone`. The caller removes the session's index entries. */
   bury(tombstone: Session): void {
     const key = keyOf(tombstone.handle);
-    this.#sql.update.run(...valuesOf(tombstone), key);
+    const [activeAfter, expiresAfter, , ...rest] = valuesOf(tombstone);
+    this.#sql.update.run(activeAfter, expiresAfter, ERASED, ...rest, key);
     this.#sql.clear.run(key);
   }
 
@@ -198,8 +213,14 @@ export class SessionTable implements Transactional {
     const { changes } = this.#sql.insert.run(key, ...randomColumnsOf(session.handle), ...values, history);
     if (Number(changes) !== 1) return false;
     this.#count++;
+    if (!session.ended) this.#calendar?.add(key, session.expiresAt);
     this.#index.add(key, session, session.ended);
     return true;
+  }
+
+  /** Notes an expiry that is earlier than the noted one: other lifetimes count for the session now. */
+  #noteExpiry(key: number, before: Session, session: Session): void {
+    if (session.expiresAt < before.expiresAt && !session.ended) this.#calendar?.add(key, session.expiresAt);
   }
 }
 
@@ -218,7 +239,7 @@ function valuesOf(session: Session) {
   return [
     session.lastActiveAt - session.createdAt,
     session.expiresAt - session.createdAt,
-    session.ended ? 1 : 0,
+    session.ended ? ENDED : 0,
     generationColumnOf(session),
     ...idFields.map((field) => session[field]),
   ] as const;

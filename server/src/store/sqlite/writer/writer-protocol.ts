@@ -38,7 +38,7 @@ export interface WriteOperations {
   ): { readonly outcome: "recorded" } | Replay;
   /** Erases sessions. Returns a tombstone for each one whose implicit session would still be live. */
   eraseSessions(change: { readonly handles: readonly string[] } & Timed): readonly Session[];
-  eraseCustomerApiKeys(change: { readonly customerId: string } & Timed): number;
+  eraseCustomerApiKeys(change: { readonly customerId: string; readonly customerHash: string } & Timed): number;
   /** Does a slice of housekeeping. Sessions are purged as of `sessionTime`, which is never later than `now`. */
   purgeExpired(change: { readonly sessionTime: number } & Timed): PurgeOutcome;
   /**
@@ -122,7 +122,13 @@ export interface Group {
 }
 
 /** The writer thread's reply to a group. */
-export type GroupResult =
+export type GroupResult = WriteResult & {
+  /** Whether the group has stored events. */
+  readonly hasEvents?: true;
+};
+
+/** The result of the writes of a group. */
+type WriteResult =
   | { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] }
   | {
       /**

@@ -92,6 +92,8 @@ class Writer {
   execute(group: Group): GroupResult {
     const commands = commandsOf(group);
     const writes = commands.filter((command) => !isRead(command));
+    const { events } = this.#tables;
+    const lastEvent = events.lastStored;
     const result = this.#commitWrites(writes);
     if (writes.length > 0) {
       this.#checkpoints.afterGroup(new Set(writes.map(({ kind }) => kind)), result);
@@ -100,7 +102,7 @@ class Writer {
     const outcomes = commands.map((command) =>
       isRead(command) ? this.#read(command) : this.#withGaps(command, result.outcomes[next++] ?? null),
     );
-    return { ...result, outcomes };
+    return events.lastStored === lastEvent ? { ...result, outcomes } : { ...result, outcomes, hasEvents: true };
   }
 
   close(): void {
@@ -145,6 +147,7 @@ class Writer {
     this.#sql.begin.run();
     try {
       const outcomes = writes.map((write) => run(this.#writes, write));
+      this.#tables.events.flush(() => Math.max(...writes.map(({ now }) => now)));
       this.#sql.updateFacts.run(Math.max(...writes.map(timeOf)), this.#tables.sessions.count);
       this.#commitDurably();
       for (const table of Object.values(this.#tables)) table.commit();
