@@ -8,6 +8,7 @@ import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { customersCommand } from "./customers.ts";
 import { doctorCommand } from "./doctor.ts";
+import { eventsCommand } from "./events.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { healthCommand } from "./health.ts";
 import { addExamples } from "./help.ts";
@@ -37,6 +38,7 @@ export function createProgram(output: Output): Command {
     .addCommand(keysCommand(output))
     .addCommand(sessionsCommand(output))
     .addCommand(customersCommand(output))
+    .addCommand(eventsCommand(output))
     .addCommand(auditCommand(output))
     .addCommand(secretsCommand(output))
     .addCommand(backupCommand(output))

@@ -14,6 +14,7 @@ const ownPaths = [
   "sessions",
   "customers",
   "audit",
+  "events",
   "forward-auth",
   "oidc",
   "healthz",

@@ -1,12 +1,16 @@
 import { z } from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import type { AuditTrail, Initiator } from "../services/audit.ts";
+import { awaitEvents } from "../services/await-events.ts";
 import type { CredentialAdmin } from "../services/credentials.ts";
 import type { CustomerAdmin } from "../services/customers.ts";
 import type { SessionAdmin } from "../services/session-admin.ts";
+import { type EventFilter, type EventType, eventTypes } from "../session/event.ts";
 import { pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
+import type { EventLog } from "../store/ports/events.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
 import { exportLine } from "../wire/customer-export.ts";
+import { eventInfo } from "../wire/event-info.ts";
 import { timelineInfo } from "../wire/timeline-info.ts";
 import {
   apiKeyInfo,
@@ -28,7 +32,7 @@ export interface OperatorParts {
   readonly credentials: CredentialAdmin;
   readonly trail: Pick<AuditTrail, "append" | "lastSequence" | "readEntries">;
   readonly logHash: (id: string) => string;
-  readonly store: Pick<TransferStore, "exportPage">;
+  readonly store: Pick<TransferStore, "exportPage"> & EventLog;
   readonly clock: Clock;
 }
 
@@ -123,12 +127,46 @@ export const operations = {
       entries: await trail.readEntries(after, limit),
     }),
   ),
+  /** Returns a page of the event log, with each event as JSON. Waits up to `waitMs` for the first one. */
+  readEvents: define(
+    z.object({
+      after: id,
+      limit: z.number(),
+      types: z.array(z.enum(eventTypes)).readonly().nullable(),
+      customerId: id.nullable(),
+      waitMs: z.number(),
+    }),
+    z.object({ isGone: z.boolean(), events: z.array(z.string()), next: id, hasMore: z.boolean() }).nullable(),
+    readEvents,
+  ),
   noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) => use.trail.append({ ...by, ...act }, outcome)),
   /** Returns the hash that stands for an id of a caller, or for a text that names no session, in the audit trail. */
   hashOf: define(id, z.string(), (use, _by, plain) => use.logHash(plain)),
   /** Returns a page of everything in the store (`TransferStore`). */
   exportPage: define(cursor, exportPage, (use, _by, after) => use.store.exportPage(after, use.clock())),
 };
+
+interface EventsRequest {
+  /** `start` or `end` of the log, or a position. */
+  readonly after: string;
+  readonly limit: number;
+  readonly types: readonly EventType[] | null;
+  readonly customerId: string | null;
+  readonly waitMs: number;
+}
+
+async function readEvents({ store, logHash }: OperatorParts, _by: Initiator, request: EventsRequest) {
+  const { after, limit, types, customerId, waitMs } = request;
+  const bounds = await store.eventBounds();
+  if (bounds === null) return null;
+  const filter: EventFilter = {
+    types: types && new Set(types),
+    customer: customerId === null ? null : { id: customerId, hash: logHash(customerId) },
+  };
+  const position = after === "start" || after === "end" ? bounds[after] : after;
+  const { events, ...page } = await awaitEvents(store, { after: position, limit, filter }, waitMs);
+  return { ...page, events: events.map((event) => JSON.stringify(eventInfo(event))) };
+}
 
 type Operations = typeof operations;
 export type OperationName = keyof Operations;

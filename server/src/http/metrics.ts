@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { EventBounds } from "../store/ports/events.ts";
 import type { StoreStatus } from "../store/ports/lifecycle.ts";
 
 /** The metrics of a server, in the Prometheus text format. */
@@ -55,6 +56,10 @@ export function createMetrics() {
     sessionsRotated: counter("sessions_rotated_total", "Sessions that got a new id."),
     sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
     sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
+    eventReadersCutOff: counter(
+      "event_readers_cut_off_total",
+      "Readers of events that were cut off: they did not read.",
+    ),
     recordsAccepted: counter("records_accepted_total", "Requests accepted for recording in sessions."),
     /** Counts accepted records that were set aside and not stored, because their visitors did not come back. */
     recordsDropped: counter("provisional_records_dropped_total", "First requests of visitors who did not come back."),
@@ -69,6 +74,10 @@ export function createMetrics() {
     storeFailed: () => failures.inc(1),
     /** Adds gauges of the store, which are read at each scrape. Must be called only once. */
     watch: (status: () => StoreStatus) => registerStore(registry, status),
+    /** Adds gauges of the event log, which are read at each scrape. Must be called only once. */
+    watchEvents(bounds: () => Promise<EventBounds | null>, readers: () => number): void {
+      registerEvents(registry, bounds, readers);
+    },
     /** Adds a gauge of connections, which is read at each scrape. Must be called only once. */
     watchConnections(count: () => number): void {
       registerGauge(registry, "connections", "Connections that clients have open.", count);
@@ -160,15 +169,36 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }
 
+function registerEvents(registry: Registry, read: () => Promise<EventBounds | null>, readers: () => number): void {
+  const bounds = () => read().catch(() => null);
+  const ageOf = (time: number | null | undefined) => (time ? Math.max(0, Date.now() - time) / 1000 : undefined);
+  const gauge = (name: string, help: string, value: (bounds: EventBounds) => number | undefined) =>
+    registerGauge(registry, name, help, async () => {
+      const found = await bounds();
+      return found === null ? undefined : value(found);
+    });
+  gauge("event_log_events", "Events in the event log.", ({ events }) => events);
+  gauge("event_log_oldest_age_seconds", "Age of the oldest event.", ({ oldestAt }) => ageOf(oldestAt));
+  gauge("event_log_newest_age_seconds", "Age of the newest event.", ({ newestAt }) => ageOf(newestAt));
+  registerGauge(registry, "event_readers", "Readers of the stream of events.", readers);
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
 /** Registers a gauge that is read at each scrape. The gauge is left out if `read` returns `undefined`. */
-function registerGauge(registry: Registry, name: string, help: string, read: () => number | undefined): void {
+function registerGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => MaybePromise<number | undefined>,
+): void {
   registry.registerMetric(
     new Gauge({
       name: `antechamber_${name}`,
       help,
       registers: [],
-      collect() {
-        const value = read();
+      async collect() {
+        const value = await read();
         if (value === undefined) this.remove();
         else this.set(value);
       },

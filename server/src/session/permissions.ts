@@ -11,6 +11,9 @@ export const recordingRoles: readonly Role[] = ["customer", "agent", "service", 
 /** The roles that may read the metrics of the service. */
 export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
 
+/** The roles that may read the stream of events. */
+export const eventRoles: readonly Role[] = ["service", "reporter", "administrator"];
+
 /** The roles that may export and erase customers, and read the audit trail. */
 export const adminRoles: readonly Role[] = ["administrator"];
 

@@ -51,6 +51,10 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
       return caller.call("DELETE", customer, { headers });
     case "audit":
       return caller.call("GET", "/audit?limit=10", { headers });
+    case "events":
+      return caller.call("GET", "/events?after=start&limit=10", {
+        headers: { ...headers, accept: "application/x-ndjson" },
+      });
     default:
       return caller.call("GET", "/metrics", { headers });
   }

@@ -31,6 +31,7 @@ alice: a customer
   anything             | record                      | done    | absent  | done     | done      | absent
   anything             | forward-auth                | same    | new     | same     | same      | new
   anything             | metrics                     | role
+  anything             | events                      | role
   anything             | end                         | done    | absent  | done     | done      | absent
   anything             | list                        | shown   | empty   | empty    | empty     | empty
   anything             | end-many                    | done    | empty   | empty    | empty     | empty
@@ -55,6 +56,7 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | record                      | absent  | absent  | done     | done      | absent
   anything             | forward-auth                | new     | new     | same     | same      | new
   anything             | metrics                     | role
+  anything             | events                      | role
   anything             | end                         | absent  | absent  | done     | done      | absent
   anything             | list, end-many, end-all     | role
   anything             | export, erase, audit        | role
@@ -84,6 +86,7 @@ seven: agent 7
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
+  anything             | events                      | role
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -115,6 +118,7 @@ desk: an agent's credential that stands for no one agent
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
+  anything             | events                      | role
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -142,6 +146,7 @@ service: an application's own server
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
+  anything             | events                      | shown
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -165,6 +170,7 @@ reporter
   7, 8, alice+7        | head                        | 403
   anything             | record, forward-auth        | role
   anything             | metrics                     | shown
+  anything             | events                      | shown
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end, end-many, end-all      | role
   anything             | export, erase, audit        | role
@@ -190,6 +196,7 @@ administrator
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | shown
+  anything             | events                      | shown
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -205,6 +212,7 @@ nobody: no credential at all
   anything             | create, retrieve, update    | none
   anything             | record, timeline            | none
   anything             | forward-auth, metrics       | none
+  anything             | events                      | none
   anything             | head                        | 401
   anything             | end                         | none
   anything             | list, end-many, end-all     | none
@@ -217,6 +225,7 @@ stranger: a credential of nobody's
   anything             | create, retrieve, update    | invalid
   anything             | record, timeline            | invalid
   anything             | forward-auth, metrics       | invalid
+  anything             | events                      | invalid
   anything             | head                        | 401
   anything             | end                         | invalid
   anything             | list, end-many, end-all     | invalid
@@ -227,7 +236,7 @@ stranger: a credential of nobody's
 
 export const operations = [
   ...["create", "retrieve", "head", "update"],
-  ...["record", "timeline", "forward-auth", "metrics"],
+  ...["record", "timeline", "forward-auth", "metrics", "events"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
   ...["handle-timeline", "handle-end"],
 ] as const;

@@ -79,6 +79,7 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
     ),
   ],
   "customers erase": [act(() => ["customers", "erase", "two", "--yes"], "customer.erase begun", "customer.erase done")],
+  "events tail": looks("events", "tail", "--once"),
   "audit list": looks("audit", "list"),
   "audit verify": looks("audit", "verify"),
   "secrets rotate": [act(() => ["secrets", "rotate"], "secret.rotate done")],

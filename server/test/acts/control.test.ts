@@ -24,6 +24,7 @@ const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...l
   exportCustomer: [{ customerId: "one", after: null }, "customer.export begun", "customer.export done"],
   eraseCustomer: ["one", "customer.erase begun", "customer.erase done"],
   auditTrail: [{ after: 0, limit: 10 }],
+  readEvents: [{ after: "start", limit: 10, types: null, customerId: null, waitMs: 0 }],
   noteAct: [{ what: "store.backup", outcome: "begun", details: {} }, "store.backup begun"],
   hashOf: ["one"],
   rotateSecret: [undefined, "secret.rotate done"],

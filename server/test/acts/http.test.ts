@@ -37,6 +37,7 @@ const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
     refused: ["customer.erase", "alice"],
   },
   "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
+  "GET /events": "a caller's",
   "PUT /sessions/new": "a caller's",
   "GET /sessions/:sessionId": "a caller's",
   "HEAD /sessions/:sessionId": "a caller's",

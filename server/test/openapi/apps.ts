@@ -114,6 +114,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
     find: refuse,
     lastAuditEntry: refuse,
     readAuditEntries: refuse,
+    eventBounds: refuse,
   };
 }
 
@@ -121,9 +122,10 @@ function requestOf(method: string, path: string, headers: Readonly<Record<string
   return {
     method,
     path,
-    query: "",
+    // A page: a stream would have no end.
+    query: path === "/events" ? "after=unknown&limit=5" : "",
     peer: "",
-    header: (name) => (name === "host" ? "localhost" : (headers[name] ?? null)),
+    header: (name) => ({ host: "localhost", accept: "application/x-ndjson", ...headers })[name] ?? null,
     hasBody: false,
     body: async () => new Uint8Array(),
   };

@@ -117,7 +117,7 @@ test("the credential is part of the document where one is needed", () => {
         : [
             ...["createSession", "retrieveSession", "headSession", "updateSession", "endSession"],
             ...["recordRequests", "readTimeline", "listSessions", "endSessions"],
-            ...["eraseCustomer", "exportCustomer", "readAudit"],
+            ...["eraseCustomer", "exportCustomer", "readAudit", "readEvents"],
             ...["forwardAuth", "forwardAuthBelow", "metrics"],
           ],
     );

@@ -16,7 +16,7 @@ export interface Hosts {
   readonly usual: Host;
   /** A server that refuses every change, because its limit of changes that wait for the disk is 0. */
   readonly overloaded: Host;
-  /** A server whose `/forward-auth` creates no sessions, that signs no identities and has no identity provider. */
+  /** A server whose `/forward-auth` creates no sessions. It signs no identities, and has no identity provider or events. */
   readonly demanding: Host;
   /** A server that allows every client one request per hour. */
   readonly limited: Host;
@@ -42,7 +42,9 @@ export async function startHosts(
     hosts.set(mode, {
       usual: await startHost(mode, { config: { assertionAudience: "shop", ...common } }),
       overloaded: await startHost(mode, { config: { ...common, maxPendingWrites: 0 } }),
-      demanding: await startHost(mode, { config: { ...common, forwardAuth: "required", logout: undefined } }),
+      demanding: await startHost(mode, {
+        config: { ...common, forwardAuth: "required", logout: undefined, events: "off" },
+      }),
       limited: await startHost(mode, { config: { ...common, ...once } }),
       late: await openApp(mode, { late: true }),
       unreadable: await openApp(mode, { unreadable: true }),
@@ -62,7 +64,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
     if (operation.id === "backchannelLogout") return usual.send(operation, { body: "logout_token=x" });
     if (operation.id === "endSessions") return usual.send(operation, { body: "{}" });
-    if (["listSessions", "readAudit"].includes(operation.id)) {
+    if (["listSessions", "readAudit", "readEvents"].includes(operation.id)) {
       return usual.send(operation, { query: "limit=0" });
     }
     if (operation.mode === "key" && !takes(operation, "gkc_customerId")) {
@@ -96,7 +98,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       ...bodyOf(operation, 0),
     }),
   "not-found": (operation, { usual, demanding }) =>
-    ["assertionKeys", "backchannelLogout"].includes(operation.id)
+    ["assertionKeys", "backchannelLogout", "readEvents"].includes(operation.id)
       ? demanding.send(operation)
       : usual.send(operation, { inPath: "nothing.js" }),
   "body-too-large": (operation, { usual }) =>
@@ -123,7 +125,11 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
   "role-not-permitted": (operation, { usual }) =>
     usual.send(operation, {
-      as: operation.id === "metrics" ? "customer" : operation.id === "listSessions" ? "page" : "reporter",
+      as: ["metrics", "readEvents"].includes(operation.id)
+        ? "customer"
+        : operation.id === "listSessions"
+          ? "page"
+          : "reporter",
       ...(operation.id === "updateSession" && { body: rotation }),
     }),
   "session-required": (operation, { demanding }) => demanding.send(operation),
@@ -151,6 +157,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     const reads =
       method === "HEAD" ||
       id === "readAudit" ||
+      id === "readEvents" ||
       id.startsWith("forwardAuth") ||
       (id === "retrieveSession" && createsNothing);
     if (reads) return sendToUnreadable(operation, unreadable);

@@ -6,6 +6,7 @@ import type { AuditTrail } from "../../services/audit.ts";
 import type { CustomerAdmin } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
+import type { EventLog } from "../../store/ports/events.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
 import type { Authenticate } from "../auth/api-key-auth.ts";
 import type { VerifyLogoutToken } from "../auth/logout-token.ts";
@@ -17,7 +18,7 @@ export interface AppParts {
   readonly config: Config;
   readonly version: string;
   readonly service: SessionService;
-  readonly store: Pick<LifecycleStore, "advanceClock" | "status">;
+  readonly store: Pick<LifecycleStore, "advanceClock" | "status"> & EventLog;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;

@@ -5,6 +5,7 @@ import type { ApiResponse } from "../api-response.ts";
 import { createClientAddress } from "../auth/client-address.ts";
 import type { ResponseOrPromise } from "../call.ts";
 import { createInitiatorOf } from "../handlers/administration.ts";
+import { EventFeed } from "../handlers/events/event-feed.ts";
 import { forwardAuthStatus, isForwardAuthTarget } from "../handlers/forward-auth.ts";
 import type { Metrics } from "../metrics.ts";
 import { problemResponse } from "../problems.ts";
@@ -26,7 +27,7 @@ export interface App {
   handle(request: HttpRequest): ResponseOrPromise;
   /** Responds to a request that could not be read; never throws. */
   refuseUnread(request: RejectedRequest): ApiResponse;
-  /** Closes each connection after its next response. */
+  /** Closes each connection after its next response, and ends the streams of events. */
   stop(): void;
   /** The number of requests since the start. */
   readonly completed: number;
@@ -38,7 +39,12 @@ export function createApp(parts: AppParts): App {
   const isStopping = () => hasStopped;
   const proxies = config.socket === undefined ? config.trustedProxies : undefined;
   const initiatorOf = createInitiatorOf(createClientAddress(proxies));
-  const bases = createRouteTables(parts, initiatorOf, isStopping);
+  const feed = new EventFeed({ log: parts.store, metrics });
+  metrics.watchEvents(
+    () => parts.store.eventBounds(),
+    () => feed.readers,
+  );
+  const bases = createRouteTables(parts, feed, initiatorOf, isStopping);
   const [{ routes }] = bases;
   const router = new Router(bases);
   const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
@@ -79,6 +85,7 @@ export function createApp(parts: AppParts): App {
     },
     stop() {
       hasStopped = true;
+      feed.close();
     },
     get completed() {
       return completion.completed;

@@ -1,5 +1,5 @@
 import type { BasePath } from "../../config/base-path.ts";
-import { adminRoles, monitoringRoles, recordingRoles, roles } from "../../session/permissions.ts";
+import { adminRoles, eventRoles, monitoringRoles, recordingRoles, roles } from "../../session/permissions.ts";
 import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
 import { createKeySetHandler } from "../handlers/assertion-keys.ts";
@@ -7,6 +7,8 @@ import { createBackchannelLogout, logoutError } from "../handlers/backchannel-lo
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
 import { createDocsHandlers } from "../handlers/docs.ts";
+import type { EventFeed } from "../handlers/events/event-feed.ts";
+import { createEventHandler } from "../handlers/events/events.ts";
 import { FORWARD_AUTH_PATH, ForwardAuth, forwardAuthStatus } from "../handlers/forward-auth.ts";
 import { createHealthHandlers } from "../handlers/health.ts";
 import { createRecordHandlers } from "../handlers/records.ts";
@@ -20,6 +22,7 @@ const api = { roles, isUnderBasePath: true, rateLimitAs: "requests" } as const;
 const creating = { ...api, rateLimitAs: "creates" } as const;
 const recording = { ...api, roles: recordingRoles } as const;
 const admins = { ...api, roles: adminRoles, isUnderBasePath: false } as const;
+const reading = { ...api, roles: eventRoles, isUnderBasePath: false } as const;
 const forwardAuth = { ...recording, isUnderBasePath: false } as const;
 const open = { roles: "everybody", isUnderBasePath: false, rateLimitAs: "requests" } as const;
 /** Probes have no rate limit. Otherwise a monitoring system could mistake a busy process for a dead one. */
@@ -31,7 +34,7 @@ const monitoring = { ...open, roles: monitoringRoles } as const;
  * in the audit trail. `session` has the routes that depend on the dialect of the base path.
  */
 function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
-  const { admin, records, proxy, keySet, logout, health, docs } = handlers;
+  const { admin, records, proxy, keySet, logout, events, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
     row("GET", "/sessions", api, "list", admin.list, "sessions.list"),
@@ -39,6 +42,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("GET", "/customers/:customerId/export", admins, "export", admin.exportCustomer, "customer.export"),
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
     row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),
+    row("GET", "/events", reading, "events", events),
     ...session,
     row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
@@ -82,10 +86,11 @@ function sessionRoutes({ service, limits }: AppParts, { path: base, dialect }: B
 /** Creates the route tables: first that of the root, then one for each base path. */
 export function createRouteTables(
   parts: AppParts,
+  feed: EventFeed,
   initiatorOf: InitiatorOf,
   isStopping: () => boolean,
 ): readonly [Base, ...Base[]] {
-  const handlers = createHandlers(parts, initiatorOf, isStopping);
+  const handlers = createHandlers(parts, feed, initiatorOf, isStopping);
   const tableOf = (base: BasePath) => routeTable(handlers, sessionRoutes(parts, base));
   const bases = parts.config.basePaths.map((base) => ({
     path: base.path,
@@ -96,8 +101,8 @@ export function createRouteTables(
 
 type Handlers = ReturnType<typeof createHandlers>;
 
-function createHandlers(parts: AppParts, initiatorOf: InitiatorOf, isStopping: () => boolean) {
-  const { config, service, store, clock, metrics, version, limits, assertions } = parts;
+function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: InitiatorOf, isStopping: () => boolean) {
+  const { config, service, store, clock, metrics, version, limits, assertions, logHash } = parts;
   const queryKeys = new Set(config.recordQueryKeys);
   const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits, assertions });
   return {
@@ -106,6 +111,7 @@ function createHandlers(parts: AppParts, initiatorOf: InitiatorOf, isStopping: (
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),
     keySet: createKeySetHandler(assertions),
+    events: createEventHandler({ log: store, feed, logHash }),
     health: createHealthHandlers(store, clock, metrics, isStopping),
     docs: createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth }),
   };

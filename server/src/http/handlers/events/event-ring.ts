@@ -1,0 +1,98 @@
+import { anyEvent, type EventFilter, isEventMatch } from "../../../session/event.ts";
+import type { EncodedEvent, EventFormat } from "./event-text.ts";
+
+/** The maximum number of characters of the events in the ring, in one format. */
+const MAX_CHARACTERS = 4 * 1024 * 1024;
+/** The number of characters at which a chunk ends. */
+const CHUNK_CHARACTERS = 64 * 1024;
+
+/** A part of a stream: its text, and the position after the last event that was examined for it. */
+export interface Chunk {
+  /** "" if no examined event matches. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  readonly next: string;
+  readonly hasMore: boolean;
+}
+
+/**
+ * The newest events of the log, which all readers share. Ids sort in the order of the log, so a reader needs no more than
+ * the id of its last event. A reader that falls behind the ring reads the log itself.
+ */
+export class EventRing {
+  #events: EncodedEvent[] = [];
+  #characters = 0;
+  /** The position before the first event of the ring. */
+  #start: string;
+  #end: string;
+  readonly #encoder = new TextEncoder();
+  /** The last chunk for readers without a filter: most of them ask for the same one. */
+  #last: { readonly after: string; readonly format: EventFormat; readonly chunk: Chunk } | undefined;
+
+  /** Creates an empty ring that continues after the position `end`. */
+  constructor(end: string) {
+    this.#start = end;
+    this.#end = end;
+  }
+
+  /** The position after the newest event. */
+  get end(): string {
+    return this.#end;
+  }
+
+  /** Appends the events that follow the ring, and the position after them. Drops the oldest ones if it is full. */
+  append(events: readonly EncodedEvent[], end: string): void {
+    for (const encoded of events) {
+      this.#events.push(encoded);
+      this.#characters += encoded.text["event-stream"].length;
+    }
+    this.#end = end;
+    this.#last = undefined;
+    let dropped = 0;
+    while (this.#characters > MAX_CHARACTERS) {
+      const oldest = this.#events[dropped++] as EncodedEvent;
+      this.#characters -= oldest.text["event-stream"].length;
+      this.#start = oldest.event.id;
+    }
+    if (dropped > 0) this.#events = this.#events.slice(dropped);
+  }
+
+  /** Returns whether the ring has all events after this position. */
+  covers(after: string): boolean {
+    return after >= this.#start;
+  }
+
+  /** Returns the next chunk after a position that the ring covers. */
+  chunk(after: string, filter: EventFilter, format: EventFormat): Chunk {
+    const isShared = filter === anyEvent;
+    const last = this.#last;
+    if (isShared && last !== undefined && last.after === after && last.format === format) return last.chunk;
+    const chunk = this.#make(after, filter, format);
+    if (isShared) this.#last = { after, format, chunk };
+    return chunk;
+  }
+
+  #make(after: string, filter: EventFilter, format: EventFormat): Chunk {
+    let text = "";
+    let next = after;
+    for (let i = this.#indexAfter(after); i < this.#events.length; i++) {
+      if (text.length >= CHUNK_CHARACTERS) return { bytes: this.#encoder.encode(text), next, hasMore: true };
+      const encoded = this.#events[i] as EncodedEvent;
+      next = encoded.event.id;
+      if (isEventMatch(encoded.event, filter)) text += encoded.text[format];
+    }
+    if (this.#end > next) next = this.#end;
+    return { bytes: text === "" ? undefined : this.#encoder.encode(text), next, hasMore: false };
+  }
+
+  /** Returns the index of the first event after a position. */
+  #indexAfter(after: string): number {
+    let low = 0;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#events[middle] as EncodedEvent).event.id > after) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}

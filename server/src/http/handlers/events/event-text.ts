@@ -1,0 +1,41 @@
+import type { LoggedEvent } from "../../../session/event.ts";
+import { eventInfo } from "../../../wire/event-info.ts";
+
+/** An event of the log, encoded once for all readers. */
+export interface EncodedEvent {
+  readonly event: LoggedEvent;
+  /** The texts of the event in both formats. */
+  readonly text: Readonly<Record<EventFormat, string>>;
+}
+
+/** The format of a stream: Server-Sent Events (HTML, section 9.2), or lines of JSON. */
+export type EventFormat = "event-stream" | "json-lines";
+
+export const contentTypes: Readonly<Record<EventFormat, string>> = {
+  "event-stream": "text/event-stream",
+  "json-lines": "application/x-ndjson",
+};
+
+/** The text that opens a stream: it shows at once that the stream is open. Clients reconnect after a second. */
+export const opening: Readonly<Record<EventFormat, string>> = {
+  "event-stream": "retry: 1000\n\n",
+  "json-lines": "\n",
+};
+
+/** The text that shows that a stream is alive: a comment, or an empty line. */
+export const heartbeat: Readonly<Record<EventFormat, string>> = { "event-stream": ":\n\n", "json-lines": "\n" };
+
+export function encodeEvent(event: LoggedEvent): EncodedEvent {
+  const json = JSON.stringify(eventInfo(event));
+  const text = {
+    "event-stream": `id: ${event.id}\nevent: ${event.type}\ndata: ${json}\n\n`,
+    "json-lines": `${json}\n`,
+  };
+  return { event, text };
+}
+
+/** Returns the text of the notice that the place asked for is gone. The stream continues after the position `id`. */
+export function resetText(format: EventFormat, id: string): string {
+  const json = JSON.stringify({ id, type: "reset" });
+  return format === "event-stream" ? `id: ${id}\nevent: reset\ndata: ${json}\n\n` : `${json}\n`;
+}

@@ -1,0 +1,75 @@
+import type { HttpRequest } from "@antechamber/http1";
+import { faultOfStoredId } from "../../session/caller-ids.ts";
+import type { Fault } from "../../session/errors.ts";
+import { type EventType, eventTypes } from "../../session/event.ts";
+import { refuseFaults } from "./bodies.ts";
+import { parametersOf } from "./header-text.ts";
+import { limitOf } from "./paging.ts";
+
+/** The content of a request for events. */
+export interface EventQuery {
+  /** `null`: all types. */
+  readonly types: ReadonlySet<EventType> | null;
+  /** `null`: all customers. */
+  readonly customerId: string | null;
+  /** The position after which the events begin, or `start` or `end` of the log. It was not checked. */
+  readonly after: string;
+  readonly format: "event-stream" | "json-lines";
+  /** Set for a poll, whose response ends: the maximum number of events, and how long (ms) it waits for the first. */
+  readonly poll: { readonly limit: number; readonly waitMs: number } | null;
+}
+
+/** The longest time that a poll may wait for an event, in seconds. */
+const MAX_WAIT_SECONDS = 60;
+const names: readonly string[] = ["types", "customerId", "after", "limit", "wait"];
+
+/** Reads a request for events. Refuses with `invalid-request`, which lists every fault. */
+export function readEventQuery(request: HttpRequest): EventQuery {
+  const parameters = parametersOf(request.query);
+  const faults: Fault[] = [];
+  const fault = (name: string, detail: string) => faults.push({ in: "query", name: name.slice(0, 64), detail });
+  for (const name of new Set(parameters.keys())) {
+    if (!names.includes(name))
+      fault(name, `There is a parameter that is not known here; there are ${names.join(", ")}.`);
+    else if (parameters.getAll(name).length > 1) fault(name, `${name} is given twice.`);
+  }
+  const types = parameters.get("types");
+  for (const type of types?.split(",") ?? []) {
+    if (!isEventType(type)) fault("types", `types is a list of ${eventTypes.join(", ")}, with commas between them.`);
+  }
+  const customerId = parameters.get("customerId");
+  if (customerId === "" || (customerId !== null && faultOfStoredId(customerId) !== undefined)) {
+    fault("customerId", "customerId is not an id of 1 to 256 characters without control characters.");
+  }
+  const after = parameters.get("after");
+  if (after === "") fault("after", "after is empty: give it the id of an event, start or end, or leave it out.");
+  const format = /\bapplication\/x-ndjson\b/i.test(request.header("accept") ?? "") ? "json-lines" : "event-stream";
+  const isPoll = parameters.has("limit") || parameters.has("wait");
+  if (isPoll && format === "event-stream") {
+    fault(parameters.has("limit") ? "limit" : "wait", "limit and wait need the header Accept: application/x-ndjson.");
+  }
+  const poll = isPoll ? { limit: limitOf(parameters, faults), waitMs: waitOf(parameters, faults) } : null;
+  refuseFaults(faults);
+  return {
+    types: types === null ? null : new Set(types.split(",").filter(isEventType)),
+    customerId,
+    // A reader that reconnects by itself repeats its first URL, so the header counts more than the parameter.
+    after: request.header("last-event-id") || after || "end",
+    format,
+    poll,
+  };
+}
+
+function isEventType(type: string): type is EventType {
+  return (eventTypes as readonly string[]).includes(type);
+}
+
+function waitOf(parameters: URLSearchParams, faults: Fault[]): number {
+  const text = parameters.get("wait") ?? "0";
+  const seconds = /^\d{1,2}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+  if (seconds > MAX_WAIT_SECONDS) {
+    const detail = `wait is not a whole number of seconds from 0 to ${MAX_WAIT_SECONDS}.`;
+    faults.push({ in: "query", name: "wait", detail });
+  }
+  return seconds * 1000;
+}

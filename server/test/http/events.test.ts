@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import type { EventInfo } from "@antechamber/client/protocol";
+import { handleOf } from "../../src/session/id.ts";
+import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { openEvents } from "../support/event-streams.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { apiOf, holders, serveKeys } from "../support/key-holders.ts";
+import { newSession } from "../support/records.ts";
+
+let server: TestServer;
+before(async () => {
+  server = await serveKeys(holders);
+});
+after(() => server[Symbol.asyncDispose]());
+
+const service = () => apiOf(server, holders.service);
+const admin = () => apiOf(server, holders.administrator);
+const as = (holder: keyof typeof holders) => ({ authorization: holders[holder].bearer });
+const open = (query = "", headers: Readonly<Record<string, string>> = as("service")) =>
+  openEvents(server.url, query, headers);
+const lines = { accept: "application/x-ndjson" };
+const of = (customerId: string) => ({ headers: { "gkc-customerId": customerId } });
+const linesIn = (text: string) =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as EventInfo);
+const typesIn = (events: readonly { readonly type: string }[]) => events.map(({ type }) => type);
+
+test("a reader sees each change of a session as it happens, and no id that opens the session", async () => {
+  await using stream = await open();
+  const { headers } = stream.response;
+  assert.equal(headers.get("content-type"), "text/event-stream");
+  assert.equal(headers.get("cache-control"), "no-store");
+  assert.equal(headers.get("x-accel-buffering"), "no");
+
+  const created = sessionOf(await service().create(of("c")));
+  const json = { rotate: true, visitId: "v", label: "Firefox" };
+  const rotated = sessionOf(await service().update(created.sessionId, { json }));
+  await service().call("DELETE", `/sessions/${rotated.sessionId}`);
+
+  const events = await stream.take(4);
+  assert.deepEqual(typesIn(events), ["session.created", "session.associated", "session.rotated", "session.ended"]);
+  const [first, second, , last] = events;
+  const { sessionId, ...shown } = created;
+  assert.deepEqual(first?.data, { session: { handle: handleOf(sessionId), ...shown, label: null } });
+  assert.deepEqual("added" in (second?.data ?? {}) && second?.data, {
+    session: { handle: handleOf(sessionId), ...without(rotated) },
+    added: ["visitId"],
+  });
+  assert.equal(reasonOf(last), "caller");
+  for (const id of [sessionId, rotated.sessionId]) assert.ok(!JSON.stringify(events).includes(id));
+});
+
+test("a reader that reconnects continues after its last event", async () => {
+  const ids: string[] = [];
+  {
+    await using stream = await open();
+    for (let i = 0; i < 3; i++) await service().create(of(`resumes ${i}`));
+    ids.push(...(await stream.take(3)).map(({ id }) => id));
+  }
+  await service().create(of("resumes 3"));
+  const customers = (events: readonly EventInfo[]) =>
+    events.map(({ data }) => ("session" in data ? data.session.customerId : null));
+  for (const [query, headers] of [
+    [`?after=${ids[1]}`, {}],
+    // The header counts: a browser repeats the first URL when it reconnects.
+    [`?after=${ids[0]}`, { "last-event-id": ids[1] ?? "" }],
+  ] as const) {
+    await using stream = await open(query, { ...as("service"), ...headers });
+    assert.deepEqual(customers(await stream.take(2)), ["resumes 2", "resumes 3"]);
+    await service().create(of("follows"));
+    assert.deepEqual(customers(await stream.take(1)), ["follows"]);
+  }
+});
+
+test("a reader whose place is gone hears of it, and gets all events that are left", async () => {
+  await service().create(of("left"));
+  for (const gone of ["zzzzzzzzz-zzzzzzzzzz", "invented"]) {
+    await using stream = await open(`?after=${gone}`);
+    const reset = await stream.next();
+    assert.equal(reset?.event, "reset");
+    assert.deepEqual(JSON.parse(reset.data ?? ""), { id: reset.id, type: "reset" });
+    const [oldest] = await stream.take(1);
+    await using whole = await open("?after=start");
+    assert.deepEqual(await whole.take(1), [oldest]);
+  }
+  const answer = await service().call("GET", "/events?after=invented&limit=5", { headers: lines });
+  assert.deepEqual(typesIn(linesIn(answer.text)), ["reset"]);
+});
+
+test("a reader chooses types and a customer, whose erasure it hears of", async () => {
+  await using some = await open("?types=session.ended,customer.erased&customerId=one");
+  const one = sessionOf(await service().create(of("one")));
+  const two = sessionOf(await service().create(of("two")));
+  for (const { sessionId } of [two, one]) await service().call("DELETE", `/sessions/${sessionId}`);
+  await admin().call("DELETE", "/customers/two");
+  await admin().call("DELETE", "/customers/one");
+  const [ended, erased] = await some.take(2);
+  assert.deepEqual(typesIn([ended, erased] as EventInfo[]), ["session.ended", "customer.erased"]);
+  assert.ok(JSON.stringify(ended).includes(handleOf(one.sessionId)));
+  await using later = await open("?after=start&customerId=one");
+  assert.deepEqual(typesIn(await later.take(1)), ["customer.erased"], "its other events are gone");
+});
+
+test("the reason says who ended a session", async () => {
+  await using stream = await open("?types=session.ended");
+  const sessions: string[] = [];
+  for (let i = 0; i < 3; i++) sessions.push(await newSession(service(), of("ended")));
+  const [own = "", operated = ""] = sessions;
+  await apiOf(server, holders.alice).call("DELETE", `/sessions/${await newSession(apiOf(server, holders.alice))}`);
+  await service().call("DELETE", `/sessions/${own}`);
+  await admin().call("DELETE", `/sessions/${operated}`);
+  await admin().call("POST", "/sessions/end", { json: { customerId: "ended" } });
+  const reasons = (await stream.take(4)).map(reasonOf);
+  assert.deepEqual(reasons, ["caller", "caller", "operator", "bulk"]);
+});
+
+test("a poll returns a page, or waits for the first event", async () => {
+  const poll = (query: string) => service().call("GET", `/events${query}`, { headers: lines });
+  const start = (await poll("?limit=1")).headers.get("last-event-id") ?? "";
+  for (let i = 0; i < 3; i++) await service().create(of("polled"));
+  const first = await poll(`?after=${start}&limit=2`);
+  assert.equal(first.headers.get("content-type"), "application/x-ndjson");
+  const next = first.headers.get("last-event-id");
+  assert.equal(linesIn(first.text).at(-1)?.id, next);
+  const second = await poll(`?after=${next}&limit=2`);
+  assert.equal(linesIn(first.text).length + linesIn(second.text).length, 3);
+
+  const end = second.headers.get("last-event-id");
+  const empty = await poll(`?after=${end}&wait=0&customerId=nobody`);
+  assert.deepEqual([empty.status, empty.text], [200, ""]);
+  const waiting = poll(`?after=${end}&wait=60`);
+  await service().create(of("awaited"));
+  assert.equal(linesIn((await waiting).text).length, 1);
+});
+
+test("lines of JSON are streamed too", async () => {
+  const abort = new AbortController();
+  const response = await fetch(`${server.url}/events`, {
+    headers: { ...as("reporter"), ...lines },
+    signal: abort.signal,
+  });
+  await service().create(of("line"));
+  let text = "";
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    if (text.includes("}\n")) break;
+  }
+  abort.abort();
+  assert.deepEqual(typesIn(linesIn(text)), ["session.created"]);
+});
+
+test("a request for events is refused with all its faults", async () => {
+  const refused = async (query: string, headers = {}) => {
+    const problem = problemOf(await service().call("GET", `/events${query}`, { headers }), 400);
+    return problem.errors?.map(({ name }) => name);
+  };
+  assert.deepEqual(await refused("?types=session.begun&customerId=&after="), ["types", "customerId", "after"]);
+  assert.deepEqual(await refused("?types="), ["types"]);
+  assert.deepEqual(await refused("?after=start&after=end&offset=1"), ["after", "offset"]);
+  assert.deepEqual(await refused("?limit=5"), ["limit"]);
+  assert.deepEqual(await refused("?limit=0&wait=61", lines), ["limit", "wait"]);
+});
+
+test("a server without an event log has no stream", async () => {
+  await using silent = await serve({ config: { events: "off" } });
+  const api = createApi(silent.url);
+  await api.create(of("c"));
+  assert.equal(problemOf(await api.call("GET", "/events"), 404).code, "not-found");
+  const { text } = await api.call("GET", "/metrics");
+  assert.doesNotMatch(text, /^antechamber_event_log_events /m);
+});
+
+test("metrics show the log and its readers", async () => {
+  const metric = async (name: string) => {
+    const { text } = await admin().call("GET", "/metrics");
+    return Number(new RegExp(`^antechamber_${name} (\\S+)$`, "m").exec(text)?.[1]);
+  };
+  await service().create(of("counted"));
+  {
+    await using stream = await open();
+    assert.equal(stream.response.status, 200);
+    assert.ok((await metric("event_readers")) > 0);
+    assert.ok((await metric("event_log_events")) > 0);
+    assert.ok((await metric("event_log_oldest_age_seconds")) >= (await metric("event_log_newest_age_seconds")));
+  }
+});
+
+test("a stopping server ends its streams between two events, and polls that wait", async () => {
+  await using stopping = await serve();
+  const api = createApi(stopping.url);
+  const stream = await openEvents(stopping.url);
+  const poll = api.call("GET", "/events?wait=60", { headers: lines });
+  await api.create(of("last"));
+  await stream.take(1);
+  const waiting = api.call("GET", "/events?wait=60&customerId=nobody", { headers: lines });
+  const startedAt = performance.now();
+  await stopping.restart();
+  assert.equal(await stream.next(), undefined);
+  assert.deepEqual([(await poll).status, (await waiting).status], [200, 200]);
+  assert.ok(performance.now() - startedAt < 5000, "nothing delays the end");
+  await stream[Symbol.asyncDispose]();
+});
+
+test("a reader that never reads costs the others nothing, and is closed", async () => {
+  const silent = connect(server.port, "127.0.0.1");
+  silent.pause();
+  silent.write(
+    `GET /events?after=start HTTP/1.1\r\nhost: localhost\r\nauthorization: ${holders.service.bearer}\r\n\r\n`,
+  );
+  await using stream = await open("?types=session.created");
+  for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 50 }, () => service().create(of("many"))));
+  assert.equal((await stream.take(1000)).length, 1000);
+  silent.destroy();
+});
+
+function reasonOf(event: EventInfo | undefined): string | undefined {
+  return event !== undefined && "reason" in event.data ? event.data.reason : undefined;
+}
+
+function without({ sessionId: _sessionId, ...shown }: { readonly sessionId: string }) {
+  return shown;
+}
