@@ -9,6 +9,7 @@ import { createRandom, type Random, runSeed } from "../support/random.ts";
 import { type ServerProcess, spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
+import { createEventLedger, type EventLedger } from "./event-log.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
@@ -18,12 +19,13 @@ const ROUNDS = long ? 500 : 12;
 const START_EVERY = 5;
 const END_EVERY = 10;
 
-/** Asserts that the database is intact and agrees with all responses to creates. */
-function inspect(dataDir: string, ledger: Ledger): void {
+/** Asserts that the database is intact and agrees with all responses to creates, and that its events agree with it. */
+function inspect(dataDir: string, ledger: Ledger, events: EventLedger): void {
   using stored = openStoredData(dataDir);
   assert.deepEqual(stored.integrity(), ["ok"]);
   assert.deepEqual(stored.sharedVisits(Date.now()), []);
   ledger.verifyCreates(stored);
+  events.verify(dataDir);
 }
 
 /** Returns the ids after the first `seen`, which are not verified yet, and up to 100 random earlier ones. */
@@ -64,21 +66,23 @@ async function killUnderLoad(
   return known.length;
 }
 
-test(`${ROUNDS} kills at random moments lose no acknowledged change`, async () => {
+test(`${ROUNDS} kills at random moments lose no acknowledged change, and no event of one`, async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();
   const ledger = createLedger();
+  const events = createEventLedger();
   let verified = 0;
   for (let round = 0; round < ROUNDS; round++) {
     if (round % START_EVERY === START_EVERY - 1) await killWhileStarting(directory.path, random);
     await using server = await startServer({ dataDir: directory.path, env });
-    inspect(directory.path, ledger);
+    inspect(directory.path, ledger, events);
     const endOne = verified > 0 && round % END_EVERY === END_EVERY - 1;
     verified = await killUnderLoad(server, ledger, random, { verified, endOne });
   }
   await using server = await startServer({ dataDir: directory.path, env });
-  inspect(directory.path, ledger);
+  inspect(directory.path, ledger, events);
+  assert.ok(events.events > 0);
   using caller = createCaller(server.url);
   await ledger.verify(caller, ledger.sessionIds());
   console.log(`${ROUNDS} kills, ${ledger.sessionIds().length} sessions acknowledged, 0 lost`);
