@@ -7,6 +7,7 @@ import {
   type TransportOptions,
 } from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
+import { type EventOptions, type EventReset, readEvents } from "./events.ts";
 import { ProblemError } from "./problem-error.ts";
 import type {
   AuditLine,
@@ -14,6 +15,7 @@ import type {
   EndReceipt,
   EndRequest,
   ErasureReceipt,
+  EventInfo,
   ExportLine,
   SessionList,
   SessionSummary,
@@ -24,6 +26,7 @@ import { readLines } from "./read-lines.ts";
 import { isSessionName } from "./session-id.ts";
 import { createTransport, pathOf } from "./transport.ts";
 
+export type { EventOptions, EventReset } from "./events.ts";
 export { ProblemError } from "./problem-error.ts";
 
 /** The sessions to end: at least one condition, or `all`. An empty condition, also `undefined`, throws a `TypeError`. */
@@ -80,6 +83,16 @@ export interface AdministrationClient {
   exportCustomer(customerId: string, options?: CallOptions): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
   /** Erases all sessions and API keys of a customer. Resolves with the number of sessions and the number of keys. */
   eraseCustomer(customerId: string, options?: CallOptions): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
+  /**
+   * Yields what happens to sessions, as it happens, without an end: connects again after a failure and continues after the
+   * last event. Ends when `signal` is aborted. Needs a key with the role `service`, `reporter` or `administrator`.
+   *
+   * @example
+   * for await (const event of admin.events({ types: ["session.ended", "session.expired"] })) {
+   *   if (event.type === "session.ended") sockets.get(event.data.session.handle)?.close();
+   * }
+   */
+  events(options?: EventOptions): AsyncGenerator<EventInfo | EventReset, void>;
   /** Yields the entries of the audit trail, newest first. Each page of entries is requested only when needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
@@ -115,6 +128,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
     endByFilter: (filter, { signal } = {}) => endByFilter(send, filter, signal),
     exportCustomer: (customerId, { signal } = {}) => exportCustomer(options, customerId, signal),
     eraseCustomer: (customerId, { signal } = {}) => eraseCustomer(send, customerId, signal),
+    events: (given = {}) => readEvents(options, given),
     async *audit({ limit, signal } = {}) {
       for await (const { entries } of pages<AuditPage>(send, "/audit", { limit }, { signal })) {
         yield* entries;

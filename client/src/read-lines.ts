@@ -8,6 +8,8 @@ export interface LinesOptions {
   /** Maximum time (ms) to wait for more data; 10,000 by default. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The media type to ask for, if the service has several. */
+  readonly accept?: string | undefined;
 }
 
 interface Chunk {
@@ -21,11 +23,12 @@ interface Chunk {
  * stops iterating, aborts the request.
  */
 export async function* readLines(options: LinesOptions): AsyncGenerator<string, void> {
-  const { url, key, timeout = 10_000 } = options;
+  const { url, key, accept, timeout = 10_000 } = options;
   const timedOut = new AbortController();
   const stopped = new AbortController();
   const signals = [timedOut.signal, stopped.signal, ...(options.signal ? [options.signal] : [])];
   const init = requestInit({ method: "GET", path: "" }, AbortSignal.any(signals), key);
+  if (accept) init.headers = { ...(init.headers as Record<string, string>), accept };
 
   async function withTimeout<T>(work: Promise<T>): Promise<T> {
     const timer = setTimeout(() => timedOut.abort(), timeout);

@@ -1,5 +1,5 @@
 import type { EventFilter } from "../../../session/event.ts";
-import { type EventFormat, heartbeat, opening } from "./event-text.ts";
+import { type EventFormat, RETRY_FIELD, signOfLife } from "./event-text.ts";
 
 /** The controls of a stream that `EventReader` uses. */
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
@@ -46,7 +46,8 @@ export class EventReader {
     const source = {
       start: (controller: Controller) => {
         this.#controller = controller;
-        controller.enqueue(encoder.encode(opening[format]));
+        const retry = format === "event-stream" ? RETRY_FIELD : "";
+        controller.enqueue(encoder.encode(retry + this.#signOfLife()));
       },
       pull: () => {
         this.isReady = true;
@@ -73,7 +74,11 @@ export class EventReader {
   }
 
   sendHeartbeat(): void {
-    this.sendText(heartbeat[this.format]);
+    this.sendText(this.#signOfLife());
+  }
+
+  #signOfLife(): string {
+    return signOfLife(this.format, this.isKnown ? this.after : undefined);
   }
 
   /** Ends the stream after the chunk that is on its way. */

@@ -16,14 +16,17 @@ export const contentTypes: Readonly<Record<EventFormat, string>> = {
   "json-lines": "application/x-ndjson",
 };
 
-/** The text that opens a stream: it shows at once that the stream is open. Clients reconnect after a second. */
-export const opening: Readonly<Record<EventFormat, string>> = {
-  "event-stream": "retry: 1000\n\n",
-  "json-lines": "\n",
-};
+/**
+ * Returns the text that opens a stream, or shows that it is alive: a comment, or an empty line. It has the position of
+ * the reader, who may resume there although no event was sent; `undefined` if the position is not known to be valid.
+ */
+export function signOfLife(format: EventFormat, position: string | undefined): string {
+  if (format === "json-lines") return "\n";
+  return position === undefined ? ":\n\n" : `:\nid: ${position}\n\n`;
+}
 
-/** The text that shows that a stream is alive: a comment, or an empty line. */
-export const heartbeat: Readonly<Record<EventFormat, string>> = { "event-stream": ":\n\n", "json-lines": "\n" };
+/** The time (ms) after which clients reconnect, as the field of Server-Sent Events. */
+export const RETRY_FIELD = "retry: 1000\n";
 
 export function encodeEvent(event: LoggedEvent): EncodedEvent {
   const json = JSON.stringify(eventInfo(event));

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { keyFor, serve, type TestServer } from "../../server/test/support/in-process.ts";
+import { createAdministration, type EventReset } from "../src/administration.ts";
+import type { ProblemError } from "../src/problem-error.ts";
+import type { EventInfo } from "../src/protocol.ts";
+import { createTransport } from "../src/transport.ts";
+
+const key = keyFor({ role: "service" });
+
+/** Returns options that reach the server, also after a restart, when it has another port. */
+function optionsFor(server: TestServer) {
+  const url = "http://antechamber.test";
+  return {
+    url,
+    key: key.bearer.slice("Bearer ".length),
+    fetch: (input: string | URL | Request, init?: RequestInit) => fetch(String(input).replace(url, server.url), init),
+  };
+}
+
+function customersOf(events: readonly (EventInfo | EventReset)[]): (string | null)[] {
+  return events.map((event) => ("data" in event && "session" in event.data ? event.data.session.customerId : null));
+}
+
+async function take(
+  events: AsyncGenerator<EventInfo | EventReset>,
+  count: number,
+): Promise<(EventInfo | EventReset)[]> {
+  const taken: (EventInfo | EventReset)[] = [];
+  while (taken.length < count) {
+    const { done, value } = await events.next();
+    assert.ok(!done, `the events ended after ${taken.length}`);
+    taken.push(value);
+  }
+  return taken;
+}
+
+test("events continue where they were after a restart, and end with their signal", async () => {
+  await using server = await serve({ config: { auth: "key" }, keys: [key.key] });
+  const options = optionsFor(server);
+  const admin = createAdministration(options);
+  const transport = createTransport(options);
+  const stop = new AbortController();
+  const events = admin.events({ types: ["session.created"], signal: stop.signal });
+  const first = take(events, 1);
+  // The stream begins with the request, so events are missed until it is open.
+  const ahead = setInterval(() => void transport.create({ customerId: "first" }).catch(() => undefined), 50);
+  assert.deepEqual(customersOf(await first), ["first"]);
+  clearInterval(ahead);
+  await transport.create({ customerId: "second" });
+  let customer: string | null | undefined;
+  while (customer !== "second") [customer] = customersOf(await take(events, 1));
+
+  await server.restart();
+  await transport.create({ customerId: "after the restart" });
+  assert.deepEqual(customersOf(await take(events, 1)), ["after the restart"]);
+
+  const waiting = events.next();
+  stop.abort();
+  assert.deepEqual(await waiting, { done: true, value: undefined });
+});
+
+test("a reader that connects again misses nothing, even if it had no event before", async () => {
+  await using server = await serve({ config: { auth: "key" }, keys: [key.key] });
+  const options = optionsFor(server);
+  const transport = createTransport(options);
+  let opened = () => {};
+  const isOpen = new Promise<void>((resolve) => {
+    opened = resolve;
+  });
+  const observed = async (...request: Parameters<typeof options.fetch>) => {
+    const response = await options.fetch(...request);
+    if (response.ok) setTimeout(opened, 100);
+    return response;
+  };
+  const events = createAdministration({ ...options, fetch: observed }).events();
+  const first = take(events, 1);
+  await isOpen;
+  await server.restart();
+  await transport.create({ customerId: "meanwhile" });
+  assert.deepEqual(customersOf(await first), ["meanwhile"]);
+  await events.return();
+});
+
+test("a place that is gone is reported, and a refusal ends the events", async () => {
+  await using server = await serve({ config: { auth: "key" }, keys: [key.key] });
+  const options = optionsFor(server);
+  await createTransport(options).create({ customerId: "kept" });
+  const events = createAdministration(options).events({ after: "gone", customerId: "kept" });
+  const [reset, kept] = await take(events, 2);
+  assert.equal(reset?.type, "reset");
+  assert.deepEqual(customersOf([kept as EventInfo]), ["kept"]);
+  await events.return();
+  const refused = createAdministration({ ...options, key: "unknown" }).events();
+  await assert.rejects(refused.next(), (error: ProblemError) => error.code === "invalid-credential");
+});
