@@ -14,6 +14,7 @@ import { racesContract } from "./contract/sessions-races.ts";
 import { rotationContract } from "./contract/sessions-rotation.ts";
 import { traitsContract } from "./contract/sessions-traits.ts";
 import { transferContract } from "./contract/transfer.ts";
+import { webhooksContract } from "./contract/webhooks.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**
@@ -35,6 +36,7 @@ export function storeContract(name: string, make: DataFactory): void {
   searchContract(name, make);
   erasureContract(name, make);
   auditContract(name, make);
+  webhooksContract(name, make);
 }
 
 /** Registers the part of `storeContract` that is enough for a second way to connect to the same engine. */

@@ -8,6 +8,7 @@ import type { RecordStore } from "./records.ts";
 import type { SessionSearch } from "./search.ts";
 import type { SessionStore } from "./sessions.ts";
 import type { TransferStore } from "./transfer.ts";
+import type { WebhookStore } from "./webhooks.ts";
 
 /**
  * All ports of a store engine. Only `runtime/` and the engines know this type. Every other part gets only the ports
@@ -40,4 +41,5 @@ export type StoreEngine = SessionStore &
   AuditStore &
   EventLog &
   TransferStore &
+  WebhookStore &
   LifecycleStore;

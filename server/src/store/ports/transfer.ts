@@ -2,6 +2,7 @@ import { idFields } from "../../session/fields.ts";
 import type { RequestRecord } from "../../session/record.ts";
 import type { Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
+import type { Delivery, Endpoint } from "../../session/webhook.ts";
 import type { AuditEntry } from "../audit-chain.ts";
 import type { ApiKey } from "./credentials.ts";
 import type { StoredResponseItem } from "./idempotency.ts";
@@ -42,6 +43,8 @@ export type TransferItem =
       /** All secrets, newest first. They replace all secrets of the importing store. */
       readonly secrets: readonly { readonly base64: string; readonly createdAt: number }[];
     }
+  | EndpointItem
+  | DeliveryItem
   /** Audit entries are exported in order. On import, an entry that does not follow the last stored one is skipped. */
   | { readonly kind: "audit"; readonly entry: AuditEntry }
   /** The latest time that was stored (Unix ms). */
@@ -63,6 +66,21 @@ export interface RecordsItem {
   /** Sequence of the first record. */
   readonly first: number;
   readonly records: readonly RequestRecord[];
+}
+
+/** An endpoint of webhooks, with the position in the event log up to which events were queued. */
+export interface EndpointItem {
+  readonly kind: "endpoint";
+  readonly endpoint: Endpoint;
+  readonly cursor: string | null;
+}
+
+/** A delivery with its content. The export contains it after the `EndpointItem` of its endpoint. */
+export interface DeliveryItem {
+  readonly kind: "delivery";
+  readonly endpointId: string;
+  readonly delivery: Delivery;
+  readonly body: string;
 }
 
 /** A page of exported items. */

@@ -34,6 +34,8 @@ import { RecordQueue } from "./records/record-queue.ts";
 import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
 import * as sessions from "./sessions/sessions.ts";
+import { eraseDeliveries } from "./webhooks/deliveries.ts";
+import { webhookPort } from "./webhooks/webhook-port.ts";
 
 /** The parts of an open store, from which the ports are made. */
 interface OpenStore {
@@ -61,6 +63,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<StoreE
       ...auditPort(store),
       ...credentialPort(store),
       ...transferPort(store),
+      ...webhookPort(store.engine),
       ...lifecyclePort(store),
       ...noEventLog,
     };
@@ -127,6 +130,7 @@ function sessionPort({ engine, records, setAside }: OpenStore): SessionStore & S
           }),
         ),
       );
+      await engine.change(now, (operation) => eraseDeliveries(operation, handles));
     },
     eraseCustomerApiKeys: (customerId, _customerHash, now) =>
       engine.change(now, (operation) => credentials.eraseApiKeys(operation, customerId)),

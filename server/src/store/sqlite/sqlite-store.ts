@@ -11,6 +11,7 @@ import type { ErasureStore } from "../ports/erasure.ts";
 import type { EventLog } from "../ports/events.ts";
 import type { RecordStore } from "../ports/records.ts";
 import type { AssociationRequest, AssociationResult, SessionStore } from "../ports/sessions.ts";
+import type { WebhookStore } from "../ports/webhooks.ts";
 import { recordOf } from "../record-line.ts";
 import { databaseFile, fileSize, prepareDatabase } from "./files/database.ts";
 import { explaining } from "./files/file-errors.ts";
@@ -29,6 +30,7 @@ import { readAuditEntries, readLastAuditEntry } from "./tables/audit-table.ts";
 import { readClock, readImportCursor, readSecrets } from "./tables/meta-tables.ts";
 import { implicitSessionOf } from "./tables/session-row.ts";
 import { readRotation } from "./tables/session-table.ts";
+import { readDeliveries, readDue, readEndpoints, readQueue } from "./webhooks/webhook-reads.ts";
 
 interface Parts {
   readonly writer: GroupCommit;
@@ -75,6 +77,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     ...recordStore(parts),
     ...erasureStore(parts),
     ...credentialStore(parts),
+    ...webhookStore(parts),
     listSessions: (request) => writer.submit("listSessions", request),
     findReplay: async ({ key, fingerprint }, now) =>
       (await writer.submit("findReplay", { key, fingerprint, now })) ?? undefined,
@@ -279,5 +282,30 @@ function credentialStore({ writer, reader }: Parts): CredentialStore {
       const base64 = Buffer.from(bytes).toString("base64");
       await writer.submit("addSecret", { base64, now: createdAt });
     },
+  };
+}
+
+function webhookStore({ writer, reader }: Parts): WebhookStore {
+  return {
+    listEndpoints: async () => reader.read(readEndpoints),
+    addEndpoint: (endpoint) => writer.submit("addEndpoint", { endpoint, now: endpoint.createdAt }),
+    replaceEndpoint: (endpoint) => writer.submit("replaceEndpoint", { endpoint, now: endpoint.updatedAt }),
+    removeEndpoint: (id, now) => writer.submit("removeEndpoint", { id, now }),
+    readQueue: async (endpointId) => reader.read((database) => readQueue(database, endpointId)),
+    queueDeliveries: async (request) => (await writer.submit("queueDeliveries", request)) ?? undefined,
+    listDue: async (endpointId, dueBy, limit) =>
+      reader.read((database) => readDue(database, endpointId, dueBy, limit)),
+    async storeAttempt(result) {
+      await writer.submit("storeAttempt", result);
+    },
+    failOverdue: (endpointId, queuedBefore, limit, now) =>
+      writer.submit("failOverdue", { endpointId, queuedBefore, limit, now }),
+    redeliver: async (endpointId, deliveryId, now) =>
+      (await writer.submit("redeliver", { endpointId, deliveryId, now })) ?? undefined,
+    listDeliveries: async (request) => reader.read((database) => readDeliveries(database, request)),
+    purgeDeliveries: (now) => writer.submit("purgeDeliveries", { now }),
+    // The process holds the lock of the data directory, so no other process can deliver.
+    holdLease: async () => true,
+    releaseLease: async () => undefined,
   };
 }

@@ -10,6 +10,8 @@ import { AuditTable } from "./tables/audit-table.ts";
 import { SessionTable } from "./tables/session-table.ts";
 import { StoredResponses } from "./tables/stored-responses.ts";
 import type { Transactional } from "./transactional.ts";
+import { DeliveryTable } from "./webhooks/delivery-table.ts";
+import { EndpointTable } from "./webhooks/endpoint-table.ts";
 
 export type Tables = ReturnType<typeof openTables>;
 
@@ -20,6 +22,7 @@ export function openTables(database: DatabaseSync, options: WriterOptions) {
   const events = new EventTable(database, eventRetention);
   const calendar = new ExpiryCalendar();
   const sessions = new SessionTable(database, index, events.isOn ? calendar : undefined);
+  const endpoints = new EndpointTable(database);
   const segments = new SegmentTable(database, sessions, lifetimes, maxRecords);
   return {
     index,
@@ -31,5 +34,7 @@ export function openTables(database: DatabaseSync, options: WriterOptions) {
     responses: new StoredResponses(database),
     apiKeys: new ApiKeyTable(database),
     audit: new AuditTable(database),
+    endpoints,
+    deliveries: new DeliveryTable(database, endpoints),
   } satisfies Record<string, Transactional>;
 }

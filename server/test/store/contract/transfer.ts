@@ -9,10 +9,12 @@ import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { act } from "./audit.ts";
 import { apiKey } from "./credentials.ts";
 import { enqueue, readSummary, record, records } from "./timeline.ts";
+import { webhookTransferContract } from "./webhooks.ts";
 import { associated, type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
 
 /** Tests the port `transfer`: exports everything from one store and imports it into another (default: same engine). */
 export function transferContract(name: string, make: DataFactory, other = make): void {
+  webhookTransferContract(name, make, other);
   test(`${name}: a store that imports everything returns the same as the first`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);

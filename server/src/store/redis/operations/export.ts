@@ -6,11 +6,12 @@ import * as audit from "../globals/audit-trail.ts";
 import { readApiKeys, readSecrets } from "../globals/credentials.ts";
 import { readHighWaterMark } from "../globals/store-state.ts";
 import { readRecordPage } from "../records/record-pages.ts";
+import { type DeliveryPosition, exportDeliveries, exportEndpoints } from "../webhooks/transfer.ts";
 import { readResponse } from "./idempotency.ts";
 
 /*
  * Exports all data in Redis, page by page. The first page has the secrets, the high-water mark and the API keys. The
- * next pages have the audit trail. The other pages have the keys that SCAN finds on each primary, one primary after the
+ * next pages have the audit trail, then the deliveries of webhooks. The other pages have the keys that SCAN finds on each primary, one primary after the
  * other. The cursor of a page contains the keys that SCAN has found and that are not exported yet.
  */
 
@@ -29,6 +30,8 @@ interface Cursor {
   readonly topology: string;
   /** Number of audit entries that are exported already; `null` if all are. */
   readonly audited: number | null;
+  /** Position in the deliveries of webhooks; `null` if all are exported already. */
+  readonly deliveries: DeliveryPosition | null;
   /** Index of the primary that is being exported. */
   readonly node: number;
   /** SCAN cursor on that primary. */
@@ -58,7 +61,10 @@ export async function exportPage(engine: Engine, after: string | null): Promise<
   if (topology !== cursor.topology) {
     throw new Error("the primaries of the cluster have changed: begin again");
   }
-  return cursor.audited === null ? exportKeys(engine, nodes, cursor) : exportAudit(engine, cursor, cursor.audited);
+  if (cursor.audited !== null) return exportAudit(engine, cursor, cursor.audited);
+  if (cursor.deliveries === null) return exportKeys(engine, nodes, cursor);
+  const { items, next } = await exportDeliveries(engine.begin(), cursor.deliveries);
+  return { items, next: JSON.stringify({ ...cursor, deliveries: next } satisfies Cursor), progress: 0 };
 }
 
 async function readTopology(engine: Engine): Promise<{ nodes: NodeClient[]; topology: string }> {
@@ -84,9 +90,10 @@ async function exportGlobals(engine: Engine): Promise<ExportPage> {
     { kind: "secrets", secrets },
     { kind: "floor", floor: await readHighWaterMark(operation) },
     ...(await readApiKeys(operation)).map((key) => ({ kind: "key", key }) as const),
+    ...(await exportEndpoints(operation)),
   ];
   const { topology } = await readTopology(engine);
-  const start: Cursor = { topology, audited: 0, node: 0, cursor: "0", found: [], after: 0 };
+  const start: Cursor = { topology, audited: 0, deliveries: { endpoint: 0, before: null }, node: 0, cursor: "0", found: [], after: 0 };
   return { items, next: JSON.stringify(start), progress: 0 };
 }
 

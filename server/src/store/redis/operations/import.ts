@@ -15,6 +15,7 @@ import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts
 import { addToIndexes } from "../index/session-index.ts";
 import { decode, encode } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { importDelivery, importEndpoint } from "../webhooks/transfer.ts";
 import { importResponse } from "./idempotency.ts";
 
 /** Nonce of imported claims. Do not change the word: it is part of stored data. */
@@ -55,6 +56,10 @@ function importItem(engine: Engine, item: TransferItem, now: number): Promise<un
       return addSecrets(operation, item.secrets, true);
     case "audit":
       return audit.append(operation, item.entry);
+    case "endpoint":
+      return importEndpoint(operation, item);
+    case "delivery":
+      return importDelivery(operation, item);
     case "floor":
       return advanceHighWaterMark(operation, item.floor);
   }

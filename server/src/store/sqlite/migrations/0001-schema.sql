@@ -169,3 +169,46 @@ CREATE TABLE facts (
   -- The progress of an unfinished import from another store; NULL if there is none.
   import_cursor TEXT
 ) STRICT;
+
+-- Endpoints of webhooks.
+CREATE TABLE webhook_endpoints (
+  -- The number of the endpoint in the keys of its deliveries: the lowest one that is free.
+  number        INTEGER PRIMARY KEY,
+  id            TEXT    NOT NULL UNIQUE,
+  -- The endpoint as JSON, with its secrets, which must be readable to sign. NULL if the endpoint was removed and the
+  -- purge has not deleted all of its deliveries yet.
+  endpoint      TEXT,
+  -- The position in the event log up to which events were queued; NULL for the start of the log.
+  cursor        TEXT,
+  -- Increases with each erasure of sessions.
+  erasures      INTEGER NOT NULL DEFAULT 0,
+  -- The sequence of the last delivery.
+  last_sequence INTEGER NOT NULL DEFAULT 0,
+  -- The number of pending deliveries.
+  pending       INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Deliveries of events to the endpoints.
+CREATE TABLE webhook_deliveries (
+  -- The number of the endpoint * 2^40 + the sequence of the delivery.
+  id           INTEGER PRIMARY KEY,
+  endpoint     INTEGER NOT NULL,
+  event        TEXT    NOT NULL,
+  type         TEXT    NOT NULL,
+  -- The handle of the session, NULL for an event that is about none.
+  session      TEXT,
+  -- The body of the request, JSON.
+  body         TEXT    NOT NULL,
+  -- 0: pending; 1: delivered; 2: failed.
+  state        INTEGER NOT NULL,
+  attempts     INTEGER NOT NULL,
+  queued_at    INTEGER NOT NULL,
+  -- NULL if the delivery is finished, or waits for an earlier one of its session; 0 if it is due before all others.
+  due_at       INTEGER,
+  finished_at  INTEGER,
+  -- The last attempt, as JSON.
+  last_attempt TEXT
+) STRICT;
+CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (state);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_by_session ON webhook_deliveries (session) WHERE session IS NOT NULL;

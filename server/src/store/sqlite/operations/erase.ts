@@ -11,7 +11,7 @@ import type { WriteOperations } from "../writer/writer-protocol.ts";
  * If the implicit session of an erased handle would still be live, a tombstone replaces it: an ended session without ids.
  */
 export function createErase(
-  { index, sessions, segments, journal, responses }: Tables,
+  { index, sessions, segments, journal, responses, deliveries }: Tables,
   lifetimes: Lifetimes,
 ): WriteOperations["eraseSessions"] {
   function tombstoneOf(handle: string, now: number): Session | undefined {
@@ -36,6 +36,7 @@ export function createErase(
       if (tombstone !== undefined) tombstones.push(tombstone);
     }
     journal.erase(new Set(handles));
+    deliveries.erase(handles);
     index.remove(indexed);
     return tombstones;
   };

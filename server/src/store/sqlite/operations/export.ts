@@ -6,12 +6,13 @@ import { readAuditEntries } from "../tables/audit-table.ts";
 import { readClock, readSecrets } from "../tables/meta-tables.ts";
 import { handleOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
+import { readDeliveriesAfter, readEndpointItems } from "../webhooks/webhook-reads.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
 
 /*
  * Exports everything in the database, page by page:
  *
- *   small tables --> audit trail --> stored responses --> sessions with a row --> sessions without a row
+ *   small tables --> audit trail --> stored responses --> deliveries --> sessions with a row --> sessions without a row
  *
  * A session without a row is one whose records are all still in the journal. A session is followed by its records.
  */
@@ -25,7 +26,7 @@ const RECORDS_PER_ITEM = 256;
 
 /** The position at which a page begins. */
 interface Cursor {
-  readonly phase: "audit" | "responses" | "sessions" | "unmerged";
+  readonly phase: "audit" | "responses" | "deliveries" | "sessions" | "unmerged";
   /** The key of the last exported row; in the phase "unmerged", a position in the list of `unmergedSessions`. */
   readonly at: number;
   /** The sequence of the next record of the session at `at`; 0 if all of its records were exported. */
@@ -65,6 +66,7 @@ function exportSmallTables(database: DatabaseSync): ExportPage {
     { kind: "secrets", secrets },
     { kind: "floor", floor: readClock(database) },
     ...readApiKeys(database).map((key) => ({ kind: "key", key }) as const),
+    ...readEndpointItems(database),
   ];
   return { items, next: "audit 0 0", progress: 0 };
 }
@@ -83,8 +85,15 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
   responses({ tables }, { at }) {
     const found = tables.responses.after(at, MAX_ITEMS);
     const isLast = found.length < MAX_ITEMS;
+    const next = isLast ? "deliveries 0 0" : `responses ${found.at(-1)?.sequence} 0`;
+    return { items: found.map(({ item }) => item), next, progress: 0 };
+  },
+
+  deliveries({ database }, { at }) {
+    const found = readDeliveriesAfter(database, at, MAX_ITEMS);
+    const isLast = found.length < MAX_ITEMS;
     const start = `sessions ${Number.MIN_SAFE_INTEGER} 0`;
-    const next = isLast ? start : `responses ${found.at(-1)?.sequence} 0`;
+    const next = isLast ? start : `deliveries ${found.at(-1)?.key} 0`;
     return { items: found.map(({ item }) => item), next, progress: 0 };
   },
 
@@ -160,7 +169,7 @@ function exportSession({ readRecordPage }: Context, handle: string, from: number
 }
 
 function parseCursor(text: string): Cursor {
-  const pattern = /^(audit|responses|sessions|unmerged) (-?\d+) (\d+)$/;
+  const pattern = /^(audit|responses|deliveries|sessions|unmerged) (-?\d+) (\d+)$/;
   const [, phase, at, from] = pattern.exec(text) ?? [];
   if (phase === undefined) throw new TypeError(`${text} is not a cursor of this store's export`);
   return { phase: phase as Cursor["phase"], at: Number(at), from: Number(from) };

@@ -7,7 +7,7 @@ import type { WriteOperations } from "../writer/writer-protocol.ts";
 /** Creates the operation that stores items which another store exported. It returns the ids of skipped sessions. */
 export function createImport(
   database: DatabaseSync,
-  { sessions, segments, responses, apiKeys, audit }: Tables,
+  { sessions, segments, responses, apiKeys, audit, endpoints, deliveries }: Tables,
 ): WriteOperations["importItems"] {
   const advanceClock = database.prepare("UPDATE facts SET clock = max(clock, ?)");
   const setCursor = database.prepare("UPDATE facts SET import_cursor = ?");
@@ -29,6 +29,10 @@ export function createImport(
         return item.secrets
           .toReversed()
           .map(({ base64, createdAt }) => insertSecret.run(createdAt, Buffer.from(base64, "base64")));
+      case "endpoint":
+        return endpoints.import(item.endpoint, item.cursor);
+      case "delivery":
+        return deliveries.import(item.endpointId, item.delivery, item.body);
       case "audit":
         return audit.append(item.entry);
       case "floor":

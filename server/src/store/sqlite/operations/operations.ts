@@ -74,9 +74,27 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
       insertSecret.run(now, Buffer.from(base64, "base64"));
       return null;
     },
+    ...webhookOperations(tables),
     advanceClock: () => null,
     importItems: createImport(database, tables),
   };
+}
+
+function webhookOperations({ endpoints, deliveries }: Tables) {
+  return {
+    addEndpoint: ({ endpoint }) => endpoints.add(endpoint),
+    replaceEndpoint: ({ endpoint }) => endpoints.replace(endpoint),
+    removeEndpoint: ({ id }) => endpoints.remove(id),
+    queueDeliveries: (request) => deliveries.queue(request),
+    storeAttempt(result) {
+      deliveries.storeAttempt(result);
+      return null;
+    },
+    failOverdue: ({ endpointId, queuedBefore, limit, now }) =>
+      deliveries.failOverdue(endpointId, queuedBefore, limit, now),
+    redeliver: ({ endpointId, deliveryId, now }) => deliveries.redeliver(endpointId, deliveryId, now),
+    purgeDeliveries: ({ now }) => deliveries.purge(now),
+  } satisfies Partial<WriteOperations>;
 }
 
 /** Creates the operations that read. They run on the writer's connection, between its transactions. */

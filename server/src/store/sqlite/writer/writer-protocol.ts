@@ -1,5 +1,6 @@
 import type { Session } from "../../../session/session.ts";
 import type { RecordPage } from "../../../session/timeline.ts";
+import type { Delivery, Endpoint } from "../../../session/webhook.ts";
 import type { AuditEntry } from "../../audit-chain.ts";
 import type { StoreOpenFault } from "../../open-error.ts";
 import type { ApiKey, ApiKeyUse } from "../../ports/credentials.ts";
@@ -9,6 +10,7 @@ import type { RecordPageRequest } from "../../ports/records.ts";
 import type { ListRequest, SessionPage } from "../../ports/search.ts";
 import type { AssociationRequest, AssociationResult, CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { ExportPage, ImportRequest } from "../../ports/transfer.ts";
+import type { AttemptResult, QueueRequest } from "../../ports/webhooks.ts";
 import type { Displacement } from "../files/file-guard.ts";
 
 /*
@@ -59,6 +61,19 @@ export interface WriteOperations {
   ): boolean;
   recordApiKeyUse(change: { readonly uses: readonly ApiKeyUse[] } & Timed): null;
   addSecret(change: { readonly base64: string } & Timed): null;
+  addEndpoint(change: { readonly endpoint: Endpoint } & Timed): boolean;
+  replaceEndpoint(change: { readonly endpoint: Endpoint } & Timed): boolean;
+  removeEndpoint(change: { readonly id: string } & Timed): boolean;
+  /** Queues deliveries. Returns their ids, or `null` if nothing was queued. */
+  queueDeliveries(change: QueueRequest): readonly string[] | null;
+  storeAttempt(change: AttemptResult): null;
+  /** Fails deliveries that were queued before `queuedBefore`. Returns their number, at most `limit`. */
+  failOverdue(
+    change: { readonly endpointId: string; readonly queuedBefore: number; readonly limit: number } & Timed,
+  ): number;
+  redeliver(change: { readonly endpointId: string; readonly deliveryId: string } & Timed): Delivery | null;
+  /** Purges a slice of finished deliveries. Returns whether there is more to purge. */
+  purgeDeliveries(change: Timed): boolean;
   /** Stores `now` as the time of the clock, as every group of writes does. */
   advanceClock(change: Timed): null;
   /** Stores items that another store exported. Returns the handles of sessions that were skipped. */
