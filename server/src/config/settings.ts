@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { type AddressRange, parseRange } from "../network/addresses.ts";
+import { parseAllowedHosts } from "../network/receivers.ts";
 import { type BasePath, parseBasePath, repeatedPaths } from "./base-path.ts";
 import { count, duration, type Kind, listOf, orNull, printable, rate, refusing, text, trimmed, word } from "./kinds.ts";
 import { type Profile, parseProfile, repeatedProfiles } from "./profiles.ts";
@@ -364,6 +365,22 @@ export const settings = {
     placeholder: "issuer",
     default: "antechamber",
     description: "The value of iss in the signed identity; it needs assertionAudience",
+  },
+  webhookAllowedHosts: {
+    schema: listOf(
+      refusing(z.string(), (host) =>
+        parseRange(host) === undefined && !isHostName(host)
+          ? `${host} is neither a host name nor an address or range, or has bits set after its prefix`
+          : undefined,
+      ),
+    ),
+    allowed: "host names, addresses and ranges such as app.internal or 10.0.0.0/8, each once",
+    placeholder: "host",
+    parse: parseAllowedHosts,
+    isList: true,
+    default: "",
+    description:
+      "Hosts to which webhooks may be sent although their addresses are not public, and by plain http; others need https and a public address",
   },
   storeVisitors: {
     ...word("policy", ["returning", "always"]),

@@ -27,6 +27,12 @@ export function createMetrics() {
     labelNames: ["status"],
     registers: [registry],
   });
+  const webhookAttempts = new Counter({
+    name: "antechamber_webhook_attempts_total",
+    help: "Attempts of webhook deliveries, by outcome: delivered, retried later, or failed for good.",
+    labelNames: ["outcome"],
+    registers: [registry],
+  });
   const groups = new Histogram({
     name: "antechamber_commit_group_size",
     help: "Changes that were committed together.",
@@ -78,6 +84,11 @@ export function createMetrics() {
     watchEvents(bounds: () => Promise<EventBounds | null>, readers: () => number): void {
       registerEvents(registry, bounds, readers);
     },
+    /** Counts attempts of webhook deliveries by their outcome. */
+    webhookAttempted: (outcome: "delivered" | "retried" | "failed", count: number) =>
+      webhookAttempts.inc({ outcome }, count),
+    /** Adds gauges of the queues of webhooks, which are read at each scrape. Must be called only once. */
+    watchWebhooks: (queues: () => readonly WebhookQueue[]) => registerWebhooks(registry, queues),
     /** Adds a gauge of connections, which is read at each scrape. Must be called only once. */
     watchConnections(count: () => number): void {
       registerGauge(registry, "connections", "Connections that clients have open.", count);
@@ -184,6 +195,33 @@ function registerEvents(registry: Registry, read: () => Promise<EventBounds | nu
 }
 
 type MaybePromise<T> = T | Promise<T>;
+/** The queue of an endpoint of webhooks. */
+interface WebhookQueue {
+  readonly endpointId: string;
+  readonly pending: number;
+  /** Age (ms) of the oldest pending delivery. */
+  readonly oldestMs: number;
+}
+
+/** Registers gauges with a label for each endpoint; their number is limited (`MAX_ENDPOINTS`). */
+function registerWebhooks(registry: Registry, queues: () => readonly WebhookQueue[]): void {
+  const gauge = (name: string, help: string, read: (queue: WebhookQueue) => number) =>
+    registry.registerMetric(
+      new Gauge({
+        name: `antechamber_${name}`,
+        help,
+        labelNames: ["webhook"],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const queue of queues()) this.set({ webhook: queue.endpointId }, read(queue));
+        },
+      }),
+    );
+  gauge("webhook_pending", "Deliveries that are not finished, by endpoint.", ({ pending }) => pending);
+  const oldestHelp = "Age of the oldest delivery that is not finished, by endpoint.";
+  gauge("webhook_oldest_pending_seconds", oldestHelp, ({ oldestMs }) => oldestMs / 1000);
+}
 
 /** Registers a gauge that is read at each scrape. The gauge is left out if `read` returns `undefined`. */
 function registerGauge(

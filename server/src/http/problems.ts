@@ -145,6 +145,9 @@ function detailOf(reason: Reason): string {
     case "idempotency-key-reused":
       return "This Idempotency-Key was used for a different request. Use a new key for each request, and the same key only to repeat a request.";
     case "not-found":
+      if (reason.what === "webhook") {
+        return "There is no endpoint of webhooks, or no delivery, with this id. GET /webhooks lists the endpoints, and GET /webhooks/{webhookId}/deliveries the deliveries of one.";
+      }
       return "This path does not exist. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests; /openapi.json lists the others.";
     case "method-not-allowed":
       return `Use one of the methods of this path: ${reason.allow}.`;

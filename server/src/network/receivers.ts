@@ -1,5 +1,12 @@
 import ipaddr from "ipaddr.js";
-import { type Address, type AddressRange, isInRanges, isLoopbackAddress, parseAddress, parseRange } from "./addresses.ts";
+import {
+  type Address,
+  type AddressRange,
+  isInRanges,
+  isLoopbackAddress,
+  parseAddress,
+  parseRange,
+} from "./addresses.ts";
 
 /*
  * Which addresses the service may connect to when an operator has chosen the URL (server-side request forgery). Every

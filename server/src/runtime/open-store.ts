@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { faultOfReceiverUrl } from "../network/receivers.ts";
 import { type AssertionParts, Assertions } from "../services/assertions.ts";
 import { AuditTrail } from "../services/audit.ts";
 import { type ApiKeyEvents, CredentialAdmin } from "../services/credentials.ts";
@@ -6,6 +7,7 @@ import { CustomerAdmin } from "../services/customers.ts";
 import { type SessionAdmission, withQuota } from "../services/quota.ts";
 import { SessionAdmin } from "../services/session-admin.ts";
 import { type ServiceEvents, SessionService } from "../services/sessions.ts";
+import { WebhookAdmin, type WebhookAdminEvents } from "../services/webhook-admin.ts";
 import { Refusal } from "../session/errors.ts";
 import { createBunHmac } from "../session/hmac-bun.ts";
 import { createIdIssuer, type IdIssuer, type SigningSecret } from "../session/id.ts";
@@ -36,6 +38,7 @@ export interface Opened {
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
   readonly credentials: CredentialAdmin;
+  readonly webhooks: WebhookAdmin;
   readonly trail: AuditTrail;
 }
 
@@ -43,7 +46,7 @@ export interface Opened {
 type StorePurpose = RedisStoreOptions["purpose"];
 
 /** Handlers for events of the store and of the services. Commands ignore most of them. */
-export type OpenEvents = StoreEvents & ServiceEvents & ApiKeyEvents;
+export type OpenEvents = StoreEvents & ServiceEvents & ApiKeyEvents & WebhookAdminEvents;
 
 /**
  * Opens the store that `config` names, and creates the services on it. The caller closes the store. Throws
@@ -91,6 +94,10 @@ export async function open(
       sessionAdmin: new SessionAdmin(parts),
       customers: new CustomerAdmin(parts),
       credentials: new CredentialAdmin(parts),
+      webhooks: new WebhookAdmin({
+        ...parts,
+        faultOfUrl: (url) => faultOfReceiverUrl(url, config.webhookAllowedHosts),
+      }),
     };
   } catch (error) {
     await store.close();

@@ -25,6 +25,7 @@ import { startLimits } from "./rate-limits.ts";
 import { createServerEvents } from "./server-events.ts";
 import { checkClock, checkFolder } from "./start-warnings.ts";
 import { version } from "./version.ts";
+import { startWebhooks } from "./webhooks.ts";
 
 /*
  * The steps of a start, in order:
@@ -36,6 +37,7 @@ import { version } from "./version.ts";
  *   rate-limits.ts          creates the rate limits
  *   credential-reloader.ts  loads the API keys, and reloads them when they change
  *   background-jobs.ts      purges sessions, and stores the current time
+ *   webhooks.ts             delivers events to the endpoints of webhooks
  *   control/server.ts       listens on the control socket, if the store is in a data folder
  *   http/auth/              creates the authenticator, and begins to fetch the key sets of issuers
  *   http/listen.ts          listens for requests
@@ -86,7 +88,10 @@ export async function start(config: Config, options: StartOptions = {}): Promise
 async function openAll(config: Config, time: TimeSource, log: Logger, opening: AsyncDisposableStack): Promise<string> {
   const metrics = createMetrics();
   const credentials = new CredentialReloader(log);
-  const opened = await open(config, time, createServerEvents(metrics, log, credentials), "serve");
+  const wakeable: { wake?: () => void } = {};
+  const webhooksChanged = () => wakeable.wake?.();
+  const events = { ...createServerEvents(metrics, log, credentials), webhooksChanged };
+  const opened = await open(config, time, events, "serve");
   const { store, clock, secretUsers, logHash } = opened;
   opening.defer(() => store.close());
   metrics.watch(() => store.status());
@@ -115,6 +120,9 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
     storeKeyUses: () => credentials.storeKeyUses(),
   });
   opening.defer(() => jobs.close());
+  const dispatcher = startWebhooks(config, opened, time, metrics, log);
+  wakeable.wake = dispatcher.wake;
+  opening.defer(() => dispatcher.close());
 
   const dataDir = dataFolderOf(config);
   if (dataDir !== undefined) {

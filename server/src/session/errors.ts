@@ -26,7 +26,8 @@ export type Reason =
   | { readonly code: "session-required" }
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
   | { readonly code: "idempotency-key-reused" }
-  | { readonly code: "not-found" }
+  /** `what`: the thing that the path names, if only that does not exist. */
+  | { readonly code: "not-found"; readonly what?: "webhook" }
   | { readonly code: "method-not-allowed"; readonly allow: string }
   | { readonly code: "body-too-large"; readonly limit: number }
   | {

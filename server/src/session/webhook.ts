@@ -5,7 +5,7 @@ import type { EventType } from "./event.ts";
  *
  *   waiting (behind an earlier delivery of the same session) --that one is finished--> due
  *   due --attempt--> 2xx: delivered
- *                `--> other, error --> due again later (`webhooks/retries.ts`) ... or failed
+ *                `--> other, error --> due again later (`webhook-retries.ts`) ... or failed
  *   failed, delivered --redelivered--> due at once
  *
  * A delivery is `pending` while it waits or is due. A finished one is kept for a time, so that operators can see it.
@@ -21,6 +21,9 @@ export const deliveredTypes = [
   "customer.erased",
 ] as const satisfies readonly EventType[];
 export type DeliveredType = (typeof deliveredTypes)[number];
+
+/** The type of events whose deliveries are attempted once: an operator waits for the result. */
+export const RETRIED_NEVER: EventType = "webhook.test";
 
 /** Maximum number of endpoints. */
 export const MAX_ENDPOINTS = 50;

@@ -99,6 +99,13 @@ export const parts: Readonly<Record<string, Part>> = {
     may: ["session", "client"],
     types: ["services"],
   },
+  webhooks: {
+    holds: /^webhooks\//,
+    name: "`webhooks/`",
+    contents: "delivering events to receivers: queues, workers, the sender",
+    may: ["ports", "session", "network", "wire"],
+    packages: ["node:crypto", "node:dns/promises", "node:http", "node:https"],
+  },
   config: {
     holds: /^config\//,
     name: "`config/`",
@@ -160,7 +167,7 @@ export const parts: Readonly<Record<string, Part>> = {
     name: "`runtime/`",
     contents: "the composition root: opens, starts and closes everything",
     may: [
-      ...["services", "http", "http-app", "http-auth", "control", "limits", "sqlite", "redis"],
+      ...["services", "http", "http-app", "http-auth", "control", "limits", "sqlite", "redis", "webhooks", "network"],
       ...["ports", "session", "clock", "config", "version", "log", "safe-error"],
     ],
     types: ["http1"],

@@ -7,6 +7,7 @@ import type { CustomerAdmin } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import type { EventLog } from "../../store/ports/events.ts";
+import type { WebhookAdmin } from "../../services/webhook-admin.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
 import type { Authenticate } from "../auth/api-key-auth.ts";
 import type { VerifyLogoutToken } from "../auth/logout-token.ts";
@@ -24,6 +25,7 @@ export interface AppParts {
   readonly log: Logger;
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
+  readonly webhooks: WebhookAdmin;
   readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
   /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;

@@ -13,6 +13,7 @@ import { FORWARD_AUTH_PATH, ForwardAuth, forwardAuthStatus } from "../handlers/f
 import { createHealthHandlers } from "../handlers/health.ts";
 import { createRecordHandlers } from "../handlers/records.ts";
 import { createSessionHandlers } from "../handlers/sessions.ts";
+import { createWebhookHandlers } from "../handlers/webhooks.ts";
 import type { AppParts } from "./app-parts.ts";
 import type { Base, Route } from "./router.ts";
 
@@ -43,6 +44,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
     row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),
     row("GET", "/events", reading, "events", events),
+    ...webhookRoutes(handlers.webhooks),
     ...session,
     row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
@@ -58,6 +60,36 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("GET", "/", open, "docs", docs.root),
     row("GET", "/docs", open, "docs", docs.page),
     row("GET", "/docs/*", open, "docs", docs.page),
+  ];
+}
+
+/** Returns the routes of webhooks (contract.md#webhooks). */
+function webhookRoutes(webhooks: Handlers["webhooks"]): Route[] {
+  const one = "/webhooks/:webhookId";
+  return [
+    row("GET", "/webhooks", admins, "list-webhooks", webhooks.list, "webhooks.list"),
+    row("POST", "/webhooks", admins, "create-webhook", webhooks.create, "webhook.create"),
+    row("GET", one, admins, "get-webhook", webhooks.get, "webhook.get"),
+    row("PATCH", one, admins, "update-webhook", webhooks.update, "webhook.update"),
+    row("DELETE", one, admins, "delete-webhook", webhooks.remove, "webhook.delete"),
+    row("POST", `${one}/test`, admins, "test-webhook", webhooks.test, "webhook.test"),
+    row(
+      "POST",
+      `${one}/rotate-secret`,
+      admins,
+      "rotate-webhook-secret",
+      webhooks.rotateSecret,
+      "webhook.rotate-secret",
+    ),
+    row("GET", `${one}/deliveries`, admins, "list-deliveries", webhooks.deliveries, "webhook.deliveries"),
+    row(
+      "POST",
+      `${one}/deliveries/:deliveryId/redeliver`,
+      admins,
+      "redeliver",
+      webhooks.redeliver,
+      "webhook.redeliver",
+    ),
   ];
 }
 
@@ -107,6 +139,7 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
   const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits, assertions });
   return {
     admin: createAdministrationHandlers({ ...parts, initiatorOf }),
+    webhooks: createWebhookHandlers(parts.webhooks, initiatorOf),
     records: createRecordHandlers(service, clock, queryKeys),
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),

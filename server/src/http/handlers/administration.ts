@@ -113,7 +113,7 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
   };
 }
 
-const noContent: ApiResponse = {
+export const noContent: ApiResponse = {
   status: 204,
   headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" },
   body: null,

@@ -293,8 +293,7 @@ function webhookStore({ writer, reader }: Parts): WebhookStore {
     removeEndpoint: (id, now) => writer.submit("removeEndpoint", { id, now }),
     readQueue: async (endpointId) => reader.read((database) => readQueue(database, endpointId)),
     queueDeliveries: async (request) => (await writer.submit("queueDeliveries", request)) ?? undefined,
-    listDue: async (endpointId, dueBy, limit) =>
-      reader.read((database) => readDue(database, endpointId, dueBy, limit)),
+    listDue: async (endpointId, dueBy, limit) => reader.read((database) => readDue(database, endpointId, dueBy, limit)),
     async storeAttempt(result) {
       await writer.submit("storeAttempt", result);
     },

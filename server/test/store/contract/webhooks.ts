@@ -27,7 +27,7 @@ export function endpoint(id: string, more: Partial<Endpoint> = {}): Endpoint {
 /** Returns a message about a session. */
 export function message(eventId: string, handle: string | null = null): Message {
   const type = handle === null ? "webhook.test" : "session.created";
-  return { eventId, type, handle, body: JSON.stringify({ id: eventId, "é": handle }) };
+  return { eventId, type, handle, body: JSON.stringify({ id: eventId, é: handle }) };
 }
 
 /** Queues messages for an endpoint, and returns the ids of the deliveries. */
@@ -120,7 +120,13 @@ export function webhooksContract(name: string, make: DataFactory): void {
     assert.deepEqual(await due(world, "wh_1"), ["e3", "e4", "e5"], "a failed delivery no longer delays the next one");
     const states = (await deliveries(world, "wh_1")).map(({ eventId, state, attempts }) => [eventId, state, attempts]);
     const pending = (event: string) => [event, "pending", 0];
-    assert.deepEqual(states, [pending("e5"), pending("e4"), pending("e3"), ["e2", "failed", 1], ["e1", "delivered", 2]]);
+    assert.deepEqual(states, [
+      pending("e5"),
+      pending("e4"),
+      pending("e3"),
+      ["e2", "failed", 1],
+      ["e1", "delivered", 2],
+    ]);
   });
 
   test(`${name}: the queue knows its cursor, its length and its times`, async () => {

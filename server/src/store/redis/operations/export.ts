@@ -93,7 +93,15 @@ async function exportGlobals(engine: Engine): Promise<ExportPage> {
     ...(await exportEndpoints(operation)),
   ];
   const { topology } = await readTopology(engine);
-  const start: Cursor = { topology, audited: 0, deliveries: { endpoint: 0, before: null }, node: 0, cursor: "0", found: [], after: 0 };
+  const start: Cursor = {
+    topology,
+    audited: 0,
+    deliveries: { endpoint: 0, before: null },
+    node: 0,
+    cursor: "0",
+    found: [],
+    after: 0,
+  };
   return { items, next: JSON.stringify(start), progress: 0 };
 }
 

@@ -2,7 +2,14 @@ import type { DatabaseSync } from "node:sqlite";
 import { deliveryStates, type Endpoint } from "../../../session/webhook.ts";
 import type { EndpointItem } from "../../ports/transfer.ts";
 import type { DeliveryListRequest, DeliveryPage, DueDelivery, QueueState } from "../../ports/webhooks.ts";
-import { DELIVERY_COLUMNS, type DeliveryRow, deliveryOf, dueDeliveryOf, keyOfDelivery, PENDING } from "./delivery-row.ts";
+import {
+  DELIVERY_COLUMNS,
+  type DeliveryRow,
+  deliveryOf,
+  dueDeliveryOf,
+  keyOfDelivery,
+  PENDING,
+} from "./delivery-row.ts";
 import { keysOf } from "./delivery-table.ts";
 
 /*
@@ -80,7 +87,9 @@ export function readDeliveries(
 export function readDeliveriesAfter(database: DatabaseSync, after: number, limit: number) {
   const rows = database.prepare(
     `SELECT webhook_endpoints.id AS endpointId, body,
-       ${DELIVERY_COLUMNS.split(", ").map((column) => `webhook_deliveries.${column}`).join(", ")}
+       ${DELIVERY_COLUMNS.split(", ")
+         .map((column) => `webhook_deliveries.${column}`)
+         .join(", ")}
      FROM webhook_deliveries JOIN webhook_endpoints ON number = webhook_deliveries.endpoint
      WHERE webhook_deliveries.id > ? AND webhook_endpoints.endpoint IS NOT NULL
      ORDER BY webhook_deliveries.id LIMIT ?`,

@@ -1,0 +1,74 @@
+import type { HttpRequest } from "@antechamber/http1";
+import type { Fault } from "../../session/errors.ts";
+import { type DeliveryState, deliveryStates } from "../../session/webhook.ts";
+import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import { MAX_BODY_BYTES } from "./identity.ts";
+import { limitOf } from "./paging.ts";
+
+/** The members of an endpoint in a request; a member that is not given is missing. */
+export interface WebhookMembers {
+  url?: string;
+  types?: readonly string[] | null;
+  description?: string | null;
+  isEnabled?: boolean;
+}
+
+/** Reads the members of an endpoint. Refuses with `invalid-request` if one has the wrong type. */
+export async function readWebhookBody(request: HttpRequest, requiresUrl: boolean): Promise<WebhookMembers> {
+  const faults: Fault[] = [];
+  const body = await readObject(request, faults);
+  const members: WebhookMembers = {};
+  const fault = (name: string, detail: string) => faults.push({ in: "body", name, detail: `${name} ${detail}.` });
+  const [url, types, description, isEnabled] = ["url", "types", "description", "isEnabled"].map((name) =>
+    Object.hasOwn(body, name) ? memberOf(body, name) : undefined,
+  );
+  if (typeof url === "string") members.url = url;
+  else if (url !== undefined || requiresUrl) fault("url", "is missing: send the URL of the receiver as a string");
+  if (types === null || isTexts(types)) members.types = types;
+  else if (types !== undefined) fault("types", "is not an array of types of events, or null for all");
+  if (description === null || typeof description === "string") members.description = description;
+  else if (description !== undefined) fault("description", "is not a string or null");
+  if (typeof isEnabled === "boolean") members.isEnabled = isEnabled;
+  else if (isEnabled !== undefined) fault("isEnabled", "is not true or false");
+  refuseFaults(faults);
+  return members;
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** Reads the body of a rotation. Returns the grace in ms. */
+export async function readGraceMs(request: HttpRequest, defaultMs: number): Promise<number> {
+  const faults: Fault[] = [];
+  const seconds = memberOf(await readObject(request, faults), "graceSeconds");
+  refuseFaults(faults);
+  // The service checks the limits.
+  return seconds === null ? defaultMs : typeof seconds === "number" ? seconds * 1000 : Number.NaN;
+}
+
+async function readObject(request: HttpRequest, faults: Fault[]): Promise<object> {
+  const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
+  const value = body === undefined ? {} : parseJson(body, faults);
+  refuseFaults(faults);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
+  }
+  return value as object;
+}
+
+/** Reads the parameters of a list of deliveries. */
+export function deliveryQueryOf(query: string) {
+  const faults: Fault[] = [];
+  const parameters = new URLSearchParams(query);
+  const state = parameters.get("state");
+  const isState = state === null || (deliveryStates as readonly string[]).includes(state);
+  if (!isState) faults.push({ in: "query", name: "state", detail: `state is none of ${deliveryStates.join(", ")}.` });
+  const before = parameters.get("cursor");
+  if (before !== null && !/^[1-9]\d{0,11}$/.test(before)) {
+    faults.push({ in: "query", name: "cursor", detail: "cursor is not the next of an earlier page." });
+  }
+  const limit = limitOf(parameters, faults);
+  refuseFaults(faults);
+  return { state: state as DeliveryState | null, before, limit };
+}
