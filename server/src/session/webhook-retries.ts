@@ -15,7 +15,10 @@ export const RETRY_PERIOD_MS = 3 * DAY;
 /** Longest time (ms) for which `Retry-After` postpones an attempt. */
 const MAX_RETRY_AFTER_MS = DAY;
 
-/** A delay is changed by up to this part of it, so that the retries of an outage spread. */
+/**
+ * A delay is shortened by up to this part of it, so that the retries of an outage spread. It is never prolonged, so that
+ * the last attempt is within the three days.
+ */
 const JITTER = 0.1;
 
 /** The attempts of a delivery so far. */
@@ -37,7 +40,7 @@ export function nextAttemptAt(
 ): number | undefined {
   const delay = RETRY_DELAYS_MS[attempts - 1];
   if (delay === undefined || now - queuedAt >= RETRY_PERIOD_MS) return undefined;
-  const spread = delay * (1 - JITTER + 2 * JITTER * random);
+  const spread = delay * (1 - JITTER * random);
   return now + Math.round(Math.max(spread, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)));
 }
 
