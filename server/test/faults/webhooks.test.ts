@@ -1,0 +1,93 @@
+// runs: faults
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { EventInfo, WebhookInfo } from "@antechamber/client/protocol";
+import { createApi } from "../support/api.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { long } from "../support/tier.ts";
+import { startReceiver } from "../webhooks/receiver.ts";
+
+const ROUNDS = long ? 100 : 3;
+const WORKERS = 8;
+
+/** Creates, changes and ends sessions until the server is gone. Notes what was acknowledged, by customer. */
+async function work(url: string, name: string, acknowledged: Map<string, string[]>): Promise<void> {
+  const api = createApi(url);
+  for (let i = 0; ; i++) {
+    const customer = `${name}-${i}`;
+    const types: string[] = [];
+    acknowledged.set(customer, types);
+    try {
+      const created = await api.create({ headers: { gkc_customerId: customer } });
+      if (created.status !== 200) continue;
+      types.push("session.created");
+      const { sessionId } = JSON.parse(created.text) as { sessionId: string };
+      if ((await api.update(sessionId, { json: { globalVisitId: "g" } })).status !== 200) continue;
+      types.push("session.associated");
+      if ((await api.call("DELETE", `/sessions/${sessionId}`)).status === 204) types.push("session.ended");
+    } catch {
+      return;
+    }
+  }
+}
+
+test(`${ROUNDS} kills while webhooks are delivered: each event arrives, those of a session in order`, async () => {
+  const random = createRandom(runSeed());
+  console.log(`FAULTS_SEED=${random.seed}`);
+  await using directory = temporaryDirectory();
+  let isFailing = true;
+  // Now and then the receiver fails, so that some deliveries wait for a retry when the server is killed.
+  await using receiver = await startReceiver((response) => {
+    response.writeHead(isFailing && random.between(0, 50) === 0 ? 500 : 204).end();
+  });
+  const acknowledged = new Map<string, string[]>();
+  const start = () => startServer({ dataDir: directory.path });
+  {
+    await using server = await start();
+    const created = await createApi(server.url).call("POST", "/webhooks", { json: { url: receiver.url } });
+    assert.equal(created.status, 201, created.text);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    await using server = await start();
+    const working = Array.from({ length: WORKERS }, (_, i) => work(server.url, `c${round}-${i}`, acknowledged));
+    await delay(random.between(50, 500));
+    await server.kill("SIGKILL");
+    await Promise.all(working);
+  }
+  isFailing = false;
+  await using server = await start();
+  const pending = async () => {
+    const { text } = await createApi(server.url).call("GET", "/webhooks");
+    return (JSON.parse(text) as { webhooks: WebhookInfo[] }).webhooks[0]?.pending;
+  };
+  const arrived = () => {
+    const byCustomer = new Map<string | null, string[]>();
+    for (const { body } of receiver.received) {
+      const { type, data } = JSON.parse(body) as EventInfo;
+      if (!("session" in data)) continue;
+      const types = byCustomer.get(data.session.customerId) ?? [];
+      if (!types.includes(type)) types.push(type);
+      byCustomer.set(data.session.customerId, types);
+    }
+    return byCustomer;
+  };
+  const missing = () => {
+    const found = arrived();
+    return [...acknowledged].filter(([customer, types]) => {
+      const got = found.get(customer) ?? [];
+      return types.some((type) => !got.includes(type));
+    });
+  };
+  await until("each acknowledged change has arrived", () => missing().length === 0, 60_000);
+  await until("nothing is pending", async () => (await pending()) === 0, 60_000);
+  const order = ["session.created", "session.associated", "session.ended"];
+  for (const [customer, types] of arrived()) {
+    assert.deepEqual(types, order.slice(0, types.length), String(customer));
+  }
+  console.log(`${ROUNDS} kills, ${acknowledged.size} sessions, ${receiver.received.length} requests, 0 lost`);
+});
