@@ -1,17 +1,12 @@
 import { z } from "zod";
-import type { Clock } from "../runtime/clock.ts";
-import type { AuditTrail, Initiator } from "../services/audit.ts";
+import type { Initiator } from "../services/audit.ts";
 import { awaitEvents } from "../services/await-events.ts";
-import type { CredentialAdmin } from "../services/credentials.ts";
-import type { CustomerAdmin } from "../services/customers.ts";
-import type { SessionAdmin } from "../services/session-admin.ts";
 import { type EventFilter, type EventType, eventTypes } from "../session/event.ts";
 import { pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
-import type { EventLog } from "../store/ports/events.ts";
-import type { TransferStore } from "../store/ports/transfer.ts";
 import { exportLine } from "../wire/customer-export.ts";
 import { eventInfo } from "../wire/event-info.ts";
 import { timelineInfo } from "../wire/timeline-info.ts";
+import { define, type Operation, type OperatorParts } from "./define.ts";
 import {
   apiKeyInfo,
   apiKeyRequest,
@@ -24,31 +19,7 @@ import {
   sessionView,
   timeline,
 } from "./schemas.ts";
-
-/** The parts that the operations work with. If a server runs, they are the parts of that server. */
-export interface OperatorParts {
-  readonly sessionAdmin: SessionAdmin;
-  readonly customers: CustomerAdmin;
-  readonly credentials: CredentialAdmin;
-  readonly trail: Pick<AuditTrail, "append" | "lastSequence" | "readEntries">;
-  readonly logHash: (id: string) => string;
-  readonly store: Pick<TransferStore, "exportPage"> & EventLog;
-  readonly clock: Clock;
-}
-
-interface Operation<Params, Result> {
-  readonly params: z.ZodType<Params>;
-  readonly result: z.ZodType<Result>;
-  readonly run: (use: OperatorParts, by: Initiator, params: Params) => Result | Promise<Result>;
-}
-
-function define<Params, Result>(
-  params: z.ZodType<Params>,
-  result: z.ZodType<Result>,
-  run: Operation<Params, Result>["run"],
-): Operation<Params, Result> {
-  return { params, result, run };
-}
+import { webhookOperations } from "./webhook-operations.ts";
 
 const none = z.null();
 const id = z.string();
@@ -119,6 +90,7 @@ export const operations = {
   eraseCustomer: define(id, batch.extend({ keys: z.number() }), (use, by, customer) =>
     use.customers.erase(by, customer),
   ),
+  ...webhookOperations,
   auditTrail: define(
     z.object({ after: z.number(), limit: z.number() }),
     z.object({ last: z.number(), entries: z.array(auditEntry).readonly() }),

@@ -7,6 +7,7 @@ import { createApi, sessionOf } from "../support/api.ts";
 import { commandNames, runHere } from "../support/command-line.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { startReceiver } from "../webhooks/receiver.ts";
 import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 
 /** A data folder, and what is in it. */
@@ -16,6 +17,8 @@ interface World {
   readonly folder: string;
   readonly keys: readonly string[];
   readonly sessions: readonly string[];
+  /** Id of an endpoint of webhooks with a delivery, whose receiver works. */
+  readonly webhook: string;
   readonly isServed: boolean;
 }
 
@@ -82,6 +85,29 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
   "events tail": looks("events", "tail", "--once"),
   "audit list": looks("audit", "list"),
   "audit verify": looks("audit", "verify"),
+  "webhooks list": looks("webhooks", "list"),
+  "webhooks add": [act(() => ["webhooks", "add", "http://127.0.0.1:1/", "--disable"], "webhook.create done")],
+  "webhooks show": [act(({ webhook }) => ["webhooks", "show", webhook])],
+  "webhooks update": [
+    act(({ webhook }) => ["webhooks", "update", webhook, "--description", "x"], "webhook.update done"),
+    failing(
+      3,
+      act(() => ["webhooks", "update", "wh_0", "--disable"]),
+    ),
+  ],
+  "webhooks test": [act(({ webhook }) => ["webhooks", "test", webhook], "webhook.test done")],
+  "webhooks rotate-secret": [
+    act(({ webhook }) => ["webhooks", "rotate-secret", webhook], "webhook.rotate-secret done"),
+  ],
+  "webhooks deliveries": [act(({ webhook }) => ["webhooks", "deliveries", webhook])],
+  "webhooks redeliver": [act(({ webhook }) => ["webhooks", "redeliver", webhook, "1"], "webhook.redeliver done")],
+  "webhooks remove": [
+    act(({ webhook }) => ["webhooks", "remove", webhook], "webhook.delete done"),
+    failing(
+      3,
+      act(() => ["webhooks", "remove", "wh_0"]),
+    ),
+  ],
   "secrets rotate": [act(() => ["secrets", "rotate"], "secret.rotate done")],
   backup: [
     act(({ folder }) => ["backup", join(folder, "copy.db")], "store.backup begun", "store.backup done"),
@@ -114,10 +140,15 @@ test("the table lists every command", () => {
 async function inWorld(isServed: boolean, use: (world: World) => Promise<void>): Promise<void> {
   await using own = temporaryDirectory();
   await using other = temporaryDirectory();
+  await using receiver = await startReceiver();
+  let webhook = "";
   const keys = [keyFor({ role: "agent" }, { id: "k_a" }), keyFor({}, { id: "k_b" })];
   const config = { dataDir: own.path };
   const sessions: string[] = [];
   const fill = async ({ url }: TestServer) => {
+    const created = await createApi(url).call("POST", "/webhooks", { json: { url: receiver.url } });
+    webhook = (JSON.parse(created.text) as { id: string }).id;
+    await createApi(url).call("POST", `/webhooks/${webhook}/test`);
     for (const customer of ["one", "one", "two"]) {
       const headers = { gkc_customerId: customer };
       sessions.push(sessionOf(await createApi(url).create({ headers })).sessionId);
@@ -129,13 +160,13 @@ async function inWorld(isServed: boolean, use: (world: World) => Promise<void>):
   }
   sessions.length = 0;
   const ids = keys.map(({ key }) => key.id);
-  const world = { dataDir: own.path, folder: other.path, keys: ids, sessions, isServed };
+  const worldOf = () => ({ dataDir: own.path, folder: other.path, keys: ids, sessions, webhook, isServed });
   {
     await using server = await serve({ config, keys: keys.map(({ key }) => key) });
     await fill(server);
-    if (isServed) return await use(world);
+    if (isServed) return await use(worldOf());
   }
-  await use(world);
+  await use(worldOf());
 }
 
 for (const isServed of [true, false]) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { openApp } from "../openapi/apps.ts";
-import { type RequestOptions, sessionOf } from "../support/api.ts";
+import { type Api, type RequestOptions, sessionOf } from "../support/api.ts";
 import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
 import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 
@@ -38,6 +38,29 @@ const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
   },
   "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
   "GET /events": "a caller's",
+  "GET /webhooks": { leaves: [], refused: ["webhooks.list", "reporter"] },
+  "POST /webhooks": {
+    leaves: ["webhook.create done"],
+    json: { url: "http://127.0.0.1:1/" },
+    refused: ["webhook.create", "reporter"],
+  },
+  "GET /webhooks/:webhookId": { leaves: [], refused: ["webhook.get", "reporter"] },
+  "PATCH /webhooks/:webhookId": {
+    leaves: ["webhook.update done"],
+    json: { description: "of the shop" },
+    refused: ["webhook.update", "reporter"],
+  },
+  "DELETE /webhooks/:webhookId": { leaves: ["webhook.delete done"], refused: ["webhook.delete", "reporter"] },
+  "POST /webhooks/:webhookId/test": { leaves: ["webhook.test done"], refused: ["webhook.test", "reporter"] },
+  "POST /webhooks/:webhookId/rotate-secret": {
+    leaves: ["webhook.rotate-secret done"],
+    refused: ["webhook.rotate-secret", "reporter"],
+  },
+  "GET /webhooks/:webhookId/deliveries": { leaves: [], refused: ["webhook.deliveries", "reporter"] },
+  "POST /webhooks/:webhookId/deliveries/:deliveryId/redeliver": {
+    leaves: ["webhook.redeliver done"],
+    refused: ["webhook.redeliver", "reporter"],
+  },
   "PUT /sessions/new": "a caller's",
   "GET /sessions/:sessionId": "a caller's",
   "HEAD /sessions/:sessionId": "a caller's",
@@ -75,7 +98,12 @@ test("operations and refusals over HTTP add audit entries that name the caller",
     const headers = { gkc_customerId: "one" };
     const { sessionId } = sessionOf(await as("agent").create({ headers }));
     const [method = "", path = ""] = line.split(" ");
-    const asked = path.replace(":sessionId", sessionId).replace(":customerId", "one");
+    const webhookId = path.includes(":webhookId") ? await newWebhook(as("administrator")) : "";
+    const asked = path
+      .replace(":sessionId", sessionId)
+      .replace(":customerId", "one")
+      .replace(":webhookId", webhookId)
+      .replace(":deliveryId", "1");
     const options: RequestOptions = row.json === undefined ? {} : { json: row.json };
     const [what, by] = row.refused;
 
@@ -98,6 +126,14 @@ test("operations and refusals over HTTP add audit entries that name the caller",
     assert.ok(left.every(({ from }) => from === "127.0.0.1"));
   }
 });
+
+/** Creates an endpoint with a delivery, and returns its id. */
+async function newWebhook(api: Api): Promise<string> {
+  const created = await api.call("POST", "/webhooks", { json: { url: "http://127.0.0.1:1/" } });
+  const { id } = JSON.parse(created.text) as { id: string };
+  assert.equal((await api.call("POST", `/webhooks/${id}/test`)).status, 202);
+  return id;
+}
 
 test("ending an unknown session adds no audit entry: guessing ids must not fill the trail", async () => {
   await using server = await serveKeys(holders);
