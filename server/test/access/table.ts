@@ -37,6 +37,7 @@ alice: a customer
   anything             | end-many                    | done    | empty   | empty    | empty     | empty
   anything             | end-all                     | shown
   anything             | export, erase, audit        | role
+  anything             | webhooks                    | role
   anything             | handle-timeline             | shown   | absent  | absent   | absent    | absent
   anything             | handle-end                  | done    | absent  | absent   | absent    | absent
 
@@ -60,6 +61,7 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | end                         | absent  | absent  | done     | done      | absent
   anything             | list, end-many, end-all     | role
   anything             | export, erase, audit        | role
+  anything             | webhooks                    | role
   anything             | handle-timeline             | absent
   anything             | handle-end                  | absent
 
@@ -92,6 +94,7 @@ seven: agent 7
   anything             | end-many                    | done    | done    | done     | done      | empty
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
+  anything             | webhooks                    | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -124,6 +127,7 @@ desk: an agent's credential that stands for no one agent
   anything             | end-many                    | done    | done    | done     | done      | empty
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
+  anything             | webhooks                    | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -152,6 +156,7 @@ service: an application's own server
   anything             | end-many                    | done    | done    | done     | done      | empty
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
+  anything             | webhooks                    | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -174,6 +179,7 @@ reporter
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end, end-many, end-all      | role
   anything             | export, erase, audit        | role
+  anything             | webhooks                    | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | role
 
@@ -204,6 +210,7 @@ administrator
   anything             | export                      | shown   | shown   | empty    | empty     | empty
   anything             | erase                       | done    | done    | empty    | empty     | empty
   anything             | audit                       | shown
+  anything             | webhooks                    | shown
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -217,6 +224,7 @@ nobody: no credential at all
   anything             | end                         | none
   anything             | list, end-many, end-all     | none
   anything             | export, erase, audit        | none
+  anything             | webhooks                    | none
   anything             | handle-timeline             | none
   anything             | handle-end                  | none
 
@@ -230,6 +238,7 @@ stranger: a credential of nobody's
   anything             | end                         | invalid
   anything             | list, end-many, end-all     | invalid
   anything             | export, erase, audit        | invalid
+  anything             | webhooks                    | invalid
   anything             | handle-timeline             | invalid
   anything             | handle-end                  | invalid
 `;
@@ -238,6 +247,8 @@ export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics", "events"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
+  ...["record", "timeline", "forward-auth", "metrics"],
+  ...["list", "end", "end-many", "end-all", "export", "erase", "audit", "webhooks"],
   ...["handle-timeline", "handle-end"],
 ] as const;
 
