@@ -113,6 +113,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
     getCached: nothing,
     find: refuse,
     lastAuditEntry: refuse,
+    listEndpoints: refuse,
     readAuditEntries: refuse,
     eventBounds: refuse,
   };

@@ -36,6 +36,8 @@ export interface Host extends AsyncDisposable {
   send(operation: DocumentedOperation, parts?: RequestParts): Promise<RawResponse>;
   /** Creates a session and returns its id. */
   session(): Promise<string>;
+  /** Creates an endpoint of webhooks with a delivery, whose id is 1, and returns its id. */
+  webhook(isEnabled?: boolean): Promise<string>;
 }
 
 /** Starts a server that knows the credentials of `RequestParts.as`, and an identity provider. */
@@ -67,7 +69,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     const isLogout = operation.id === "backchannelLogout" && given.body === undefined;
     const parts = isLogout ? { ...given, ...(await logoutForm(provider)) } : given;
     const method = parts.method ?? operation.method;
-    const path = await pathFor(operation, parts, session);
+    const path = await pathFor(operation, parts, { session, sharedWebhook });
     const formHeaders = isLogout ? { "Content-Type": "application/x-www-form-urlencoded" } : bodyHeaders(parts);
     const headers = { ...formHeaders, ...parts.headers };
     const query = parts.query === undefined ? "" : `?${parts.query}`;
@@ -91,11 +93,34 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     return sendRequest(operation, { ...given, query, headers });
   }
 
+  async function post(path: string, json: object): Promise<RawResponse> {
+    const lines = [...credential(), "Content-Type: application/json"];
+    return exchange(server.port, requestText(`POST ${path}`, lines, JSON.stringify(json)));
+  }
+
+  async function webhook(isEnabled = true): Promise<string> {
+    const response = await post("/webhooks", { url: "http://127.0.0.1:1/", isEnabled });
+    const { id } = JSON.parse(response.body) as { id: string };
+    if (isEnabled) await post(`/webhooks/${id}/test`, {});
+    return id;
+  }
+
+  /** The endpoints for requests that need one. Their number is limited, so operations share one, except to delete it. */
+  const webhooks = new Map<string, Promise<string>>();
+  function sharedWebhook({ id }: DocumentedOperation): Promise<string> {
+    if (id === "deleteWebhook") return webhook();
+    const use = id === "updateWebhook" ? id : "";
+    const known = webhooks.get(use) ?? webhook();
+    webhooks.set(use, known);
+    return known;
+  }
+
   return {
     server,
     session,
     send: (operation, given = {}) =>
       operation.id === "readEvents" ? sendForEvents(operation, given) : sendRequest(operation, given),
+    webhook,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
       await known[Symbol.asyncDispose]();
@@ -114,8 +139,12 @@ async function logoutForm(provider: Issuer) {
 async function pathFor(
   operation: DocumentedOperation,
   { inPath }: RequestParts,
-  session: () => Promise<string>,
+  { session, sharedWebhook }: { session(): Promise<string>; sharedWebhook(of: DocumentedOperation): Promise<string> },
 ): Promise<string> {
+  if (operation.path.includes("{webhookId}")) {
+    const id = inPath ?? (await sharedWebhook(operation));
+    return operation.path.replace("{webhookId}", id).replace("{deliveryId}", "1");
+  }
   const parameter = operation.parameters.find((each) => each.in === "path");
   if (parameter === undefined) return operation.path;
   const values = parameter.schema["enum"] as string[] | undefined;

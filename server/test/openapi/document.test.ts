@@ -118,6 +118,8 @@ test("the credential is part of the document where one is needed", () => {
             ...["createSession", "retrieveSession", "headSession", "updateSession", "endSession"],
             ...["recordRequests", "readTimeline", "listSessions", "endSessions"],
             ...["eraseCustomer", "exportCustomer", "readAudit", "readEvents"],
+            ...["listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "deleteWebhook"],
+            ...["testWebhook", "rotateWebhookSecret", "listDeliveries", "redeliver"],
             ...["forwardAuth", "forwardAuthBelow", "metrics"],
           ],
     );

@@ -56,6 +56,9 @@ export async function startHosts(
 /** The body of an update that gives the session a new id. */
 const rotation = JSON.stringify({ rotate: true });
 
+/** A disabled endpoint of webhooks on each server. */
+const disabledWebhooks = new WeakMap<Host, Promise<string>>();
+
 type Provoke = (operation: DocumentedOperation, hosts: Hosts) => Promise<RawResponse>;
 
 /** For each code, sends a request that provokes it and is otherwise valid. */
@@ -64,7 +67,14 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
     if (operation.id === "backchannelLogout") return usual.send(operation, { body: "logout_token=x" });
     if (operation.id === "endSessions") return usual.send(operation, { body: "{}" });
-    if (["listSessions", "readAudit", "readEvents"].includes(operation.id)) {
+    if (operation.id === "createWebhook") return usual.send(operation, { body: "{}" });
+    if (operation.id === "updateWebhook") return usual.send(operation, { body: '{"isEnabled":1}' });
+    if (operation.id === "rotateWebhookSecret") return usual.send(operation, { body: '{"graceSeconds":-1}' });
+    if (["testWebhook", "redeliver"].includes(operation.id)) {
+      disabledWebhooks.set(usual, disabledWebhooks.get(usual) ?? usual.webhook(false));
+      return disabledWebhooks.get(usual)?.then((inPath) => usual.send(operation, { inPath })) ?? usual.send(operation);
+    }
+    if (["listSessions", "readAudit", "readEvents", "listDeliveries"].includes(operation.id)) {
       return usual.send(operation, { query: "limit=0" });
     }
     if (operation.mode === "key" && !takes(operation, "gkc_customerId")) {
@@ -158,6 +168,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       method === "HEAD" ||
       id === "readAudit" ||
       id === "readEvents" ||
+      (operation.path.startsWith("/webhooks") && id !== "createWebhook") ||
       id.startsWith("forwardAuth") ||
       (id === "retrieveSession" && createsNothing);
     if (reads) return sendToUnreadable(operation, unreadable);

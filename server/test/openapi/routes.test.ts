@@ -19,7 +19,7 @@ function served(pick: (route: App["routes"][number]) => boolean = () => true): s
     .filter(pick)
     .map(({ method, path }) => {
       const rest = method === "*" ? "{path}" : "{file}";
-      const documentedPath = path.replace(/:(\w+)/, "{$1}").replace("*", rest);
+      const documentedPath = path.replaceAll(/:(\w+)/g, "{$1}").replace("*", rest);
       return `${method.replace("*", "GET")} ${documentedPath}`;
     })
     .toSorted();
