@@ -25,6 +25,7 @@ import type {
 import { readLines } from "./read-lines.ts";
 import { isSessionName } from "./session-id.ts";
 import { createTransport, pathOf } from "./transport.ts";
+import { createWebhookCalls, type WebhookAdministration } from "./webhooks.ts";
 
 export type { EventOptions, EventReset } from "./events.ts";
 export { ProblemError } from "./problem-error.ts";
@@ -95,6 +96,8 @@ export interface AdministrationClient {
   events(options?: EventOptions): AsyncGenerator<EventInfo | EventReset, void>;
   /** Yields the entries of the audit trail, newest first. Each page of entries is requested only when needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
+  /** The endpoints of webhooks, which need a key with the role `administrator`. */
+  readonly webhooks: WebhookAdministration;
 }
 
 /**
@@ -134,6 +137,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
         yield* entries;
       }
     },
+    webhooks: createWebhookCalls(send),
   };
 }
 

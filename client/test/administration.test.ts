@@ -189,3 +189,25 @@ test("a refused, cut off or silent response rejects with the right code", async 
   assert.equal(await codeOf(all(admin.exportCustomer("gone"))), "network");
   assert.equal(await codeOf(admin.eraseCustomer("gone")), "network");
 });
+
+test("an administrator manages endpoints of webhooks and reads their deliveries over all pages", async () => {
+  await using given = await startAdministered();
+  const { webhooks } = given.admin;
+  const { secret, ...created } = await webhooks.create({ url: "http://127.0.0.1:1/", types: ["session.ended"] });
+  assert.match(secret, /^whsec_/);
+  assert.deepEqual(await webhooks.list(), [created]);
+  assert.deepEqual(await webhooks.get(created.id), created);
+  assert.equal((await webhooks.update(created.id, { description: "Shop" })).description, "Shop");
+  assert.notEqual((await webhooks.rotateSecret(created.id, { graceSeconds: 60 })).secret, secret);
+  const sent: string[] = [];
+  for (let i = 0; i < 3; i++) sent.unshift((await webhooks.test(created.id)).id);
+  assert.equal((await webhooks.redeliver(created.id, sent[0] ?? "")).state, "pending");
+  const found = await all(webhooks.deliveries(created.id, { limit: 2 }));
+  assert.deepEqual(
+    found.map(({ id }) => id),
+    sent,
+  );
+  assert.deepEqual(await all(webhooks.deliveries(created.id, { state: "delivered" })), []);
+  assert.deepEqual([await webhooks.remove(created.id), await webhooks.remove(created.id)], [true, false]);
+  await assert.rejects(webhooks.get(created.id), (error: ProblemError) => error.code === "not-found");
+});

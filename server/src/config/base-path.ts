@@ -15,6 +15,7 @@ const ownPaths = [
   "customers",
   "audit",
   "events",
+  "webhooks",
   "forward-auth",
   "oidc",
   "healthz",

@@ -41,7 +41,7 @@ const MAX_LEFT_OUT = 10;
 const PAGES_PER_PURGE = 64;
 
 /** The kinds of items that every engine exports before all others. */
-const headKinds: readonly TransferItem["kind"][] = ["secrets", "floor", "key", "audit"];
+const headKinds: readonly TransferItem["kind"][] = ["secrets", "floor", "key", "endpoint", "audit"];
 
 /** The cursor that the target stores, as JSON text. */
 interface Checkpoint {

@@ -3,11 +3,21 @@ import { idFields } from "../session/fields.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { purgeAfter, type RetentionPolicy } from "../session/retention.ts";
 import type { Session } from "../session/session.ts";
+import { DELIVERY_RETENTION_MS } from "../session/webhook.ts";
 import type { ApiKey } from "../store/ports/credentials.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 
 /** The kinds of content that are counted separately. */
-export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
+export const talliedKinds = [
+  "sessions",
+  "records",
+  "answers",
+  "keys",
+  "secrets",
+  "audit",
+  "webhooks",
+  "deliveries",
+] as const;
 export type TalliedKind = (typeof talliedKinds)[number];
 
 /** A count, and a checksum that does not depend on the order of the items. */
@@ -83,6 +93,20 @@ export function createTally(times: TallyTimes): Tally {
           return;
         case "audit":
           return count("audit", [item.entry.sequence, item.entry.hash], Number.POSITIVE_INFINITY);
+        case "endpoint": {
+          const { endpoint, cursor } = item;
+          return count(
+            "webhooks",
+            [endpoint.id, endpoint.revision, endpoint.secrets, cursor],
+            Number.POSITIVE_INFINITY,
+          );
+        }
+        case "delivery": {
+          const { endpointId, delivery, body } = item;
+          const { id, state, attempts, queuedAt, dueAt, finishedAt } = delivery;
+          const until = finishedAt === null ? Number.POSITIVE_INFINITY : finishedAt + DELIVERY_RETENTION_MS;
+          return count("deliveries", [endpointId, id, state, attempts, queuedAt, dueAt, body], until);
+        }
         case "floor":
       }
     },

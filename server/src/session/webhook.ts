@@ -25,6 +25,9 @@ export type DeliveredType = (typeof deliveredTypes)[number];
 /** The type of events whose deliveries are attempted once: an operator waits for the result. */
 export const RETRIED_NEVER: EventType = "webhook.test";
 
+/** Time (ms) for which finished deliveries are kept. */
+export const DELIVERY_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
+
 /** Maximum number of endpoints. */
 export const MAX_ENDPOINTS = 50;
 /** Maximum number of secrets with which messages of an endpoint are signed at a time. */

@@ -101,6 +101,8 @@ test("everything is copied and compared, and the migration is complete", async (
     sessions: 1000,
     records: 1000,
     answers: 0,
+    webhooks: 0,
+    deliveries: 0,
     keys: 0,
     secrets: 1,
     audit: 0,

@@ -9,6 +9,7 @@ import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
 import { AuditTrail } from "../../src/services/audit.ts";
 import { SessionService } from "../../src/services/sessions.ts";
+import { WebhookAdmin } from "../../src/services/webhook-admin.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { RawResponse } from "../support/raw-http.ts";
@@ -45,6 +46,7 @@ export async function openApp(
     store,
     service: new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents }),
     trail: new AuditTrail(store, opened.clock),
+    webhooks: new WebhookAdmin({ ...opened, store, faultOfUrl: () => undefined, events: noEvents }),
     config,
     version,
     metrics: createMetrics(),

@@ -60,8 +60,6 @@ export interface WebhookStore {
   releaseLease(holder: string): Promise<void>;
 }
 
-/** Time (ms) for which finished deliveries are kept. */
-export const DELIVERY_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
 /** Number of successful deliveries of an endpoint that are kept. */
 export const MAX_DELIVERED = 10_000;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Delivery, type Endpoint, MAX_ENDPOINTS } from "../../../src/session/webhook.ts";
-import { DELIVERY_RETENTION_MS, MAX_DELIVERED, type Message } from "../../../src/store/ports/webhooks.ts";
+import { DELIVERY_RETENTION_MS, type Delivery, type Endpoint, MAX_ENDPOINTS } from "../../../src/session/webhook.ts";
+import { MAX_DELIVERED, type Message } from "../../../src/store/ports/webhooks.ts";
 import { DAY, HOUR, MINUTE, SECOND, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld, type World } from "./world.ts";
 

@@ -1,7 +1,6 @@
-import type { Attempt, Delivery } from "../../../session/webhook.ts";
+import { type Attempt, DELIVERY_RETENTION_MS, type Delivery } from "../../../session/webhook.ts";
 import {
   type AttemptResult,
-  DELIVERY_RETENTION_MS,
   type DeliveryListRequest,
   type DeliveryPage,
   type DueDelivery,

@@ -1,12 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import { type Attempt, type Delivery, isNewerDelivery } from "../../../session/webhook.ts";
-import {
-  type AttemptResult,
-  DELIVERY_RETENTION_MS,
-  MAX_DELIVERED,
-  type Message,
-  type QueueRequest,
-} from "../../ports/webhooks.ts";
+import { type Attempt, DELIVERY_RETENTION_MS, type Delivery, isNewerDelivery } from "../../../session/webhook.ts";
+import { type AttemptResult, MAX_DELIVERED, type Message, type QueueRequest } from "../../ports/webhooks.ts";
 import { sqlOf } from "../statements.ts";
 import { Stateless } from "../transactional.ts";
 import {
