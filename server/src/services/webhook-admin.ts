@@ -51,7 +51,7 @@ export type Outcome<Done> = ({ readonly outcome: "done" } & Done) | Invalid | { 
 /** The longest description, in Unicode characters. */
 const MAX_DESCRIPTION_CHARACTERS = 256;
 /** The longest time (ms) for which an old secret stays in use. */
-export const MAX_GRACE_MS = 7 * 24 * 60 * 60 * 1000;
+const MAX_GRACE_MS = 7 * 24 * 60 * 60 * 1000;
 /** Maximum attempts of a change. An attempt fails if another change of the same endpoint comes first. */
 const MAX_ATTEMPTS = 20;
 

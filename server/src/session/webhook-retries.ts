@@ -4,7 +4,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** Delays (ms) after the first failed attempt, the second, and so on. No attempt follows the last one. */
-export const RETRY_DELAYS_MS = [
+const RETRY_DELAYS_MS = [
   ...[5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE],
   ...[HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, DAY],
 ] as const;

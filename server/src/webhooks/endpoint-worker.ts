@@ -187,8 +187,8 @@ export class EndpointWorker {
     if (this.#failuresInARow === FAILURES_BEFORE_PAUSE) this.#parts.events.paused(endpoint, attempt);
     // "Too many requests" and "unavailable" are about the receiver, not about this delivery.
     const asked = attempt.status === 429 || attempt.status === 503 ? Math.min(retryAfterMs, MAX_ASKED_PAUSE_MS) : 0;
-    const pause = Math.max(asked, pauseMs(this.#failuresInARow, this.#parts.random()));
-    if (pause > 0) this.#pausedUntil = Math.max(this.#pausedUntil, now + pause);
+    const wait = Math.max(asked, pauseMs(this.#failuresInARow, this.#parts.random()));
+    if (wait > 0) this.#pausedUntil = Math.max(this.#pausedUntil, now + wait);
   }
 
   /** Stores a result. Tries again until it is stored, as the delivery would otherwise be sent again. */

@@ -6,7 +6,7 @@ import { type AllowedHosts, hostOf, isAllowedAddress } from "../network/receiver
 import type { AttemptError } from "../session/webhook.ts";
 
 /** Time limit (ms) of a whole attempt: look-up, connection, TLS, request, and the head of the response. */
-export const ATTEMPT_TIMEOUT_MS = 15_000;
+const ATTEMPT_TIMEOUT_MS = 15_000;
 /** Maximum number of bytes of a response's body that are read, so that the connection can be used again. */
 const MAX_BODY_BYTES = 4096;
 /** Time (ms) for which the body of a response is read. */

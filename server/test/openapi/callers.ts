@@ -110,9 +110,9 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
   function sharedWebhook({ id }: DocumentedOperation): Promise<string> {
     if (id === "deleteWebhook") return webhook();
     const use = id === "updateWebhook" ? id : "";
-    const known = webhooks.get(use) ?? webhook();
-    webhooks.set(use, known);
-    return known;
+    const shared = webhooks.get(use) ?? webhook();
+    webhooks.set(use, shared);
+    return shared;
   }
 
   return {

@@ -67,11 +67,7 @@ for (const { name, command } of examples) {
       await api.call("POST", `/webhooks/${id}/deliveries/${last?.id}/redeliver`);
       await until("it is delivered again", async () => (await list())[0]?.attempts === 1, 5000);
       await until("its state is delivered", async () => (await list())[0]?.state === "delivered", 5000);
-      assert.equal(
-        printed.split("\n").filter((line) => line !== "" && !line.includes("*") && !line.includes("Flask")).length,
-        2,
-        printed,
-      );
+      assert.equal(printed.split("anna has signed out").length, 2, "an event is handled once");
     } finally {
       child.kill("SIGTERM");
       await closed;

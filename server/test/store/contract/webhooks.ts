@@ -6,7 +6,7 @@ import { DAY, HOUR, MINUTE, SECOND, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld, type World } from "./world.ts";
 
 /** Returns an endpoint, changed by `more`. */
-export function endpoint(id: string, more: Partial<Endpoint> = {}): Endpoint {
+function endpoint(id: string, more: Partial<Endpoint> = {}): Endpoint {
   return {
     id,
     url: "https://example.com/hook?token=1",
@@ -25,7 +25,7 @@ export function endpoint(id: string, more: Partial<Endpoint> = {}): Endpoint {
 }
 
 /** Returns a message about a session. */
-export function message(eventId: string, handle: string | null = null): Message {
+function message(eventId: string, handle: string | null = null): Message {
   const type = handle === null ? "webhook.test" : "session.created";
   return { eventId, type, handle, body: JSON.stringify({ id: eventId, é: handle }) };
 }
