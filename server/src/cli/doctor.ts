@@ -54,7 +54,11 @@ function moveText(from: string): string {
   return `not complete: from ${from}; no server starts here until the same "antechamber migrate" has finished`;
 }
 
-const labels: Readonly<Record<string, string>> = { recordsInJournal: "of them in the journal" };
+const labels: Readonly<Record<string, string>> = {
+  recordsInJournal: "of them in the journal",
+  pendingDeliveries: "pending deliveries",
+  failedDeliveries: "failed deliveries",
+};
 
 const DAY = 24 * 60 * 60 * 1000;
 

@@ -49,7 +49,7 @@ onEachEngine(({ test, empty }) => {
       ...{ secrets: [{ createdAt, expiresAt: null }], pending: 0, oldestPendingAt: null },
     });
     const path = `/webhooks/${info.id}`;
-    assert.deepEqual(bodyOf(await call("GET", path)) as WebhookInfo, info);
+    assert.deepEqual(bodyOf(await call("GET", path)), info);
     const { webhooks } = bodyOf(await call("GET", "/webhooks")) as WebhookList;
     assert.deepEqual(
       webhooks.filter(({ id }) => id === info.id),
@@ -59,7 +59,7 @@ onEachEngine(({ test, empty }) => {
     const change = { types: null, description: null, isEnabled: false };
     const updated = bodyOf(await call("PATCH", path, { json: change })) as WebhookInfo;
     assert.deepEqual({ ...updated, updatedAt: createdAt }, { ...info, ...change });
-    assert.deepEqual(bodyOf(await call("GET", path)) as WebhookInfo, updated);
+    assert.deepEqual(bodyOf(await call("GET", path)), updated);
     problemOf(await call("POST", `${path}/test`), 400, "invalid-request");
 
     assert.equal((await call("DELETE", path)).status, 204);

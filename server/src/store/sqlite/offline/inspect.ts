@@ -8,6 +8,7 @@ import { forEachUnmergedLine } from "../records/journal-lines.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
 import { readImportCursor } from "../tables/meta-tables.ts";
 import { ANY_ID, ENDED, EPOCH, ERASED, isRowOf, KEYS_PER_MS, keyOf } from "../tables/session-row.ts";
+import { FAILED, PENDING } from "../webhooks/delivery-row.ts";
 
 /** The result of an inspection. Sizes are in bytes. A value that damage makes unreadable is `undefined`. */
 export interface Inspection {
@@ -53,6 +54,10 @@ export interface Counts {
   readonly keys: number;
   readonly secrets: number;
   readonly auditEntries: number;
+  /** Endpoints of webhooks, and their deliveries that are not finished, or have failed and are still kept. */
+  readonly webhooks: number;
+  readonly pendingDeliveries: number;
+  readonly failedDeliveries: number;
 }
 
 const MAX_FAULTS = 100;
@@ -196,6 +201,9 @@ function countRows(database: DatabaseSync, now: number): Counts {
     keys: count("SELECT count(*) FROM keys"),
     secrets: count("SELECT count(*) FROM secrets"),
     auditEntries: count("SELECT count(*) FROM audit"),
+    webhooks: count("SELECT count(*) FROM webhook_endpoints WHERE endpoint IS NOT NULL"),
+    pendingDeliveries: count(`SELECT count(*) FROM webhook_deliveries WHERE state = ${PENDING}`),
+    failedDeliveries: count(`SELECT count(*) FROM webhook_deliveries WHERE state = ${FAILED}`),
   };
 }
 
