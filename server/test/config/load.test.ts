@@ -62,6 +62,7 @@ test("without any settings the documented defaults apply", () => {
     cookieMaxAge: null,
     assertionAudience: null,
     assertionIssuer: "antechamber",
+    webhookAllowedHosts: { names: new Set(), ranges: [] },
     storeVisitors: "returning",
     recordQueryKeys: [],
     maxRecords: 10_000,
@@ -152,6 +153,19 @@ test("a recognized session must not have a shorter lifetime than an anonymous on
   assert.match(String(fault), /^recognizedLifetime \(ANTECHAMBER_RECOGNIZED_LIFETIME\): /);
   const both = { ANTECHAMBER_RECOGNIZED_LIFETIME: "1h", ANTECHAMBER_ANONYMOUS_LIFETIME: "1h" };
   assert.deepEqual(faultsOf({ env: both }), []);
+});
+
+test("hosts of webhooks are names, addresses and ranges", () => {
+  const env = (hosts: string) => ({ ANTECHAMBER_WEBHOOK_ALLOWED_HOSTS: hosts });
+  const { names, ranges } = load({ env: env("App.internal, 10.0.0.0/8, ::1") }).config.webhookAllowedHosts;
+  assert.deepEqual([...names], ["app.internal"]);
+  assert.deepEqual(
+    ranges.map(({ bits }) => bits),
+    [104, 128],
+  );
+  for (const host of ["10.0.0.1/8", "http://app.internal", "app internal", "1.2.3", "[::1]"]) {
+    assert.match(String(faultsOf({ env: env(host) })[0]), /neither a host name nor an address or range/, host);
+  }
 });
 
 test("an issuer of assertions needs an audience", () => {
