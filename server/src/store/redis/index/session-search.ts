@@ -1,12 +1,14 @@
 import { type IdField, idsBySelectivity } from "../../../session/fields.ts";
 import { creationRange, isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
+import { timeAndCount } from "../../../session/id.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../ports/search.ts";
 import type { Operation } from "../engine.ts";
-import { INDEX_SHARDS } from "../layout/key-names.ts";
 import { decode, implicitSession } from "../layout/session-codec.ts";
-import { countIndex } from "./session-index.ts";
+import { scripts } from "../scripts/scripts.ts";
+import { DAY_MS, dayOf, indexHash, placeOf, sessionTags } from "./index-entry.ts";
+import { longestRetained } from "./index-writer.ts";
 import { boundAt, entryOf, handleOfEntry, LAST } from "./sort-order.ts";
 
 /** Number of index entries after which a page ends, even if few of their sessions match. */
@@ -14,23 +16,39 @@ const MAX_SCANNED = 1024;
 /** Minimum number of index entries that are read at once. */
 const MIN_STEP = 64;
 
-/** Upper and lower bound of the entries to read, as arguments of `ZREVRANGEBYLEX`. */
-interface Range {
+/** The handles to read. Handles and bounds are as they are in indexes. */
+interface Selection {
+  readonly tags: readonly string[];
+  /** The hash of the id whose handles are read; `""` for those of all sessions. */
+  readonly field: string;
+  /** The days of the indexes to read, newest first. */
+  readonly days: readonly number[];
+  /** Exclusive. */
   readonly before: string;
   readonly from: string;
+}
+
+/** The newest selected handles. */
+interface Found {
+  readonly entries: readonly string[];
+  /** Whether there are no more. */
+  readonly isComplete: boolean;
+  /** Number of all handles that may be of retained sessions, if it was asked for. */
+  readonly count: number;
 }
 
 /** Reads a page of sessions, newest first. */
 export async function listSessions(operation: Operation, request: ListRequest): Promise<SessionPage> {
   const { filter, after, limit, now, includePurgeable = false } = request;
   const field = idsBySelectivity.find((one) => filter[one] !== null);
-  const names = indexesFor(operation, filter, field);
-  const total = after === null ? await countSessions(operation, filter, field, names) : null;
+  let selection = selectionOf(operation, filter, field, after);
+  const isCounted = after === null && isCountable(filter, field);
+  let total: number | null = null;
   const sessions: Session[] = [];
   const step = Math.min(MAX_SCANNED, Math.max(MIN_STEP, limit + 1));
-  let { before, from } = rangeOf(filter, after);
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += step) {
-    const entries = await newest(operation, names, { before, from }, step);
+    const { entries, isComplete, count } = await newest(operation, selection, step, isCounted && scanned === 0);
+    if (isCounted && scanned === 0) total = field === undefined ? count : Math.min(MAX_COUNTED, count);
     const found = await Promise.all(
       entries.map((entry) => sessionOf(operation, handleOfEntry(entry), includePurgeable)),
     );
@@ -42,52 +60,68 @@ export async function listSessions(operation: Operation, request: ListRequest): 
       sessions.push(session);
     }
     const last = entries.at(-1);
-    if (entries.length < step || last === undefined) return { sessions, next: null, total };
-    before = `(${last}`;
+    if (isComplete || last === undefined) return { sessions, next: null, total };
+    selection = { ...selection, before: last };
   }
-  return { sessions, next: handleOfEntry(before.slice(1)), total };
+  return { sessions, next: handleOfEntry(selection.before), total };
 }
 
-/** Returns the keys of the indexes to read: that of the id in `field`, or all shards of the index of all sessions. */
-function indexesFor(operation: Operation, filter: SessionFilter, field: IdField | undefined) {
-  return field === undefined
-    ? Array.from({ length: INDEX_SHARDS }, (_, i) => operation.keys.allSessions(i))
-    : [operation.keys.index(field, filter[field] ?? "")];
-}
-
-/** Returns the number of sessions in these indexes, or `null` if the filter has conditions besides that on `field`. */
-async function countSessions(
-  operation: Operation,
+/** Selects the handles of the id in `field`, or of all sessions. */
+function selectionOf(
+  { engine, now }: Operation,
   filter: SessionFilter,
   field: IdField | undefined,
-  names: readonly string[],
-): Promise<number | null> {
-  const rest = field === undefined ? filter : { ...filter, [field]: null };
-  if (!isUnconditional(rest)) return null;
-  const counts = await Promise.all(names.map((name) => countIndex(operation, name)));
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  return field === undefined ? total : Math.min(MAX_COUNTED, total);
+  after: string | null,
+): Selection {
+  const { since, until } = creationRange(filter);
+  // A bound may be only the beginning of a handle. A handle that begins with the bound sorts after the bound.
+  const bounds = [after === null ? LAST : entryOf(after), until === null ? LAST : boundAt(until)];
+  const [before = LAST] = bounds.toSorted();
+  // The clock of a process that has created a session may be ahead.
+  const newestDay = dayOf(
+    Math.min(now + DAY_MS, until ?? Infinity, after === null ? Infinity : timeAndCount(after).createdAt),
+  );
+  const oldestDay = dayOf(Math.max(now - longestRetained(engine.policy), since ?? 0));
+  const days = Array.from({ length: Math.max(0, newestDay - oldestDay + 1) }, (_, i) => newestDay - i);
+  const range = { days, before, from: since === null ? "" : boundAt(since) };
+  if (field === undefined) return { ...range, tags: sessionTags, field: "" };
+  const place = placeOf(indexHash(field, filter[field] ?? ""));
+  return { ...range, tags: [place.tag], field: place.field };
 }
 
-/** Reads the newest entries of these indexes that are in the range, at most `count` in total. */
-async function newest(
-  operation: Operation,
-  names: readonly string[],
-  { before, from }: Range,
-  count: number,
-): Promise<string[]> {
-  const args = [before, from, "LIMIT", 0, count];
-  const read = (name: string) => operation.command("zrevrangebylex", name, ...args);
-  const found = (await Promise.all(names.map(read))) as string[][];
-  if (found.length === 1) return found[0] ?? [];
-  return found
-    .flat()
-    .toSorted((a, b) => (a < b ? 1 : -1))
-    .slice(0, count);
+/** Returns whether the filter has no conditions besides that on `field`. */
+function isCountable(filter: SessionFilter, field: IdField | undefined): boolean {
+  return isUnconditional(field === undefined ? filter : { ...filter, [field]: null });
+}
+
+/** Reads the newest selected handles, at most `limit`. */
+async function newest(operation: Operation, selection: Selection, limit: number, isCounted: boolean): Promise<Found> {
+  const { tags, field, days, before, from } = selection;
+  const { keys, engine, now } = operation;
+  if (days.length === 0) return { entries: [], isComplete: true, count: 0 };
+  const countedFrom = isCounted ? boundAt(now - longestRetained(engine.policy)) : "-";
+  const args = [field, before, from, limit, countedFrom];
+  const replies = await Promise.all(
+    tags.map((tag) => {
+      const names =
+        field === ""
+          ? days.map((day) => keys.sessionIndex(tag, day))
+          : [...days.map((day) => keys.overflow(tag, day, field)), ...days.map((day) => keys.idIndex(tag, day))];
+      return operation.run(scripts.findHandles, names, args);
+    }),
+  );
+  const parts = replies as [count: number, handles: string[]][];
+  const entries = parts.flatMap(([, handles]) => handles);
+  if (parts.length > 1) entries.sort((a, b) => (a < b ? 1 : -1));
+  return {
+    entries: entries.slice(0, limit),
+    isComplete: entries.length < limit,
+    count: parts.reduce((sum, [count]) => sum + count, 0),
+  };
 }
 
 /**
- * Reads the session of an index entry. Returns `undefined` if its retention is over and `includePurgeable` is false.
+ * Reads the session of an entry. Returns `undefined` if its retention is over and `includePurgeable` is false.
  * Also returns `undefined` if the session has neither ids nor records, and is implicit or not live.
  */
 async function sessionOf(operation: Operation, handle: string, includePurgeable: boolean) {
@@ -101,12 +135,4 @@ async function sessionOf(operation: Operation, handle: string, includePurgeable:
   }
   const isKept = isLive(session, now) || now < purgeAfter(session, true, policy);
   return isKept || includePurgeable ? session : undefined;
-}
-
-function rangeOf(filter: SessionFilter, after: string | null): Range {
-  const { since, until } = creationRange(filter);
-  // A bound may be only the beginning of an entry. An entry that begins with the bound sorts after the bound.
-  const bounds = [after === null ? LAST : entryOf(after), until === null ? LAST : boundAt(until)];
-  const [before = LAST] = bounds.toSorted();
-  return { before: `(${before}`, from: since === null ? "-" : `[${boundAt(since)}` };
 }

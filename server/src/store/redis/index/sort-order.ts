@@ -1,17 +1,14 @@
-import { HANDLE_CHARACTERS, timeAndCount } from "../../../session/id.ts";
-import { longestLife } from "../../../session/lifetime.ts";
-import type { RetentionPolicy } from "../../../session/retention.ts";
-import { INDEX_SHARDS, SHARD_TIME } from "../layout/key-names.ts";
+import { HANDLE_CHARACTERS } from "../../../session/id.ts";
 
 /*
  * An index must sort sessions by their creation. Redis sorts the entries of an index as text, but Base64url text does
- * not sort like the bytes that it encodes. So an index entry is a handle in another alphabet, which has the same
- * characters in ascending order.
+ * not sort like the bytes that it encodes. So indexes contain the handles in another alphabet, which has the same characters
+ * in ascending order.
  */
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const SORTED = ALPHABET.split("").toSorted().join("");
-/** A text that sorts after every entry. */
+/** A text that sorts after every handle in an index. */
 export const LAST = "~";
 /** The latest time (Unix ms) that a handle can contain. */
 const MAX_TIME = 2 ** 48 - 1;
@@ -31,33 +28,14 @@ function createTranslation(from: string, to: string): (text: string) => string {
   };
 }
 
-/** Converts a handle, or the beginning of one, to an index entry. */
+/** Converts a handle, or the beginning of one, to its form in indexes. */
 export const entryOf = createTranslation(ALPHABET, SORTED);
-/** Converts an index entry to the handle of its session. */
+/** Converts the form of a handle in indexes to the handle. */
 export const handleOfEntry = createTranslation(SORTED, ALPHABET);
 
-/** Returns the lower bound of the entries of all sessions that were created at `time` (Unix ms) or later. */
+/** Returns the lower bound, as in indexes, of the handles of all sessions that were created at `time` (Unix ms) or later. */
 export function boundAt(time: number): string {
   const head = Buffer.alloc(6);
   head.writeUIntBE(Math.max(0, Math.min(MAX_TIME, Math.floor(time))), 0, 6);
   return entryOf(head.toString("base64url"));
-}
-
-/** Returns the shard of a session. It depends on the creation time, so one command can index many new sessions. */
-export function shardOf(handle: string): number {
-  return Math.floor(timeAndCount(handle).createdAt / SHARD_TIME) % INDEX_SHARDS;
-}
-
-/** Returns the first two arguments of `scripts/update-index.lua` at `now`: bound and lifetime of an index. */
-export type IndexBounds = (now: number) => readonly (string | number)[];
-
-/** Creates an `IndexBounds` function. It caches its last result, because many operations have the same time. */
-export function createIndexBounds({ lifetimes, retention }: RetentionPolicy): IndexBounds {
-  /** Longest time (ms) from the creation of a session to its purge. */
-  const longest = longestLife(lifetimes) + retention;
-  let last = { now: Number.NaN, bounds: [] as readonly (string | number)[] };
-  return (now) => {
-    if (last.now !== now) last = { now, bounds: [boundAt(now - longest), longest] };
-    return last.bounds;
-  };
 }

@@ -1,17 +1,14 @@
 import { hash } from "node:crypto";
-import { type IdField, idFieldTable } from "../../../session/fields.ts";
+import { HANDLE_CHARACTERS } from "../../../session/id.ts";
+import { shardTags, tagOfSession } from "./shards.ts";
 
 /*
  * The names of all Redis keys. DESIGN.md shows an example of each value. In a cluster, the text in braces chooses the
- * slot. The session, the records, the record that is set aside and the fences of one session share a slot, so one script
- * can change all of them. Names are short to save memory, because every session has at least one key.
+ * slot. The session, the records, the record that is set aside, the fences and the notes of one session have the tag of
+ * its shard, so one script can change all of them. Names are short to save memory, because every session has a key.
  */
 
-/** Number of shards of the index of all sessions. Shards spread this index over the primaries of a cluster. */
-export const INDEX_SHARDS = 16;
-/** Time (ms) during which all new sessions are added to the same shard. */
-export const SHARD_TIME = 16;
-/** Number of Base64url characters that are kept of a hash; they encode 108 bits. */
+/** Number of Base64url characters that are kept of the hash of a visit or a bucket; they encode 108 bits. */
 const HASH_CHARACTERS = 18;
 
 export type KeyNames = ReturnType<typeof createKeyNames>;
@@ -21,44 +18,50 @@ export function createKeyNames(prefix: string) {
   const session = `${prefix}s:{`;
   const records = `${prefix}r:{`;
   return {
-    session: (handle: string) => `${session}${handle}}`,
-    records: (handle: string) => `${records}${handle}}`,
+    session: (handle: string) => `${session}${tagOfSession(handle)}}${handle}`,
+    records: (handle: string) => `${records}${tagOfSession(handle)}}${handle}`,
     /** Record that is set aside, because the visitor has not come back yet. */
-    setAside: (handle: string) => `${prefix}p:{${handle}}`,
+    setAside: (handle: string) => `${prefix}p:{${tagOfSession(handle)}}${handle}`,
     /** Exists if this attempt to get a visit is fenced: it may no longer write into the session. */
-    fence: (handle: string, nonce: string) => `${prefix}b:{${handle}}${nonce}`,
-    visit: (visitId: string) => `${prefix}v:{${hashOf(visitId)}}`,
+    fence: (handle: string, nonce: string) => `${prefix}b:{${tagOfSession(handle)}}${handle}${nonce}`,
+    /** Queue of the notes of a session's shard. */
+    notes: (handle: string) => `${prefix}n:{${tagOfSession(handle)}}`,
+    /** The queues of the notes of all shards. */
+    allNotes: shardTags.map((tag) => `${prefix}n:{${tag}}`),
+    visit: (visitId: string) => `${prefix}v:{${digestOf(visitId).slice(0, HASH_CHARACTERS)}}`,
     /** Stored response of an idempotency key. */
     response: (key: string) => `${prefix}a:${key}`,
     /** Set of the idempotency keys whose requests created or changed a session. */
-    responsesAbout: (handle: string) => `${prefix}o:{${handle}}`,
-    /** Index of the sessions that have an id. The index of a visit shares the slot of the visit's claim. */
-    index: (field: IdField, value: string) =>
-      field === "visitId"
-        ? `${prefix}x:v:{${hashOf(value)}}`
-        : `${prefix}x:${idFieldTable[field].redisIndex}:${hashOf(value)}`,
-    /** One shard of the index of all sessions. */
-    allSessions: (shard: number) => `${prefix}x:${shard}`,
-    bucket: (name: string) => `${prefix}l:${hashOf(name)}`,
+    responsesAbout: (handle: string) => `${prefix}o:{${tagOfSession(handle)}}${handle}`,
+    /** Index of all sessions that were created on a day since 1970 (`index/index-entry.ts`). */
+    sessionIndex: (tag: string, day: number) => `${prefix}x:{${tag}}${day}`,
+    /** Index of the ids of the sessions that were created on a day. */
+    idIndex: (tag: string, day: number) => `${prefix}i:{${tag}}${day}`,
+    /** Handles of an id that has too many for the index of ids. */
+    overflow: (tag: string, day: number, field: string) => `${prefix}i:{${tag}}${day}:${field}`,
+    /** Handles of erased sessions, for which no entries may be added to the indexes of a shard. */
+    erased: (tag: string) => `${prefix}e:{${tag}}`,
+    bucket: (name: string) => `${prefix}l:${digestOf(name).slice(0, HASH_CHARACTERS)}`,
     state: `${prefix}{fixed}state`,
     apiKeys: `${prefix}{fixed}keys`,
     apiKeyUses: `${prefix}{fixed}uses`,
     audit: `${prefix}{fixed}audit`,
     secrets: `${prefix}{fixed}secrets`,
+    /** Nonce of the process that looks for notes that were left behind. */
+    lease: `${prefix}{fixed}lease`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
     exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
     /** Parses a key name that `exported` matches. `text` is the handle, or the idempotency key of a response. */
     parse(name: string): { kind: "session" | "records" | "response"; text: string } {
-      if (name.startsWith(session)) {
-        return { kind: "session", text: name.slice(session.length, -1) };
-      }
+      if (name.startsWith(session)) return { kind: "session", text: name.slice(-HANDLE_CHARACTERS) };
       return name.startsWith(records)
-        ? { kind: "records", text: name.slice(records.length, -1) }
+        ? { kind: "records", text: name.slice(-HANDLE_CHARACTERS) }
         : { kind: "response", text: name.slice(prefix.length + 2) };
     },
   };
 }
 
-function hashOf(id: string): string {
-  return hash("sha256", id, "base64url").slice(0, HASH_CHARACTERS);
+/** Returns the SHA-256 hash of an id as 43 Base64url characters. */
+export function digestOf(id: string): string {
+  return hash("sha256", id, "base64url");
 }

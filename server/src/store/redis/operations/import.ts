@@ -12,7 +12,7 @@ import type { Engine, Operation } from "../engine.ts";
 import * as audit from "../globals/audit-trail.ts";
 import { addApiKey, addSecrets } from "../globals/credentials.ts";
 import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts";
-import { addToIndexes } from "../index/session-index.ts";
+import { indexSession } from "../index/index-writer.ts";
 import { decode, encode } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { importDelivery, importEndpoint } from "../webhooks/transfer.ts";
@@ -71,7 +71,7 @@ async function importSession(operation: Operation, item: SessionItem) {
   const { handle } = session;
   const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
   if (ttl <= 0) return;
-  await addToIndexes(operation, handle, session, true);
+  await indexSession(operation, handle, session);
   if (hasOnlyRecords(item)) return;
   const name = keys.session(handle);
   const stored = (await operation.command("get", name)) as string | null;

@@ -1,11 +1,9 @@
 import { randomInt } from "node:crypto";
 import { Refusal } from "../../../session/errors.ts";
 import type { RequestRecord } from "../../../session/record.ts";
-import { noIdentity } from "../../../session/session.ts";
 import { lineOf } from "../../record-line.ts";
 import { type Argument, refusal } from "../connection/connection.ts";
 import type { Engine, Operation } from "../engine.ts";
-import { addToIndexes } from "../index/session-index.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionArgs, sessionKeys } from "../sessions/session-scripts.ts";
 
@@ -218,8 +216,7 @@ export class RecordQueue {
     const names = namesOf(operation, handle);
     const change = async () => {
       const reply = await operation.change(scripts.appendRecords, names, args);
-      // Only records are stored of this session, so no other operation has added it to the index of all sessions.
-      if (reply === 2) await addToIndexes(operation, handle, noIdentity, true);
+      this.#engine.notes.take(operation.engine.queueOf(handle), reply);
     };
     await (batch.waiter === undefined ? admission.admit(change) : change());
   }
@@ -235,7 +232,7 @@ export class RecordQueue {
 
 /** Returns the keys of `scripts/append-records.lua`. */
 function namesOf(operation: Operation, handle: string): string[] {
-  return [...sessionKeys(operation, handle), operation.keys.setAside(handle)];
+  return [...sessionKeys(operation, handle), operation.keys.setAside(handle), operation.engine.queueOf(handle)];
 }
 
 /** Returns the arguments of `scripts/append-records.lua` that do not depend on the batch. */

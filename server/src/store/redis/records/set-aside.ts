@@ -1,11 +1,10 @@
 import { timeAndCount } from "../../../session/id.ts";
 import { mayHaveSetAside, SET_ASIDE_MS } from "../../../session/provisional.ts";
-import { noIdentity, type Session } from "../../../session/session.ts";
+import type { Session } from "../../../session/session.ts";
 import type { SetAsideRequest, SetAsideResult } from "../../ports/records.ts";
 import { lineOf } from "../../record-line.ts";
 import { SetAsideEntries, type SetAsideEntry } from "../../set-aside.ts";
 import type { Engine, Operation } from "../engine.ts";
-import { addToIndexes } from "../index/session-index.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionArgs, sessionKeys } from "../sessions/session-scripts.ts";
@@ -38,14 +37,14 @@ export class SetAsideRecords {
     const line = lineOf(record);
     return await this.#engine.change(now, async (operation) => {
       await this.#queue.flush(operation, handle);
-      const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle)];
+      const queue = operation.engine.queueOf(handle);
+      const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle), queue];
       const { key = newNonce(), fingerprint = "" } = idempotent ?? {};
       const args = [...sessionArgs(operation, handle), KEY_LIFE, key, fingerprint, line];
       const reply = await operation.run(scripts.setAside, names, args);
       if (reply === "repeated" || reply === "key-reused") return reply;
       if (reply === "set-aside") this.#entries.set(handle, { at: now, characters: line.length });
-      // Only records are stored of this session, so no other operation has added it to the index of all sessions.
-      if (reply === "stored-alone") await addToIndexes(operation, handle, noIdentity, true);
+      this.#engine.notes.take(queue, reply);
       return "accepted";
     });
   }

@@ -4,13 +4,14 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua
 -- KEYS[3] record that is set aside
+-- KEYS[4] queue of notes
 -- ARGV[8] maximum number of records to keep
 -- ARGV[9] number of the batch
 -- ARGV[10] '1' if the batch may be stored already; the script then looks for its number
 -- ARGV[11..] records
 -- Returns one of:
 -- 1 if the batch was appended, or there was nothing to append
--- 2 if the batch was appended and nothing but records is stored of the session
+-- the note, if the batch was appended and nothing was stored of the session before
 -- 0 if the batch is already stored, the session's retention is over, or the session was erased
 local session, stored = load()
 local ttl = timeToPurge(session, true)
@@ -35,6 +36,7 @@ if #ARGV == 10 and not hadSetAside then
   return 1
 end
 local before = lastSequence()
+local isFirst = not stored and (before == 0 or hadSetAside and before == 1)
 local count, cap = #ARGV - 10, tonumber(ARGV[8])
 for i = math.max(1, count - cap + 1), count do
   local entry = string.format('%.0f-%s', before + i, ARGV[9])
@@ -44,4 +46,4 @@ redis.call('PEXPIRE', KEYS[2], ttl)
 if stored then
   redis.call('PEXPIRE', KEYS[1], ttl)
 end
-return stored and 1 or 2
+return isFirst and writeNote(age, CREATED_BIT, '') or 1

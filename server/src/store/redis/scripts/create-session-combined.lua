@@ -1,28 +1,31 @@
--- Claims the visit, adds index entries and stores a new session. Does in one step what claim-visit.lua,
--- update-index.lua and create-session.lua do together. Needs all keys on one server.
+-- Claims the visit and stores a new session. Does in one step what claim-visit.lua and create-session.lua do together.
+-- Needs all keys on one server.
 --
 -- KEYS[1] session
--- KEYS[2] claim of the visit, KEYS[3] fence of the attempt; if the session has no visit, both are the session's key
--- KEYS[4..] indexes
+-- KEYS[2] claim of the visit, KEYS[3] fence of the attempt
+-- KEYS[4] queue of notes
 -- ARGV[1] text of the session, ARGV[2] time until it is purged (ms)
--- ARGV[3] 'handle nonce' of the claim; '' if the session has no visit
+-- ARGV[3] 'handle nonce' of the claim
 -- ARGV[4], ARGV[5] lifetimes of a claim and a fence (ms)
--- ARGV[6], ARGV[7] bound and lifetime of an index, as ARGV[1] and ARGV[2] of update-index.lua
--- ARGV[8], ARGV[9] 0 and the index entry of the session
+-- ARGV[6] note
 -- Returns one of:
--- 'created', even if this session is already stored because the command was sent twice
+-- the id of the note
+-- 'created' if this session is already stored, because the command was sent twice
 -- 'id-taken' if another session is stored under the id; nothing was changed
 -- 'claimed' if another session has claimed the visit or this attempt is fenced; the attempt is now fenced, and nothing
 -- else was changed
-local stored = redis.call('GET', KEYS[1])
-if stored then
-  return stored == ARGV[1] and 'created' or 'id-taken'
+local isClaimed, isNew = claimCombined(KEYS[2], KEYS[3], ARGV[3], ARGV[4], ARGV[5])
+if not isClaimed then
+  return redis.call('GET', KEYS[1]) == ARGV[1] and 'created' or 'claimed'
 end
-if ARGV[3] ~= '' and not claimCombined(KEYS[2], KEYS[3], ARGV[3], ARGV[4], ARGV[5]) then
-  return 'claimed'
+local stored = redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX', 'GET')
+if not stored then
+  return redis.call('XADD', KEYS[4], '*', '', ARGV[6])
 end
-for i = 4, #KEYS do
-  addToIndex(KEYS[i], ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+if stored == ARGV[1] then
+  return 'created'
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 'created'
+if isNew then
+  redis.call('DEL', KEYS[2])
+end
+return 'id-taken'

@@ -2,19 +2,24 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua
 -- KEYS[3] record that is set aside; it is stored before the session ends
+-- KEYS[4] queue of notes
 -- ARGV[8] nonce of the request
 -- ARGV[9] scope, as for isWithin in prelude/session.lua
 -- ARGV[10] generation that the session must have; '' for any
--- Returns { 1, visit or '' }; { 0 } if the session is not live, not in the scope, or has another generation
-local session = load()
+-- Returns { 1, visit or '', note or false }; { 0 } if the session is not live, not in the scope, or has another
+-- generation
+local session, stored = load()
+local note = false
 if session[STATE] ~= 'e' .. ARGV[8] then
   local isMeant = ARGV[10] == '' or generationOf(session) == tonumber(ARGV[10])
   if not isLive(session) or not isWithin(session, ARGV[9]) or not isMeant then
     return { 0 }
   end
-  storeSetAside(session, KEYS[3])
+  if storeSetAside(session, KEYS[3]) and not stored then
+    note = writeNote(age, CREATED_BIT, '')
+  end
   session[STATE] = 'e' .. ARGV[8]
   session[EXPIRES] = math.min(session[EXPIRES], age)
   save(session)
 end
-return { 1, session[VISIT] }
+return { 1, session[VISIT], note }

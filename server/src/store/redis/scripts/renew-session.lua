@@ -1,11 +1,12 @@
 -- Renews a live session.
 --
--- KEYS, ARGV as in prelude/session.lua
--- Returns 1; 0 if the session is not live
-local session = load()
+-- KEYS[1], KEYS[2], ARGV as in prelude/session.lua
+-- KEYS[3] queue of notes
+-- Returns 1; 0 if the session is not live; or the note, if nothing was stored of the session before
+local session, stored = load()
 if not isLive(session) then
   return 0
 end
 renew(session)
 save(session)
-return 1
+return stored and 1 or writeNote(age, CREATED_BIT, '')

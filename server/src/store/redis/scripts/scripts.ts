@@ -4,6 +4,7 @@ import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts
 import { MAX_GENERATION } from "../../../session/id.ts";
 import { MAX_SET_ASIDE_AGE_MS } from "../../../session/provisional.ts";
 import { bitsOf } from "../../event-bits.ts";
+import { CREATED_BIT } from "../layout/note-codec.ts";
 import { GENERATION_LINE, HISTORY_LINE, LABEL_LINE, PROFILE_LINE } from "../layout/session-codec.ts";
 
 /** A Lua script that Redis runs atomically. */
@@ -17,7 +18,7 @@ export interface Script {
 
 /**
  * Returns Lua declarations for `prelude/session.lua`: the lines of a session (counted from 1) and the bits of its
- * history, as `session/fields.ts`, `layout/session-codec.ts` and `event-bits.ts` define them; the age (ms) of
+ * history and of notes, as `session/fields.ts`, `event-bits.ts` and the codecs in `layout/` define them; the age (ms) of
  * `session/provisional.ts`.
  */
 function declare(): string {
@@ -29,7 +30,8 @@ local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line
 local HISTORY, GENERATION = ${HISTORY_LINE + 1}, ${GENERATION_LINE + 1}
 local PROFILE, LABEL = ${PROFILE_LINE + 1}, ${LABEL_LINE + 1}
 local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
-local ROTATION_BIT, MAX_GENERATION = ${bitsOf({ fields: [], isRotation: true })}, ${MAX_GENERATION}
+local ROTATION_BIT, CREATED_BIT = ${bitsOf({ fields: [], isRotation: true })}, ${CREATED_BIT}
+local MAX_GENERATION = ${MAX_GENERATION}
 local MAX_SET_ASIDE_AGE = ${MAX_SET_ASIDE_AGE_MS}`;
 }
 
@@ -44,28 +46,36 @@ function script(keys: number, ...files: readonly string[]): Script {
 
 const session = "prelude/session";
 const records = "prelude/records";
+const notes = "prelude/notes";
 const association = "prelude/association";
-const index = "prelude/index";
 /** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
-const combined = [index, "prelude/claim-combined"] as const;
+const combined = "prelude/claim-combined";
 
 /** All scripts. Each file begins with its KEYS, ARGV and return value. Preludes contain code that scripts share. */
 export const scripts = {
-  createSession: script(2, "create-session"),
-  createSessionCombined: script(0, ...combined, "create-session-combined"),
-  associateIds: script(4, session, records, association, "associate-ids"),
-  associateIdsCombined: script(0, session, records, association, ...combined, "associate-ids-combined"),
-  renewSession: script(2, session, "renew-session"),
-  endSession: script(3, session, records, "end-session"),
+  createSession: script(3, "create-session"),
+  createSessionCombined: script(4, combined, "create-session-combined"),
+  associateIds: script(5, session, notes, records, association, "associate-ids"),
+  associateIdsCombined: script(6, session, notes, records, association, combined, "associate-ids-combined"),
+  renewSession: script(3, session, notes, "renew-session"),
+  endSession: script(4, session, notes, records, "end-session"),
   eraseSession: script(2, session, "erase-session"),
 
-  claimVisit: script(2, index, "claim-visit"),
+  claimVisit: script(1, "claim-visit"),
   examineAttempt: script(3, session, "examine-attempt"),
   releaseVisit: script(1, "release-visit"),
-  updateIndex: script(1, index, "update-index"),
 
-  setAside: script(3, session, records, "set-aside"),
-  appendRecords: script(3, session, records, "append-records"),
+  addIdEntries: script(2, "add-id-entries"),
+  addHandles: script(2, "add-handles"),
+  removeEntries: script(0, "remove-entries"),
+  findHandles: script(0, "find-handles"),
+  pruneIds: script(1, "prune-ids"),
+  pruneHandles: script(1, "prune-handles"),
+  readNotes: script(1, "read-notes"),
+  takeLease: script(1, "take-lease"),
+
+  setAside: script(4, session, notes, records, "set-aside"),
+  appendRecords: script(4, session, notes, records, "append-records"),
   readRecords: script(3, "read-records"),
   importRecords: script(1, "import-records"),
 

@@ -1,11 +1,14 @@
+import { bitSetOf, idFields } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import { mayHaveSetAside } from "../../../session/provisional.ts";
 import { purgeAfter } from "../../../session/retention.ts";
-import { hasNoIds, noIdentity, type Session } from "../../../session/session.ts";
+import { noIdentity, type Session } from "../../../session/session.ts";
 import type { CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { Engine, Operation } from "../engine.ts";
-import { addToIndexes, indexEntriesFor, removeFromIndexes } from "../index/session-index.ts";
+import { indexHashes } from "../index/index-entry.ts";
+import { removeFromIndexes } from "../index/index-writer.ts";
 import { newNonce } from "../layout/nonce.ts";
+import { encodeCreation } from "../layout/note-codec.ts";
 import { decode, decodeIds, decodeWithHistory, encode, implicitSession } from "../layout/session-codec.ts";
 import { hasRecord } from "../records/set-aside.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -58,61 +61,69 @@ export async function rotatedAt(operation: Operation, handle: string, generation
 
 /** Stores a new session that has ids. */
 export async function create(operation: Operation, session: Session): Promise<CreateResult> {
-  const text = encode(session);
-  const ttl = Math.max(1, purgeAfter(session, false, operation.engine.policy) - operation.now);
+  const { handle, visitId } = session;
+  const draft: Draft = {
+    handle,
+    text: encode(session),
+    life: Math.max(1, purgeAfter(session, false, operation.engine.policy) - operation.now),
+    note: encodeCreation(
+      handle,
+      bitSetOf(idFields.filter((field) => session[field] !== null)),
+      indexHashes(session).replaceAll(" ", ""),
+    ),
+  };
+  if (visitId === null) return { outcome: (await write(operation, draft, "")) === "id-taken" ? "id-taken" : "created" };
   if (operation.engine.connection.isOneServer) {
-    const outcome = await createCombined(operation, session, text, ttl);
+    const outcome = await createCombined(operation, draft, visitId);
     if (outcome !== "claimed") return { outcome };
   }
-  const { handle, visitId } = session;
-  // Obtaining the claim also adds the index entry of the visit.
-  const indexed = addToIndexes(operation, handle, { ...session, visitId: null }, true);
-  if (visitId !== null) {
-    return createWithVisit(operation, session, visitId, text, ttl, indexed);
-  }
-  await indexed;
-  const args = [text, "PX", ttl, "NX", "GET"];
-  const stored = await operation.write("set", operation.keys.session(handle), ...args);
-  // If the command was sent twice, the second copy of it finds the text that the first one stored.
-  return { outcome: stored === null || stored === text ? "created" : "id-taken" };
+  return createWithVisit(operation, draft, visitId);
 }
 
-/** Creates a session in one round trip. If another session has the claim, stores nothing and returns `claimed`. */
-async function createCombined(operation: Operation, session: Session, text: string, ttl: number) {
-  const { handle, visitId } = session;
+/** A new session in its stored form. */
+interface Draft {
+  readonly handle: string;
+  readonly text: string;
+  /** Time (ms) until the session is purged. */
+  readonly life: number;
+  readonly note: string;
+}
+
+/** Stores a session. `nonce` is that of the claim of its visit, or `""` without a visit. */
+async function write(operation: Operation, { handle, text, life, note }: Draft, nonce: string) {
+  const { keys, engine } = operation;
+  const own = keys.session(handle);
+  const names = [own, nonce === "" ? own : keys.fence(handle, nonce), engine.queueOf(handle)];
+  const args = [text, life, nonce === "" ? "" : FENCE_LIFE, note];
+  return outcomeOf(operation, handle, note, await operation.change(scripts.createSession, names, args));
+}
+
+/** Creates a session with a visit in one round trip. If another session has the claim, stores nothing: `claimed`. */
+async function createCombined(operation: Operation, { handle, text, life, note }: Draft, visitId: string) {
+  const { keys, engine } = operation;
   const claim = newClaim(operation, handle, visitId);
-  const entries = indexEntriesFor(operation, handle, session, true);
-  const names = [operation.keys.session(handle), ...claim.names, ...entries.names];
-  const args = [text, ttl, ...claim.args, ...entries.args];
-  const reply = await operation.change(scripts.createSessionCombined, names, args);
-  return reply as "created" | "id-taken" | "claimed";
+  const names = [keys.session(handle), ...claim.names, engine.queueOf(handle)];
+  const reply = await operation.change(scripts.createSessionCombined, names, [text, life, ...claim.args, note]);
+  return outcomeOf(operation, handle, note, reply) as "created" | "id-taken" | "claimed";
 }
 
-/** Obtains the visit and stores the session. `indexed` is fulfilled when the other index entries are added. */
-async function createWithVisit(
-  operation: Operation,
-  session: Session,
-  visitId: string,
-  text: string,
-  ttl: number,
-  indexed: Promise<void>,
-): Promise<CreateResult> {
-  const { handle } = session;
+/** Returns the outcome of a script that stores a session. It has returned the outcome, or the id of the note. */
+function outcomeOf({ engine }: Operation, handle: string, text: string, reply: unknown) {
+  const outcome = reply as "created" | "id-taken" | "fenced" | "claimed" | `${number}-${number}`;
+  if (!/^\d/.test(outcome)) return outcome as "created" | "id-taken" | "fenced" | "claimed";
+  engine.notes.add({ queue: engine.queueOf(handle), id: outcome, text });
+  return "created";
+}
+
+/** Obtains the visit and stores the session. */
+async function createWithVisit(operation: Operation, draft: Draft, visitId: string): Promise<CreateResult> {
   let outcome: CreateResult["outcome"] = "created";
-  const written = obtainVisit(operation, handle, visitId, async (nonce) => {
-    await indexed;
-    const names = [operation.keys.session(handle), operation.keys.fence(handle, nonce)];
-    const args = [text, ttl, FENCE_LIFE];
-    const reply = await operation.change(scripts.createSession, names, args);
+  const isObtained = await obtainVisit(operation, draft.handle, visitId, async (nonce) => {
+    const reply = await write(operation, draft, nonce);
     outcome = reply === "id-taken" ? "id-taken" : "created";
     return reply === "created" ? "done" : reply === "fenced" ? "fenced" : "refused";
   });
-  const [isObtained] = await Promise.all([written, indexed]);
-  if (isObtained) return { outcome };
-  await removeFromIndexes(operation, handle, session).catch(() => {
-    // The remaining index entries do no harm: readers that follow them find no session.
-  });
-  return { outcome: "conflict", field: "visitId" };
+  return isObtained ? { outcome } : { outcome: "conflict", field: "visitId" };
 }
 
 /** Starts to store a renewal at `now`. If that fails, the next use of the session finds it unchanged and renews it. */
@@ -123,24 +134,26 @@ export function renew(engine: Engine, session: Session, now: number): void {
 
 async function storeRenewal(operation: Operation, session: Session): Promise<void> {
   const { handle, visitId } = session;
-  // A session without ids may be implicit, so it may not be in the index of all sessions yet.
-  if (hasNoIds(session)) await addToIndexes(operation, handle, noIdentity, true);
-  const names = sessionKeys(operation, handle);
+  const queue = operation.engine.queueOf(handle);
+  const names = [...sessionKeys(operation, handle), queue];
   const args = sessionArgs(operation, handle);
-  await Promise.all([
-    visitId === null ? undefined : extendClaim(operation, visitId),
+  const [reply] = await Promise.all([
     operation.change(scripts.renewSession, names, args),
+    visitId === null ? undefined : extendClaim(operation, visitId),
   ]);
+  operation.engine.notes.take(queue, reply);
 }
 
 /** Ends a session. Returns false if the session is not live, not in the scope, or has another generation. */
 export async function end(operation: Operation, { handle, generation, scope }: EndRequest): Promise<boolean> {
   await operation.engine.renewals.of(handle);
-  const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle)];
+  const queue = operation.engine.queueOf(handle);
+  const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle), queue];
   const facts = sessionArgs(operation, handle);
   const args = [...facts, newNonce(), encodeScope(scope), generation ?? ""];
   const reply = await operation.change(scripts.endSession, names, args);
-  const [wasLive, visitId] = reply as [number, string | undefined];
+  const [wasLive, visitId, note] = reply as [number, string?, string?];
+  operation.engine.notes.take(queue, note);
   if (wasLive === 1 && visitId !== undefined && visitId !== "") {
     await releaseVisit(operation, handle, visitId).catch(() => {
       // The session has ended although its claim remains. The next contender for the visit replaces that claim.

@@ -1,9 +1,10 @@
 -- Prelude: the rules for associating ids, replacing profile and label, and rotating the session's id, as in
--- session/association.ts. Needs prelude/session.lua before it.
+-- session/association.ts. Needs prelude/session.lua and prelude/notes.lua before it.
 --
 -- ARGV[8] scope, as for isWithin in prelude/session.lua
 -- ARGV[9] generation of the caller's id
 -- ARGV[10] nonce of the rotation; '' if the session's id is not to be rotated
+-- ARGV[11] hashes of the given ids for index entries (`indexHashes` in index/index-entry.ts)
 -- The last arguments are the ids in the order of session/fields.ts, profile and label; '' for what is not given
 local given = { [PROFILE] = ARGV[#ARGV - 1], [LABEL] = ARGV[#ARGV] }
 for i, line in ipairs(ID_LINES) do
@@ -59,9 +60,20 @@ local function hasBit(set, bit)
   return math.floor(set / bit) % 2 == 1
 end
 
+-- Returns the hashes of the ids in the bit set `added`.
+local function hashesOf(added)
+  local hashes, width = '', #ARGV[11] / #ID_LINES
+  for i in ipairs(ID_LINES) do
+    if hasBit(added, ID_BITS[i]) then
+      hashes = hashes .. string.sub(ARGV[11], (i - 1) * width + 1, i * width)
+    end
+  end
+  return hashes
+end
+
 -- Adds the ids in the bit set `added` to the session, replaces its profile and label, rotates and renews it, and stores
--- it. Returns its text.
-local function associate(session, added)
+-- it. `stored` is its text before. Returns its text, and the note of the change, or false if there is nothing to note.
+local function associate(session, stored, added)
   local last = lastSequence()
   for i, line in ipairs(ID_LINES) do
     if hasBit(added, ID_BITS[i]) then
@@ -81,11 +93,12 @@ local function associate(session, added)
       end
     end
   end
-  if rotates or added > 0 then
-    local event = added + (rotates and ROTATION_BIT or 0)
+  local event = added + (rotates and ROTATION_BIT or 0)
+  if event > 0 then
     session[HISTORY] = session[HISTORY] .. age .. ',' .. last .. ',' .. event .. ';'
   end
   renew(session)
-  save(session, last > 0)
-  return encode(session)
+  local text = save(session, last > 0)
+  local noted = event + (stored and 0 or CREATED_BIT)
+  return text, noted > 0 and writeNote(age, noted, hashesOf(added))
 end

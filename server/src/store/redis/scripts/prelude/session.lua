@@ -97,16 +97,18 @@ local function encode(session)
   return table.concat(session, '\n')
 end
 
--- Stores the session. `hasRecords` is whether the session has records; if it is nil, this function finds that out.
+-- Stores the session, and returns its text. `hasRecords` is whether the session has records; if it is nil, this function finds that out.
 local function save(session, hasRecords)
   if hasRecords == nil then
     hasRecords = redis.call('EXISTS', KEYS[2]) == 1
   end
   local ttl = math.max(1, timeToPurge(session, hasRecords))
-  redis.call('SET', KEYS[1], encode(session), 'PX', ttl)
+  local text = encode(session)
+  redis.call('SET', KEYS[1], text, 'PX', ttl)
   if hasRecords then
     redis.call('PEXPIRE', KEYS[2], ttl)
   end
+  return text
 end
 
 -- Returns the sequence of the last record, or 0. It is also the number of all recorded requests.

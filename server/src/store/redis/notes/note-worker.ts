@@ -1,0 +1,228 @@
+import { Refusal } from "../../../session/errors.ts";
+import { atTurnsEnd } from "../connection/command.ts";
+import type { Engine, Operation } from "../engine.ts";
+import { EntryCollection } from "../index/index-entry.ts";
+import { pruneIndexes, pruningPause } from "../index/index-pruning.ts";
+import { addEntries } from "../index/index-writer.ts";
+import { newNonce } from "../layout/nonce.ts";
+import { decodeNote, type Note } from "../layout/note-codec.ts";
+import { scripts } from "../scripts/scripts.ts";
+
+/*
+ * Works off notes: adds the index entries, then removes the notes from their queues. Every step may be repeated, also by
+ * several processes at a time. The states of a note:
+ *
+ *   pending --its process, within `BATCH_DELAY`--> indexed --> removed
+ *           --a reader, before it reads an index--> indexed --> removed
+ *           --the sweep, if its process has died--> indexed --> removed
+ *
+ * A note is removed only when its entries are stored. So each session that was reported as stored has its entries or a
+ * note, and a reader that works off all notes first finds it.
+ *
+ * One process at a time holds the lease of the sweep.
+ */
+
+/** Time (ms) for which notes wait for others, to share commands with them. */
+const BATCH_DELAY = 500;
+/** Number of notes at which a batch does not wait any longer, and maximum number of notes in a batch. */
+const MAX_BATCH = 1024;
+/** Time (ms) between a failure and the next attempt. */
+const RETRY_PAUSE = 1000;
+/** Maximum number of notes that are removed, or read, by one command. */
+const MAX_NOTES_A_COMMAND = 256;
+/** Time (ms) between two sweeps. */
+const SWEEP_PAUSE = 2000;
+/** Age (ms) from which the sweep works off a note. Younger ones most likely have a process that does. */
+const SWEEP_AGE = 3000;
+/** Duration (ms) of the lease of the sweep. */
+const LEASE = 3 * SWEEP_PAUSE;
+
+/** Works off the notes of this process, of all processes on request, and those that were left behind. */
+export class NoteWorker {
+  readonly #engine: Engine;
+  readonly #nonce = newNonce();
+  /** The queues that a reader must read. */
+  readonly #queues: readonly string[];
+  #timer: NodeJS.Timeout | undefined;
+  #working: Promise<void> | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #sweeping = Promise.resolve();
+  /** The pass over all notes that is in progress, and the next one, which begins after it. */
+  #settling: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** Time on the clock of `performance.now()` from which the indexes are pruned again. */
+  #pruneAt = 0;
+  #isClosed = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#queues = engine.queues;
+    engine.notes.added = () => this.#added();
+    if (engine.options.purpose === "serve") this.#sweepLater();
+  }
+
+  /**
+   * Works off every note that was written before this call, by any process. Calls of one turn of the event loop, or while
+   * earlier calls are in progress, share one pass.
+   */
+  settle(): Promise<void> {
+    this.#next ??= this.#settleNext();
+    return this.#next;
+  }
+
+  async #settleNext(): Promise<void> {
+    await (this.#settling?.catch(() => undefined) ?? new Promise<void>(atTurnsEnd));
+    this.#settling = this.#next;
+    this.#next = undefined;
+    try {
+      await this.#readAll(this.#engine.begin());
+    } finally {
+      this.#settling = undefined;
+    }
+  }
+
+  /** Works off the notes of this process, and stops. Notes that cannot be worked off in time are left to others. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#sweepTimer);
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+    await this.#working;
+    await this.#work();
+  }
+
+  /** Starts a batch when it is full, or `BATCH_DELAY` after its first note. */
+  #added(): void {
+    if (this.#engine.notes.size === MAX_BATCH) this.#startIn(0);
+    else if (this.#timer === undefined) this.#startIn(BATCH_DELAY);
+  }
+
+  #startIn(pause: number): void {
+    if (this.#working !== undefined || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#working = this.#workAgainLater();
+    }, pause);
+  }
+
+  async #workAgainLater(): Promise<void> {
+    const isDone = await this.#work();
+    this.#working = undefined;
+    const { size } = this.#engine.notes;
+    if (size > 0) this.#startIn(isDone ? (size < MAX_BATCH ? BATCH_DELAY : 0) : RETRY_PAUSE);
+  }
+
+  /** Works off the notes that this process has now, batch by batch. Returns false after a failure. */
+  async #work(): Promise<boolean> {
+    const { notes } = this.#engine;
+    try {
+      for (let left = notes.size; left > 0; left -= MAX_BATCH) {
+        await this.#workOff(this.#engine.begin(), notes.oldest(Math.min(left, MAX_BATCH)));
+      }
+      return true;
+    } catch (error) {
+      this.#report(error);
+      return false;
+    }
+  }
+
+  /** Works off notes: first adds their index entries, then removes them. */
+  async #workOff(operation: Operation, notes: readonly Note[]): Promise<void> {
+    if (notes.length === 0) return;
+    const entries = new EntryCollection();
+    for (const { text } of notes) {
+      const { handle, isNew, hashes } = decodeNote(text);
+      entries.add(handle, hashes, isNew);
+    }
+    await addEntries(operation, entries);
+    const byQueue = Map.groupBy(notes, ({ queue }) => queue);
+    await Promise.all(Array.from(byQueue, ([queue, some]) => removeNotes(operation, queue, some)));
+    this.#engine.notes.forget(notes);
+  }
+
+  async #readAll(operation: Operation): Promise<void> {
+    await Promise.all(
+      this.#queues.map(async (queue) => {
+        for (let from = "-"; from !== ""; ) {
+          const notes = await readNotes(operation, queue, from);
+          await this.#workOff(operation, notes);
+          from = notes.length < MAX_NOTES_A_COMMAND ? "" : `(${notes.at(-1)?.id}`;
+        }
+      }),
+    );
+  }
+
+  #sweepLater(): void {
+    this.#sweepTimer = setTimeout(() => {
+      this.#sweeping = this.#sweepAgainLater();
+    }, SWEEP_PAUSE);
+  }
+
+  async #sweepAgainLater(): Promise<void> {
+    try {
+      await this.#sweep();
+    } catch (error) {
+      this.#report(error);
+    }
+    if (!this.#isClosed) this.#sweepLater();
+  }
+
+  /**
+   * If this process has or gets the lease, works off the notes that were left behind in any queue, and prunes the
+   * indexes from time to time.
+   */
+  async #sweep(): Promise<void> {
+    // On one server the other queues have notes only if the data come from a cluster, so the first sweep looks there.
+    const all = this.#pruneAt === 0 ? this.#engine.keys.allNotes : this.#queues;
+    for (let queues = all; queues.length > 0 && !this.#isClosed; ) {
+      const operation = this.#engine.begin();
+      if ((await this.#takeLease(operation)) === 0) return;
+      const isFull = await Promise.all(queues.map((queue) => this.#sweepQueue(operation, queue)));
+      queues = queues.filter((_, i) => isFull[i]);
+    }
+    if (performance.now() < this.#pruneAt) return;
+    await pruneIndexes(async () => {
+      const operation = this.#engine.begin();
+      const serverTime = await this.#takeLease(operation);
+      return serverTime === 0 || this.#isClosed ? undefined : { operation, serverTime };
+    });
+    this.#pruneAt = performance.now() + pruningPause(this.#engine.policy);
+  }
+
+  /** Takes or extends the lease. Returns the time of Redis (Unix ms); 0 if another process has the lease. */
+  async #takeLease(operation: Operation): Promise<number> {
+    // A process that begins when the lease is over does no harm, so the steps after this call do not check it again.
+    return Number(await operation.run(scripts.takeLease, [operation.keys.lease], [this.#nonce, LEASE]));
+  }
+
+  /** Works off the oldest notes of a queue that were left behind. Returns whether there may be more. */
+  async #sweepQueue(operation: Operation, queue: string): Promise<boolean> {
+    const found = await operation.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_A_COMMAND]);
+    const notes = notesIn(queue, found);
+    await this.#workOff(operation, notes);
+    return notes.length === MAX_NOTES_A_COMMAND;
+  }
+
+  #report(error: unknown): void {
+    // Refusals were reported where they occurred.
+    if (!(error instanceof Refusal)) this.#engine.admission.failed(error);
+  }
+}
+
+async function readNotes(operation: Operation, queue: string, from: string): Promise<Note[]> {
+  return notesIn(queue, await operation.command("xrange", queue, from, "+", "COUNT", MAX_NOTES_A_COMMAND));
+}
+
+async function removeNotes(operation: Operation, queue: string, notes: readonly Note[]): Promise<void> {
+  const sent: Promise<unknown>[] = [];
+  for (let from = 0; from < notes.length; from += MAX_NOTES_A_COMMAND) {
+    const ids = notes.slice(from, from + MAX_NOTES_A_COMMAND).map(({ id }) => id);
+    sent.push(operation.command("xdel", queue, ...ids));
+  }
+  await Promise.all(sent);
+}
+
+function notesIn(queue: string, reply: unknown): Note[] {
+  return (reply as [id: string, [field: string, text: string]][]).map(([id, [, text]]) => ({ queue, id, text }));
+}

@@ -1,0 +1,91 @@
+// runs: faults
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { createApi, sessionOf } from "../support/api.ts";
+import { createCaller } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
+import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { sized } from "../support/tier.ts";
+
+/*
+ * A service is killed while it creates sessions and associates ids, so that index entries are missing that it would have
+ * written after its responses. Another service finds every acknowledged session at once, and completes the indexes.
+ */
+
+const ROUNDS = sized(1, 2, 200);
+const CLIENTS = 16;
+
+const random = createRandom(runSeed());
+let cluster: RedisCluster;
+let survivor: ServerProcess;
+before(async () => {
+  cluster = await startRedisCluster();
+  survivor = await startServer({ env: { ANTECHAMBER_STORE: cluster.url } });
+});
+after(async () => {
+  await survivor?.end();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+/** Changes sessions until the server is killed. Returns the ids that were acknowledged: customers and visits. */
+async function load(server: ServerProcess): Promise<{ customers: string[]; visits: string[] }> {
+  const customers: string[] = [];
+  const visits: string[] = [];
+  using caller = createCaller(server.url, CLIENTS);
+  const client = async () => {
+    for (;;) {
+      const [customerId, visitId] = [randomUUID(), randomUUID()];
+      const created = sessionOf(await caller.create({ customerId }));
+      customers.push(customerId);
+      await caller.associate(created.sessionId, { visitId });
+      visits.push(visitId);
+    }
+  };
+  const clients = Array.from({ length: CLIENTS }, () => client().catch(() => undefined));
+  await delay(random.between(300, 1200));
+  await server.kill("SIGKILL");
+  await Promise.all(clients);
+  return { customers, visits };
+}
+
+/** Returns the number of notes that are not worked off. */
+async function notesLeft(): Promise<number> {
+  let sum = 0;
+  for (const node of cluster.nodes.slice(0, 3)) {
+    for (const name of (await node.command("KEYS", "ac:n:*")) as string[])
+      sum += Number(await node.command("XLEN", name));
+  }
+  return sum;
+}
+
+/** Asserts that each of these ids has one session. */
+async function assertFound(name: "customerId" | "visitId", ids: readonly string[]): Promise<void> {
+  const api = createApi(survivor.url);
+  for (let from = 0; from < ids.length; from += 50) {
+    await Promise.all(
+      ids.slice(from, from + 50).map(async (id) => {
+        const { text } = await api.call("GET", `/sessions?${name}=${id}`);
+        assert.equal((JSON.parse(text) as { sessions: unknown[] }).sessions.length, 1, `${name} ${id}`);
+      }),
+    );
+  }
+}
+
+for (let round = 0; round < ROUNDS; round++) {
+  test(`round ${round}: every session that a killed service has acknowledged is found`, async () => {
+    console.log(`FAULTS_SEED=${random.seed}`);
+    await using server = await startServer({ env: { ANTECHAMBER_STORE: cluster.url } });
+    const { customers, visits } = await load(server);
+    assert.ok((await notesLeft()) > 0, "the control: the service had not worked off all notes");
+    // A reader works off the notes itself. In the other rounds, the sweep of the survivor has to do it.
+    if (round % 2 === 1) await until("the notes are worked off", async () => (await notesLeft()) === 0, 20_000);
+    await assertFound("customerId", customers.slice(-200));
+    await assertFound("visitId", visits.slice(-200));
+    assert.equal(await notesLeft(), 0);
+  });
+}

@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { anySession } from "../../src/session/filter.ts";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import type { Identity } from "../../src/session/session.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
+import { MAX_COUNTED } from "../../src/store/ports/search.ts";
+import { indexHash } from "../../src/store/redis/index/index-entry.ts";
+import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
+import { encodeCreation } from "../../src/store/redis/layout/note-codec.ts";
+import { shardTags } from "../../src/store/redis/layout/shards.ts";
+import { eventually } from "../support/eventually.ts";
+import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
+import { SLOTS } from "../support/redis/cluster-state.ts";
+import type { RedisNode } from "../support/redis/node.ts";
+import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt } from "../support/redis/store.ts";
+import { ids, lifetimes, MINUTE } from "../support/sessions.ts";
+import { sized } from "../support/tier.ts";
+
+/*
+ * Index entries are written after the response, by notes. These tests use several stores, each of which works its notes
+ * off like a process of its own, on one Redis and on a cluster.
+ */
+
+const newIssuer = () => createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
+const issuer = newIssuer();
+
+let single: SingleRedis;
+let cluster: RedisCluster;
+before(async () => {
+  single = await startSingleRedis();
+  cluster = await startRedisCluster();
+});
+after(async () => {
+  await single[Symbol.asyncDispose]();
+  await cluster[Symbol.asyncDispose]();
+});
+
+const topologies = {
+  Redis: () => ({ url: single.url, nodes: [single.node] as readonly RedisNode[] }),
+  "Redis Cluster": () => ({ url: cluster.url, nodes: cluster.nodes.slice(0, 3) }),
+};
+
+let prefixes = 0;
+
+async function create(store: StoreEngine, given: Partial<Identity>, now = Date.now(), by = issuer): Promise<string> {
+  const { handle, createdAt } = by.issue(now);
+  const result = await store.create(newSession(handle, createdAt, ids(given), lifetimes), now);
+  assert.deepEqual(result, { outcome: "created" });
+  return handle;
+}
+
+async function associate(store: StoreEngine, handle: string, given: Partial<Identity>): Promise<void> {
+  const request = { handle, generation: 0, ids: ids(given), scope: "everyone", now: Date.now() } as const;
+  assert.equal((await store.associate(request)).outcome, "associated");
+}
+
+/** Returns the handles of all sessions that have an id, page by page. */
+async function findAll(store: StoreEngine, given: Partial<Identity>, limit = 1000): Promise<string[]> {
+  const found: string[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const filter = { ...anySession, ...given };
+    const page = await store.listSessions({ filter, after: cursor ?? null, limit, now: Date.now() });
+    found.push(...page.sessions.map(({ handle }) => handle));
+    cursor = page.next;
+  }
+  return found;
+}
+
+/** Commands that read a whole key, by its type. */
+const readers: Readonly<Record<string, readonly string[]>> = {
+  stream: ["XRANGE", "-", "+"],
+  hash: ["HGETALL"],
+  zset: ["ZRANGE", "0", "-1"],
+};
+
+/** Returns the contents of all keys of some kinds (`KeyNames`) that have any, as one text. */
+async function contents(nodes: readonly RedisNode[], pattern: string): Promise<string> {
+  const texts: string[] = [];
+  for (const node of nodes) {
+    for (const name of (await node.command("KEYS", pattern)) as string[]) {
+      const [command = "", ...args] = readers[String(await node.command("TYPE", name))] ?? [];
+      const found = (await node.command(command, name, ...args)) as unknown[];
+      if (found.length > 0) texts.push(`${name} ${JSON.stringify(found)}`);
+    }
+  }
+  return texts.join("\n");
+}
+
+const many = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+for (const [name, at] of Object.entries(topologies)) {
+  test(`${name}: another process finds a session at once, by every id, and ends it`, async () => {
+    const prefix = `n${prefixes++}:`;
+    const [one, other] = await Promise.all([openRedisAt(at().url, { prefix }), openRedisAt(at().url, { prefix })]);
+    const created = await create(one, { customerId: "c", visitId: "v", globalVisitId: "g" });
+    const later = await create(other, { visitId: "w" });
+    await associate(one, later, { customerId: "c", agentId: "a" });
+    assert.deepEqual(new Set(await findAll(other, { customerId: "c" })), new Set([created, later]));
+    for (const [given, handle] of [
+      [{ visitId: "v" }, created],
+      [{ globalVisitId: "g" }, created],
+      [{ agentId: "a" }, later],
+      [{ visitId: "w" }, later],
+    ] as const) {
+      assert.deepEqual(await findAll(other, given), [handle]);
+    }
+    assert.equal((await findAll(other, {})).length, 2);
+    await Promise.all([one.close(), other.close()]);
+    assert.equal(await contents(at().nodes, `${prefix}n:*`), "", "no note is left");
+  });
+
+  test(`${name}: nothing is left of a session that is erased while its index entries are on their way`, async () => {
+    const prefix = `n${prefixes++}:`;
+    const stores = await Promise.all(many(3).map(() => openRedisAt(at().url, { prefix })));
+    const [one, two, three] = stores as [StoreEngine, StoreEngine, StoreEngine];
+    // The first two still have the notes in memory when the third one erases the sessions.
+    const made = await Promise.all(
+      many(40).map((i) => create(i % 2 ? one : two, { customerId: "c", visitId: `v${i}` })),
+    );
+    const erased = await findAll(three, { customerId: "c" });
+    assert.deepEqual(new Set(erased), new Set(made));
+    await Promise.all(made.map((handle, i) => associate(i % 2 ? two : one, handle, { agentId: "a" })));
+    const kept = await create(one, { customerId: "d", agentId: "a" });
+    await three.eraseSessions(erased, Date.now());
+    const left = () => contents(at().nodes, `${prefix}[nxi]:*`);
+    const when = await left();
+    await Promise.all([one.close(), two.close()]);
+    assert.deepEqual(await findAll(three, { agentId: "a" }), [kept]);
+    const afterwards = await left();
+    await three.close();
+    for (const [i, text] of [when, afterwards].entries()) {
+      for (const handle of made) assert.ok(!text.includes(sorted(handle)) && !text.includes(handle), `${i}: ${text}`);
+    }
+    assert.ok(afterwards.includes(sorted(kept)), "the control: the other session is found in the same way");
+  });
+
+  test(`${name}: a customer with many sessions is listed page by page, also after some are erased`, async () => {
+    const count = name === "Redis" ? sized(500, 2000, 100_000) : sized(100, 300, 10_000);
+    const store = await openRedisAt(at().url, { prefix: `n${prefixes++}:` });
+    const made: string[] = [];
+    while (made.length < count) {
+      made.push(
+        ...(await Promise.all(
+          many(Math.min(500, count - made.length)).map(() => create(store, { customerId: "big" })),
+        )),
+      );
+    }
+    await create(store, { customerId: "small" });
+    const expected = made.toSorted((a, b) => (sorted(a) < sorted(b) ? 1 : -1));
+    for (const limit of [97, 1000]) assert.deepEqual(await findAll(store, { customerId: "big" }, limit), expected);
+    const page = { filter: { ...anySession, customerId: "big" }, after: null, limit: 1, now: Date.now() };
+    assert.equal((await store.listSessions(page)).total, Math.min(MAX_COUNTED, count));
+    // The index has some of the handles inline and the others in the overflow.
+    const erased = [0, 1, 40, 41, count - 1].map((i) => expected[i] as string);
+    await store.eraseSessions(erased, Date.now());
+    const rest = expected.filter((handle) => !erased.includes(handle));
+    assert.deepEqual(await findAll(store, { customerId: "big" }), rest);
+    assert.equal((await store.listSessions(page)).total, Math.min(MAX_COUNTED, rest.length));
+    await store.close();
+  });
+}
+
+test("notes that a dead process has left are worked off by the process that gets its lease", async () => {
+  const prefix = `n${prefixes++}:`;
+  const keys = createKeyNames(prefix);
+  const { url, nodes } = topologies["Redis Cluster"]();
+  // The dead process had created a session, and had the lease.
+  const { handle } = issuer.issue(Date.now());
+  const hash = indexHash("customerId", "c");
+  await onOwner(nodes, ["XADD", keys.notes(handle), "*", "", encodeCreation(handle, 2, hash)]);
+  await onOwner(nodes, ["SET", keys.lease, "dead", "PX", "2500"]);
+  const store = await openRedisAt(url, { prefix, purpose: "serve" });
+  await eventually(async () => assert.equal(await contents(nodes, `${prefix}n:*`), ""), 10_000);
+  const index = await contents(nodes, `${prefix}i:*`);
+  assert.ok(index.includes(hash.slice(1)) && index.includes(sorted(handle)), "the entry of the customer");
+  await store.close();
+});
+
+test("entries of sessions that can no longer be retained are removed from the indexes, and no others", async () => {
+  const prefix = `n${prefixes++}:`;
+  const short = { idle: 4 * MINUTE, total: 4 * MINUTE };
+  const settings = { prefix, lifetimes: { anonymous: short, recognized: short }, retention: MINUTE };
+  const store = await openRedisAt(single.url, { ...settings, purpose: "serve" });
+  const now = Date.now();
+  // The time of an issuer never runs backwards.
+  const earlier = newIssuer();
+  // More sessions than the index of ids has for a customer, so that there is an overflow too.
+  const outdated = await Promise.all(many(50).map(() => create(store, { customerId: "c" }, now - 6 * MINUTE, earlier)));
+  const kept = await Promise.all(many(50).map(() => create(store, { customerId: "d" }, now)));
+  await findAll(store, {});
+  const left = () => contents([single.node], `${prefix}[xi]:*`);
+  await eventually(async () => {
+    const text = await left();
+    assert.ok(outdated.every((handle) => !text.includes(sorted(handle))));
+  }, 10_000);
+  const text = await left();
+  assert.ok(
+    kept.every((handle) => text.split(sorted(handle)).length === 3),
+    "an entry in each index",
+  );
+  await store.close();
+});
+
+test("while a process creates sessions of a customer, another one finds and ends all that were reported before", async () => {
+  const prefix = `n${prefixes++}:`;
+  const [one, other] = await Promise.all([openRedisAt(cluster.url, { prefix }), openRedisAt(cluster.url, { prefix })]);
+  const reported = new Set<string>();
+  const stop = new AbortController();
+  const load = many(8).map(async () => {
+    while (!stop.signal.aborted) reported.add(await create(one, { customerId: "c" }));
+  });
+  for (let round = 0; round < 5; round++) {
+    const earlier = [...reported];
+    const found = new Set(await findAll(other, { customerId: "c" }));
+    assert.deepEqual(
+      earlier.filter((handle) => !found.has(handle)),
+      [],
+    );
+    await Promise.all(
+      [...found].slice(0, 64).map((handle) => other.end({ handle, scope: "everyone", now: Date.now() })),
+    );
+  }
+  stop.abort();
+  await Promise.all(load);
+  await Promise.all([one.close(), other.close()]);
+});
+
+test("the shards have the same number of slots between their tags", async () => {
+  for (const [i, tag] of shardTags.entries()) {
+    const slot = await cluster.slotOf(`ac:s:{${tag}}`);
+    assert.equal(Math.floor((slot * shardTags.length) / SLOTS), i, tag);
+  }
+});
+
+/** Returns a handle as it is in indexes (`sort-order.ts`). */
+function sorted(handle: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const ascending = alphabet.split("").toSorted();
+  return Array.from(handle, (character) => ascending[alphabet.indexOf(character)]).join("");
+}
+
+/** Sends a command to the node that serves its key. */
+async function onOwner(nodes: readonly RedisNode[], [name = "", ...words]: string[]): Promise<void> {
+  const results = await Promise.allSettled(nodes.map((node) => node.command(name, ...words)));
+  assert.ok(
+    results.some(({ status }) => status === "fulfilled"),
+    JSON.stringify(results),
+  );
+}
