@@ -40,7 +40,8 @@ export async function* readEvents(
   if (customerId !== undefined) query.set("customerId", customerId);
   query.set("after", after);
   const accept = "text/event-stream";
-  for (let failures = 0; !signal?.aborted; ) {
+  for (let failures = 0; ; ) {
+    if (signal?.aborted) return;
     const url = `${baseUrlOf(options)}/events?${query.toString()}`;
     try {
       let id: string | undefined;

@@ -14,7 +14,8 @@ function optionsFor(server: TestServer) {
   return {
     url,
     key: key.bearer.slice("Bearer ".length),
-    fetch: (input: string | URL | Request, init?: RequestInit) => fetch(String(input).replace(url, server.url), init),
+    fetch: (input: string | URL | Request, init?: RequestInit) =>
+      fetch((input as string).replace(url, server.url), init),
   };
 }
 
@@ -28,9 +29,9 @@ async function take(
 ): Promise<(EventInfo | EventReset)[]> {
   const taken: (EventInfo | EventReset)[] = [];
   while (taken.length < count) {
-    const { done, value } = await events.next();
-    assert.ok(!done, `the events ended after ${taken.length}`);
-    taken.push(value);
+    const result = await events.next();
+    assert.ok(result.done !== true, `the events ended after ${taken.length}`);
+    taken.push(result.value);
   }
   return taken;
 }
