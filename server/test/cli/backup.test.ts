@@ -109,6 +109,7 @@ test("doctor shows sizes and counts, with and without a server, and changes noth
       keys: 1,
       secrets: 1,
       auditEntries: 2,
+      events: 3,
       webhooks: 0,
       pendingDeliveries: 0,
       failedDeliveries: 0,

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type AuditEntry, chainFaults } from "../../audit-chain.ts";
 import { StoreOpenError } from "../../open-error.ts";
+import { EventPages } from "../events/event-pages.ts";
 import { databaseFile, fileSize, openForReading } from "../files/database.ts";
 import { damageOf, explained } from "../files/file-errors.ts";
 import { HOLDS } from "../index/index-batch.ts";
@@ -54,6 +55,8 @@ export interface Counts {
   readonly keys: number;
   readonly secrets: number;
   readonly auditEntries: number;
+  /** Events in the event log. */
+  readonly events: number;
   /** Endpoints of webhooks, and their deliveries that are not finished, or have failed and are still kept. */
   readonly webhooks: number;
   readonly pendingDeliveries: number;
@@ -201,6 +204,7 @@ function countRows(database: DatabaseSync, now: number): Counts {
     keys: count("SELECT count(*) FROM keys"),
     secrets: count("SELECT count(*) FROM secrets"),
     auditEntries: count("SELECT count(*) FROM audit"),
+    events: new EventPages(database).bounds().events,
     webhooks: count("SELECT count(*) FROM webhook_endpoints WHERE endpoint IS NOT NULL"),
     pendingDeliveries: count(`SELECT count(*) FROM webhook_deliveries WHERE state = ${PENDING}`),
     failedDeliveries: count(`SELECT count(*) FROM webhook_deliveries WHERE state = ${FAILED}`),
