@@ -279,7 +279,7 @@ export const settings = {
     ...word("when", ["asked", "always"]),
     default: "asked",
     description:
-      "When an update that makes an anonymous session recognized gives it a new id: asked only with rotate in its body, always every time; always protects against session fixation and is recommended for new installations",
+      "When an update that brings the first customer, or the first agent of an anonymous session, gives the session a new id: asked only with rotate in its body, always every time; always protects against session fixation and is recommended for new installations",
   },
   rotationGrace: {
     ...duration("0s", "60s"),

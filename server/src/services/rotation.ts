@@ -11,7 +11,7 @@ import type { AssociationRequest, SessionStore } from "../store/ports/sessions.t
 
 /** The settings of rotation (contract.md#rule-9). */
 export interface RotationSettings {
-  /** `always`: every update that makes an anonymous session recognized rotates it; `asked`: only those that ask. */
+  /** `always`: also an update that brings the first person of a session (`isFirstPerson`); `asked`: only with `rotate`. */
   readonly rotateOnRecognition: "asked" | "always";
   /** How long (ms) a retired id still gets the answer of an anonymous session. */
   readonly rotationGrace: number;
@@ -55,7 +55,7 @@ export class Rotation {
   /** Returns whether an update with these ids rotates the session although it does not ask for it. */
   rotatesUnasked(verified: VerifiedId, ids: Identity): boolean | Promise<boolean> {
     const mayBe = this.#parts.rotation.rotateOnRecognition === "always" && isRecognized(ids);
-    return mayBe && this.#isRotatedByRecognition(verified);
+    return mayBe && this.#isRotatedBy(verified, ids);
   }
 
   /**
@@ -94,11 +94,20 @@ export class Rotation {
   }
 
   /**
-   * Returns whether the session is anonymous. If the id is retired, the result is true too: then the update is refused,
-   * unless it repeats the one that has retired the id.
+   * Returns whether these ids bring the first person of the session. If the id is retired, the result is true too: then
+   * the update is refused, unless it repeats the one that has retired the id.
    */
-  async #isRotatedByRecognition(verified: VerifiedId): Promise<boolean> {
+  async #isRotatedBy(verified: VerifiedId, ids: Identity): Promise<boolean> {
     const session = await this.#parts.store.find(verified.handle);
-    return !isRecognized(session) || session.generation !== verified.generation;
+    return isFirstPerson(session, ids) || session.generation !== verified.generation;
   }
+}
+
+/**
+ * Returns whether `ids` have the first customer of a session, or the first agent of an anonymous one. The first customer
+ * of an agent's session counts, because the agent before may know the id. An agent who joins a customer does not: the
+ * customer would not get the new id.
+ */
+function isFirstPerson(session: Session, ids: Identity): boolean {
+  return session.customerId === null && (ids.customerId !== null || session.agentId === null);
 }

@@ -280,7 +280,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(types, ["created", ...Array.from({ length: MAX_GENERATION }, () => "rotated"), "associated"]);
   });
 
-  test("rotateOnRecognition always: every update that makes a session recognized rotates it, and no other", async () => {
+  test("rotateOnRecognition always: every update that brings the first person rotates the session, and no other", async () => {
     await using server = await serve({ frozen: true, config: { rotateOnRecognition: "always" } });
     const api = createApi(server.url);
     for (const headers of [{ gkc_customerId: "anna" }, { gkc_agentId: "seven" }]) {
@@ -297,9 +297,13 @@ onEachEngine(({ test, serve }) => {
       problemOf(await api.update(old, { headers }), 404, "session-not-found");
       assert.equal(sessionOf(await api.update(old, request)).sessionId, sessionId);
       // The session is recognized already, and existing clients repeat this on every page.
-      for (const again of [headers, { gkc_customerId: "anna", gkc_agentId: "seven" }]) {
-        assert.equal(sessionOf(await api.update(sessionId, { headers: again })).sessionId, sessionId);
-      }
+      assert.equal(sessionOf(await api.update(sessionId, { headers })).sessionId, sessionId);
+      const both = sessionOf(
+        await api.update(sessionId, { headers: { gkc_customerId: "anna", gkc_agentId: "seven" } }),
+      );
+      const isFirstCustomer = "gkc_agentId" in headers;
+      assert.equal(both.sessionId !== sessionId, isFirstCustomer, "an agent who joins a customer rotates nothing");
+      assert.deepEqual([both.customerId, both.agentId], ["anna", "seven"]);
     }
   });
 
