@@ -32,6 +32,8 @@ export function runsOf(files, tier) {
   const runs = [
     { name: "bun", runner: "bun", runtime: "bun", files: of("both", "once") },
     { name: "node", runner: "node", runtime: "node", files: of("both") },
+    // Before `faults`, which adds and removes network devices: a browser then aborts its requests.
+    { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
     // These tests run on Node, and kill servers that run on Bun.
     {
       name: "faults",
@@ -40,7 +42,6 @@ export function runsOf(files, tier) {
       files: of("faults", ...(isLong ? [] : [either])),
       needsDisk: true,
     },
-    { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
     {
       name: "oldest",
       runner: "node",
