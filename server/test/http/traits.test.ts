@@ -141,7 +141,7 @@ onEachEngine(({ test, serve }) => {
     const { sessionId } = sessionOf(await api.create({ json: { label: "Phone" } }));
     for (const json of [{}, { profile: "" }, { label: null, profile: null }]) {
       const { detail } = problemOf(await api.update(sessionId, { json }), 400, "nothing-to-associate");
-      assert.match(detail, /profile or label in the body/);
+      assert.match(detail, /profile, label or rotate in the body/);
     }
   });
 
