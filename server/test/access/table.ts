@@ -246,8 +246,6 @@ stranger: a credential of nobody's
 export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics", "events"],
-  ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
-  ...["record", "timeline", "forward-auth", "metrics"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit", "webhooks"],
   ...["handle-timeline", "handle-end"],
 ] as const;

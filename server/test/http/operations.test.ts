@@ -316,7 +316,7 @@ onEachEngine(({ test, serve }) => {
     for (const target of ["*", "/", "http://localhost", "http://localhost/"]) {
       const answer = await exchange(server.port, requestText(`OPTIONS ${target}`));
       assert.equal(answer.status, 204, target);
-      assert.equal(answer.headers.get("allow"), "GET, POST, DELETE, PUT, HEAD, OPTIONS");
+      assert.equal(answer.headers.get("allow"), "GET, POST, DELETE, PATCH, PUT, HEAD, OPTIONS");
     }
     assert.equal((await exchange(server.port, requestText("OPTIONS /?a"))).status, 204);
     problemOf(await at("").call("OPTIONS", "/*"), 404, "not-found");
