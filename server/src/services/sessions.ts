@@ -1,7 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import type { EndReason } from "../session/event.ts";
-import { generationOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
+import { generationOf, handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { type Findable, isFindable, isReached, type Scope } from "../session/permissions.ts";
 import { mayBeSetAside } from "../session/provisional.ts";
@@ -288,11 +288,12 @@ export class SessionService {
    * Records the request for which `create` has just returned a session. The record is set aside, unless the setting
    * `storeVisitors` is `always`. Never refuses, as `recordBestEffort`.
    */
-  recordFirst(session: Session, record: RequestRecord): void {
+  recordFirst(opened: OpenedSession, record: RequestRecord): void {
     if (!this.#setsAside) {
-      this.recordBestEffort(session, record);
+      this.recordBestEffort(opened, record);
       return;
     }
+    const { session } = opened;
     const result = this.#store.setAside({ session, record, now: record.startedAt, isNewSession: true });
     const count = () => this.#events.recorded(1);
     if (result instanceof Promise) result.then(count, () => this.#events.recordsLost(1));
@@ -303,8 +304,9 @@ export class SessionService {
    * Records a request that begins now, in a session that `use` or `create` has just returned. Never refuses: if the
    * store cannot accept the record, the record is lost and counted as lost.
    */
-  recordBestEffort(session: Session, record: RequestRecord): void {
-    if (this.#store.enqueueRecords(session.handle, [record], record.startedAt)) {
+  recordBestEffort({ id }: Pick<OpenedSession, "id">, record: RequestRecord): void {
+    // The id has just been read, so it is in the processor's cache. The handle in the session is not.
+    if (this.#store.enqueueRecords(handleOf(id), [record], record.startedAt)) {
       this.#events.recorded(1);
     } else this.#events.recordsLost(1);
   }

@@ -129,12 +129,12 @@ export class ForwardAuth {
     const { service, clock, queryKeys, assertions } = this.#parts;
     const record = forwardedRecord(decoded(original), clock(), queryKeys);
     if (isNew) {
-      service.recordFirst(session, record);
+      service.recordFirst(opened, record);
       const cookie = this.#cookieOf(id, original.request.header("x-forwarded-proto"));
       const headers = { ...identityFields(id, session, assertions?.of(session).text), "set-cookie": cookie };
       return { status: 200, headers, body: null };
     }
-    service.recordBestEffort(session, record);
+    service.recordBestEffort(opened, record);
     const own = this.#cached.get(session);
     if (own !== undefined && (own.assertion === undefined || assertions?.isFresh(own.assertion) === true)) {
       return own;
