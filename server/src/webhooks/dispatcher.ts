@@ -53,6 +53,8 @@ export class WebhookDispatcher {
   #leaseUntil = 0;
   #renewAt = 0;
   #purgeAt = 0;
+  /** Whether there was more to purge than in the last batch. */
+  #isPurging = false;
   #isClosing = false;
   #isWoken = false;
   #wake: () => void = () => undefined;
@@ -125,13 +127,15 @@ export class WebhookDispatcher {
     if (!(await this.#isLeader())) return PAUSE_MS.idle;
     const endpoints = await store.listEndpoints();
     this.#update(endpoints);
-    if (endpoints.length === 0) return PAUSE_MS.idle;
+    // Removed endpoints can have left deliveries.
+    await this.#purge();
+    if (endpoints.length === 0) return this.#isPurging ? PURGE_PAUSE_MS : PAUSE_MS.idle;
     const enabled = (await this.#readQueues(endpoints)).filter(({ endpoint }) => endpoint.isEnabled);
     const hasMore = await this.#fanOut.queueNext(enabled, clock());
     if (enabled.length > 0 && hasMore) this.#isWoken = true;
     this.#queues = await this.#readQueues(endpoints);
     await Promise.all(this.#queues.map((queue) => this.#pump(queue, clock())));
-    await this.#purge();
+    if (this.#isPurging) return PURGE_PAUSE_MS;
     const isWaiting = this.#queues.some(({ queue }) => queue.pending > 0);
     return isWaiting ? PAUSE_MS.waiting : PAUSE_MS.idle;
   }
@@ -186,6 +190,7 @@ export class WebhookDispatcher {
       if (ids.has(id)) continue;
       worker.abort();
       this.#workers.delete(id);
+      this.#purgeAt = 0;
     }
     for (const endpoint of endpoints) {
       const worker = this.#workers.get(endpoint.id);
@@ -224,6 +229,7 @@ export class WebhookDispatcher {
     const now = performance.now();
     if (now < this.#purgeAt) return;
     this.#purgeAt = now + PURGE_EVERY_MS;
-    if (await this.#parts.store.purgeDeliveries(this.#parts.clock())) this.#purgeAt = now + PURGE_PAUSE_MS;
+    this.#isPurging = await this.#parts.store.purgeDeliveries(this.#parts.clock());
+    if (this.#isPurging) this.#purgeAt = now + PURGE_PAUSE_MS;
   }
 }

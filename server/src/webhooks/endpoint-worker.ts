@@ -21,6 +21,11 @@ import type { Sender, SendResult } from "./sender.ts";
 
 /** Maximum number of requests to an endpoint at a time. */
 const CONCURRENCY = 16;
+/**
+ * Maximum number of deliveries of an endpoint in memory: attempts under way, and results that are not stored yet. While
+ * the store refuses changes, no more is sent, because all of it would be sent again after a restart.
+ */
+const MAX_BUSY = 64;
 /** Interval (ms) at which deliveries that are too old are failed while the endpoint does not work. */
 const FAIL_OVERDUE_EVERY_MS = 10_000;
 /** Maximum number of deliveries that are failed in one step. */
@@ -103,10 +108,12 @@ export class EndpointWorker {
 
   async #pump(): Promise<void> {
     const { store, clock, mayDeliver } = this.#parts;
-    if (!this.#endpoint.isEnabled || !mayDeliver()) return;
+    if (!mayDeliver()) return;
     const now = clock();
-    if (!this.#isWorking) await this.#failOverdue(now);
-    const room = (this.#isWorking ? CONCURRENCY : 1) - this.#sending;
+    // What waits for a disabled endpoint must not stay for ever, because it has personal data.
+    if (!this.#endpoint.isEnabled || !this.#isWorking) await this.#failOverdue(now);
+    if (!this.#endpoint.isEnabled) return;
+    const room = Math.min((this.#isWorking ? CONCURRENCY : 1) - this.#sending, MAX_BUSY - this.#busy.size);
     if (room <= 0) return;
     // A delivery that an operator asked for is due at 0, so it is sent even during a pause.
     const dueBy = now < this.#pausedUntil ? 0 : now;

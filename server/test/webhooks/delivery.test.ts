@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { EventInfo, WebhookDeliveryList, WebhookInfo, WebhookWithSecret } from "@antechamber/client/protocol";
 import { parseAllowedHosts } from "../../src/network/receivers.ts";
@@ -48,6 +51,18 @@ async function live(server: TestServer, ...customers: string[]): Promise<number>
     assert.equal((await api.call("DELETE", `/sessions/${sessionId}`)).status, 204);
   }
   return 3 * customers.length;
+}
+
+/** Returns the number of deliveries in the database, those of removed endpoints too. */
+function deliveriesIn({ dataDir }: TestServer): number {
+  using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
+  return Number(database.prepare("SELECT count(*) AS count FROM webhook_deliveries").get()?.["count"]);
+}
+
+/** Returns the bytes of all files of the store. */
+function filesIn({ dataDir }: TestServer): string {
+  const names = readdirSync(dataDir).filter((name) => name.startsWith("antechamber.db"));
+  return names.map((name) => readFileSync(join(dataDir, name), "latin1")).join("");
 }
 
 test("what happens to a session arrives in order, with the same content as in the log, and only the chosen types", async () => {
@@ -233,6 +248,63 @@ test("erasing a customer removes its deliveries, delivered and pending, and the 
   assert.equal((JSON.parse(erased.text) as { sessions: number }).sessions, 2);
   await until("the erasure is queued", async () => (await deliveries())[0]?.type === "customer.erased", 5000);
   assert.equal((await deliveries()).length, 4);
+});
+
+test("erasing a customer removes deliveries of sessions that are no longer stored", async () => {
+  await using server = await serve({ frozen: true, config: { retention: MINUTE } });
+  await using receiver = await startReceiver();
+  const { deliveries } = await endpointAt(server, receiver.url);
+  await live(server, "kept");
+  await live(server, "erased");
+  await until("all are delivered", async () => (await deliveries()).every(({ state }) => state === "delivered"), 5000);
+  server.pass(25 * HOUR);
+  const list = async () => (await createApi(server.url).call("GET", "/sessions?customerId=erased")).text;
+  await until("the sessions are purged", async () => (JSON.parse(await list()) as { total: number }).total === 0, 5000);
+  await createApi(server.url).call("DELETE", "/customers/erased");
+  await until("the erasure is delivered", async () => (await deliveries())[0]?.type === "customer.erased", 5000);
+  assert.equal((await deliveries()).length, 4);
+  assert.ok(!filesIn(server).includes('"erased"'));
+});
+
+test("the deliveries of the last endpoint are purged when it is removed", async () => {
+  await using server = await serve();
+  await using receiver = await startReceiver();
+  const { path } = await endpointAt(server, receiver.url);
+  await live(server, "one");
+  await until("all arrive", () => receiver.received.length === 3, 5000);
+  assert.equal((await createApi(server.url).call("DELETE", path)).status, 204);
+  await until("no content is left", () => deliveriesIn(server) === 0, 5000);
+});
+
+test("what waits for a disabled endpoint fails after three days, so that it is purged like the rest", async () => {
+  await using server = await serve({ frozen: true });
+  await using receiver = await startReceiver((response) => response.writeHead(500).end());
+  const { path, deliveries } = await endpointAt(server, receiver.url);
+  await live(server, "one");
+  await until("all are queued", async () => (await deliveries()).length === 3, 5000);
+  await createApi(server.url).call("PATCH", path, { json: { isEnabled: false } });
+  server.pass(73 * HOUR);
+  await until("they have failed", async () => (await deliveries()).every(({ state }) => state === "failed"), 5000);
+  assert.deepEqual(
+    (await deliveries()).map(({ lastAttempt }) => lastAttempt?.error),
+    ["overdue", "overdue", "overdue"],
+  );
+});
+
+test("an endpoint that hangs does not delay others at the same host", async () => {
+  await using server = await serve();
+  await using receiver = await startReceiver((response, { path }) => {
+    if (path === "/fine") response.end();
+  });
+  const { origin } = new URL(receiver.url);
+  for (const path of ["/a", "/b", "/c"]) await endpointAt(server, origin + path);
+  const customers = Array.from({ length: 16 }, (_, i) => `c${i}`);
+  const events = await live(server, ...customers);
+  await until("three endpoints hang", () => receiver.received.length === 48, 5000);
+  await endpointAt(server, `${origin}/fine`);
+  await live(server, ...customers);
+  const fine = () => receiver.received.filter(({ path }) => path === "/fine").length;
+  await until("the fourth has all", () => fine() === events, 5000);
 });
 
 test("a receiver in a private network works when its host is listed, and only then", async () => {
