@@ -89,7 +89,7 @@ export class EndpointWorker {
     return this.#busy.size;
   }
 
-  /** Ends the attempts that are under way. They are repeated later, as their results are not stored. */
+  /** Ends the attempts that are under way, and starts no more. They are repeated later, as their results are not stored. */
   abort(): void {
     this.#ending.abort();
   }
@@ -108,7 +108,7 @@ export class EndpointWorker {
 
   async #pump(): Promise<void> {
     const { store, clock, mayDeliver } = this.#parts;
-    if (!mayDeliver()) return;
+    if (this.#ending.signal.aborted || !mayDeliver()) return;
     const now = clock();
     // What waits for a disabled endpoint must not stay for ever, because it has personal data.
     if (!this.#endpoint.isEnabled || !this.#isWorking) await this.#failOverdue(now);
@@ -146,7 +146,8 @@ export class EndpointWorker {
       secrets.map(({ secret }) => secret),
       wallClock(),
     );
-    const result = await sender.send({ url: endpoint.url, headers: { ...headers }, body }, this.#ending.signal);
+    const request = { pool: endpoint.id, url: endpoint.url, headers: { ...headers }, body };
+    const result = await sender.send(request, this.#ending.signal);
     this.#sending--;
     const durationMs = Math.round(performance.now() - startedAt);
     if (!this.#ending.signal.aborted || "status" in result)

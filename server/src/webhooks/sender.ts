@@ -13,11 +13,16 @@ const MAX_BODY_BYTES = 4096;
 const BODY_TIMEOUT_MS = 1000;
 /** Time (ms) for which an unused connection is kept. It is shorter than what usual servers allow (5 s). */
 const IDLE_MS = 4000;
-/** Maximum number of connections to one host. */
+/** Maximum number of connections of a pool to one host. */
 const MAX_CONNECTIONS = 32;
 
 /** A request to a receiver. */
 export interface OutgoingRequest {
+  /**
+   * Name of a pool of connections. Requests of other pools neither use nor wait for its connections, even if they go to
+   * the same host, so an endpoint that hangs does not delay others.
+   */
+  readonly pool: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -58,8 +63,8 @@ export function createSender(options: SenderOptions): Sender {
   const { allowed, userAgent, timeoutMs = ATTEMPT_TIMEOUT_MS, lookup = shareLookups(systemLookup), ca } = options;
   const settings = { keepAlive: true, timeout: IDLE_MS, maxSockets: MAX_CONNECTIONS, scheduling: "lifo" } as const;
   const agents = {
-    "http:": new http.Agent(settings),
-    "https:": new https.Agent({ ...settings, ...(ca !== undefined && { ca }) }),
+    "http:": inPools(new http.Agent(settings)),
+    "https:": inPools(new https.Agent({ ...settings, ...(ca !== undefined && { ca }) })),
   };
   const open = new Set<http.ClientRequest>();
 
@@ -85,12 +90,13 @@ export function createSender(options: SenderOptions): Sender {
   function exchange(
     url: URL,
     addresses: readonly string[],
-    { headers, body }: OutgoingRequest,
+    { pool, headers, body }: OutgoingRequest,
     { signal, agent }: { readonly signal: AbortSignal; readonly agent: http.Agent | false },
   ): Promise<SendResult & { readonly isReused?: boolean }> {
     return new Promise((done) => {
       const client = url.protocol === "https:" ? https : http;
-      const request = client.request({
+      const options: http.RequestOptions & Pooled = {
+        pool,
         method: "POST",
         protocol: url.protocol,
         host: hostOf(url),
@@ -107,7 +113,8 @@ export function createSender(options: SenderOptions): Sender {
         lookup: lookupOf(addresses),
         signal,
         ...(ca !== undefined && { ca }),
-      });
+      };
+      const request = client.request(options);
       open.add(request);
       request.on("response", (response) => {
         done({ status: response.statusCode ?? 0, retryAfter: response.headers["retry-after"] });
@@ -157,6 +164,18 @@ export function createSender(options: SenderOptions): Sender {
       for (const agent of Object.values(agents)) agent.destroy();
     },
   };
+}
+
+/** The option of a request that names its pool. */
+interface Pooled {
+  readonly pool?: string;
+}
+
+/** Lets an agent keep the connections of each pool apart. Returns the agent. */
+function inPools<Agent extends http.Agent>(agent: Agent): Agent {
+  const getName = agent.getName.bind(agent);
+  agent.getName = (options?: http.AgentOptions & Pooled) => `${getName(options)}:${options?.pool}`;
+  return agent;
 }
 
 /** Reads a short body, so that the connection can be used again, and closes the connection if it is longer or slow. */

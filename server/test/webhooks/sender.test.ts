@@ -11,7 +11,7 @@ function sender(options: Partial<SenderOptions> = {}) {
   return { ...created, [Symbol.dispose]: () => created.close() };
 }
 
-const message = { headers: { "webhook-id": "msg_1" }, body: '{"é":1}' };
+const message = { pool: "wh_1", headers: { "webhook-id": "msg_1" }, body: '{"é":1}' };
 
 test("a request has the body and the headers, and connections are used again", async () => {
   const ports = new Set<number | undefined>();

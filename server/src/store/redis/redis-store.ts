@@ -35,7 +35,7 @@ import { RecordQueue } from "./records/record-queue.ts";
 import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
 import * as sessions from "./sessions/sessions.ts";
-import { eraseDeliveries } from "./webhooks/deliveries.ts";
+import { eraseCustomerDeliveries, eraseDeliveries } from "./webhooks/deliveries.ts";
 import { webhookPort } from "./webhooks/webhook-port.ts";
 
 /** The parts of an open store, from which the ports are made. */
@@ -140,7 +140,10 @@ function sessionPort({ engine, records, setAside, notes }: OpenStore): SessionSt
       await notes.settle();
     },
     eraseCustomerApiKeys: (customerId, _customerHash, now) =>
-      engine.change(now, (operation) => credentials.eraseApiKeys(operation, customerId)),
+      engine.change(now, async (operation) => {
+        await eraseCustomerDeliveries(operation, customerId);
+        return credentials.eraseApiKeys(operation, customerId);
+      }),
   };
 }
 

@@ -168,6 +168,28 @@ export function webhooksContract(name: string, make: DataFactory): void {
     assert.deepEqual(await store.queueDeliveries({ ...request, erasures, messages }), ["1"]);
   });
 
+  test(`${name}: completing the erasure of a customer removes deliveries of its sessions that are no longer stored`, async () => {
+    await using world = await openWorld(make);
+    const { store } = world;
+    for (const id of ["wh_1", "wh_2"]) await store.addEndpoint(endpoint(id));
+    const about = (eventId: string, handle: string, customerId: string | null) => {
+      const body = JSON.stringify({ id: eventId, data: { session: { handle, customerId } } });
+      return { ...message(eventId, handle), body };
+    };
+    const [erased, other] = [world.newHandle(), world.newHandle()];
+    for (const id of ["wh_1", "wh_2"]) {
+      const messages = [about("e1", erased, null), about("e2", erased, "ü"), about("e3", other, "üü"), message("e4")];
+      const ids = await queue(world, id, messages);
+      await attempt(world, id, ids[0] as string, "delivered");
+    }
+    await store.eraseCustomerApiKeys("ü", "hash", world.now);
+    for (const id of ["wh_1", "wh_2"]) {
+      const left = (await deliveries(world, id)).map(({ eventId }) => eventId);
+      assert.deepEqual(left, ["e4", "e3"]);
+      assert.equal((await store.readQueue(id))?.pending, 2);
+    }
+  });
+
   test(`${name}: erasing sessions removes their deliveries in every state, and those of others stay`, async () => {
     await using world = await openWorld(make);
     const { store } = world;

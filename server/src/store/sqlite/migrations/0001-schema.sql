@@ -207,8 +207,11 @@ CREATE TABLE webhook_deliveries (
   due_at       INTEGER,
   finished_at  INTEGER,
   -- The last attempt, as JSON.
-  last_attempt TEXT
+  last_attempt TEXT,
+  -- The customer in the body. A delivery can outlive the row of its session, and an erasure must find it then.
+  customer     TEXT    AS (body ->> '$.data.session.customerId')
 ) STRICT;
 CREATE INDEX webhook_deliveries_by_state ON webhook_deliveries (state);
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_by_session ON webhook_deliveries (session) WHERE session IS NOT NULL;
+CREATE INDEX webhook_deliveries_by_customer ON webhook_deliveries (customer) WHERE customer IS NOT NULL;

@@ -22,7 +22,7 @@ import { createSessionSearch } from "./session-search.ts";
  * `session/`. There is only one writer, so the data that an operation reads cannot change before the commit.
  */
 export function createWriteOperations(database: DatabaseSync, tables: Tables, options: WriterOptions): WriteOperations {
-  const { index, journal, responses, apiKeys, audit, events } = tables;
+  const { index, journal, responses, apiKeys, audit, events, deliveries } = tables;
   const { lifetimes } = options;
   const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
   const expiryPurge = new ExpiryPurge(database, tables, options);
@@ -47,6 +47,7 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
       }),
     eraseSessions: createErase(tables, lifetimes),
     eraseCustomerApiKeys({ customerId, customerHash, now }) {
+      deliveries.eraseCustomer(customerId);
       events.appendErasure(customerHash, now);
       return apiKeys.removeOf(customerId);
     },

@@ -47,6 +47,7 @@ export class DeliveryTable extends Stateless {
       overdue: sql`SELECT id, session, attempts FROM webhook_deliveries
          WHERE state = ${PENDING} AND id BETWEEN ?1 AND ?2 AND queued_at < ?3 ORDER BY id LIMIT ?4`,
       ofSessions: sql`SELECT id, endpoint, state FROM webhook_deliveries WHERE session = ?`,
+      sessionsOf: sql`SELECT DISTINCT session FROM webhook_deliveries WHERE customer = ? AND session IS NOT NULL`,
       remove: sql`DELETE FROM webhook_deliveries WHERE id = ?`,
       ofRemoved: sql`DELETE FROM webhook_deliveries WHERE id IN
          (SELECT id FROM webhook_deliveries WHERE id BETWEEN ?1 AND ?2 LIMIT ${ROWS_PURGED})`,
@@ -157,6 +158,11 @@ export class DeliveryTable extends Stateless {
       }
     }
     this.#endpoints.noteErasure();
+  }
+
+  /** Removes all deliveries that are about the sessions of a customer, also of sessions that are no longer stored. */
+  eraseCustomer(customerId: string): void {
+    this.erase(this.#sql.sessionsOf.all(customerId).map((row) => row["session"] as string));
   }
 
   /** Purges a slice (`WebhookStore.purgeDeliveries`). Returns whether there is more to purge. */
