@@ -67,7 +67,7 @@ export function pauseMs(failuresInARow: number, random: number): number {
  */
 export function parseRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
-  if (/^\s*\d{1,9}\s*$/.test(text)) return Number(text) * SECOND;
+  if (/^\s*\d+\s*$/.test(text)) return Number(text) * SECOND;
   // `Date.parse` accepts many other texts, such as "1.5".
   if (!/^\s*[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   const date = Date.parse(text);

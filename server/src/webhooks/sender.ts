@@ -13,6 +13,8 @@ const MAX_BODY_BYTES = 4096;
 const BODY_TIMEOUT_MS = 1000;
 /** Time (ms) for which an unused connection is kept. It is shorter than what usual servers allow (5 s). */
 const IDLE_MS = 4000;
+/** Maximum number of interim responses (1xx) before the response. Without it, a flood of them would occupy the service. */
+const MAX_INTERIM = 32;
 /** Maximum number of connections of a pool to one host. */
 const MAX_CONNECTIONS = 32;
 
@@ -116,6 +118,12 @@ export function createSender(options: SenderOptions): Sender {
       };
       const request = client.request(options);
       open.add(request);
+      let interim = 0;
+      request.on("information", () => {
+        if (++interim <= MAX_INTERIM) return;
+        done({ error: "invalid-response" });
+        request.destroy();
+      });
       request.on("response", (response) => {
         done({ status: response.statusCode ?? 0, retryAfter: response.headers["retry-after"] });
         cut(request, response);

@@ -60,9 +60,10 @@ test("an endpoint is paused after some failures in a row, for up to a minute", (
 test("Retry-After is read as seconds or as a date, and nothing else", () => {
   const parse = (text: string | undefined) => parseRetryAfter(text, START);
   assert.equal(parse("120"), 2 * MINUTE);
+  assert.ok((parse("99999999999999") ?? 0) > DAY, "a huge number is not ignored, but cut to a day by the caller");
   assert.equal(parse(new Date(START + HOUR).toUTCString()), HOUR);
   assert.equal(parse(new Date(START - HOUR).toUTCString()), 0);
-  for (const text of [undefined, "", "-1", "1.5", "soon", "1e9", "99999999999999", "2026-11-23"]) {
+  for (const text of [undefined, "", "-1", "1.5", "soon", "1e9", "2026-11-23"]) {
     assert.equal(parse(text), undefined, String(text));
   }
 });

@@ -106,12 +106,22 @@ test("a reset, a closed connection and a response that is not HTTP are failures,
   await using early = await startTcpReceiver((socket) => {
     socket.write("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
   });
+  await using interim = await startTcpReceiver((socket) => {
+    const flood = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+    const write = () => {
+      while (!socket.destroyed && socket.write(flood));
+    };
+    socket.on("drain", write);
+    write();
+  });
   using one = sender({ timeoutMs: 5000 });
   const result = ({ url }: { url: string }) => one.send({ ...message, url });
   assert.deepEqual(await result(reset), { error: "connection" });
   assert.deepEqual(await result(closing), { error: "connection" });
   assert.deepEqual(await result(other), { error: "invalid-response" });
   assert.deepEqual(await result(huge), { error: "invalid-response" });
+  assert.deepEqual(await result(interim), { error: "invalid-response" });
+  await until("the connection is closed", () => interim.connections.size === 0, 2000);
   assert.deepEqual(await result(early), { status: 410, retryAfter: undefined });
   assert.deepEqual(await one.send({ ...message, url: "http://127.0.0.1:1/" }), { error: "connection" });
 });

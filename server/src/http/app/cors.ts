@@ -17,13 +17,14 @@ const allowedHeaders = [
   "Authorization",
   "Content-Type",
   "Idempotency-Key",
+  "Last-Event-ID",
   "X-Request-Id",
 ].join(", ");
 /** The wildcard alone would not include `Authorization` (Fetch standard, CORS-preflight fetch). */
 const anyHeader = `${allowedHeaders}, *`;
 const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
 const exposedHeaders =
-  "Content-Location, gkc_sessionId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
+  "Content-Location, gkc_sessionId, Last-Event-ID, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 /** How long a browser may cache the response to a preflight. */
 const MAX_AGE_SECONDS = 600;
 

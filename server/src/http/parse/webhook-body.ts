@@ -44,7 +44,7 @@ export async function readGraceMs(request: HttpRequest, defaultMs: number): Prom
   const seconds = memberOf(await readObject(request, faults), "graceSeconds");
   refuseFaults(faults);
   // The service checks the limits.
-  return seconds === null ? defaultMs : typeof seconds === "number" ? seconds * 1000 : Number.NaN;
+  return seconds === null ? defaultMs : Number.isInteger(seconds) ? Number(seconds) * 1000 : Number.NaN;
 }
 
 async function readObject(request: HttpRequest, faults: Fault[]): Promise<object> {

@@ -35,7 +35,8 @@ import { RecordQueue } from "./records/record-queue.ts";
 import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
 import * as sessions from "./sessions/sessions.ts";
-import { eraseCustomerDeliveries, eraseDeliveries } from "./webhooks/deliveries.ts";
+import { eraseDeliveries } from "./webhooks/deliveries.ts";
+import { eraseCustomerDeliveries } from "./webhooks/erase-customer.ts";
 import { webhookPort } from "./webhooks/webhook-port.ts";
 
 /** The parts of an open store, from which the ports are made. */

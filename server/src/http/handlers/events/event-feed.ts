@@ -177,7 +177,11 @@ export class EventFeed {
     if (page.isGone) {
       const bounds = await this.#log.eventBounds().catch(() => null);
       if (bounds !== null && this.#ring === ring) this.#ring = new EventRing(bounds.end);
-    } else ring.append(page.events.map(encodeEvent), page.next);
+    } else {
+      // An erasure has removed events from the log. The page was read after it, so it has none of them.
+      if (page.events.some(({ type }) => type === "customer.erased")) ring.clear();
+      ring.append(page.events.map(encodeEvent), page.next);
+    }
     let served = 0;
     for (const reader of this.#readers) {
       if (!reader.isReady) continue;

@@ -56,6 +56,14 @@ export class EventRing {
     if (dropped > 0) this.#events = this.#events.slice(dropped);
   }
 
+  /** Drops all events. Readers that have not got them read the log. */
+  clear(): void {
+    this.#events = [];
+    this.#characters = 0;
+    this.#start = this.#end;
+    this.#last = undefined;
+  }
+
   /** Returns whether the ring has all events after this position. */
   covers(after: string): boolean {
     return after >= this.#start;

@@ -158,30 +158,3 @@ export async function eraseDeliveries(operation: Operation, handles: readonly st
   const endpoints = await listEndpoints(operation);
   await Promise.all(endpoints.map(({ id }) => change(operation, id, webhookScripts.eraseDeliveries, [...handles])));
 }
-
-/** Number of bodies that a command reads to find those of a customer. */
-const SCANNED = 256;
-
-/**
- * Removes the deliveries that are about the sessions of a customer, also of sessions that are no longer stored. Reads
- * all bodies, because an index of customers would cost every delivery more than erasures are worth.
- */
-export async function eraseCustomerDeliveries(operation: Operation, customerId: string): Promise<void> {
-  for (const { id } of await listEndpoints(operation)) {
-    const { bodies } = keysOf(operation, id);
-    let cursor = "0";
-    do {
-      const reply = await operation.command("hscan", bodies, cursor, "COUNT", SCANNED);
-      const [next, found] = reply as [string, string[]];
-      cursor = next;
-      const handles = new Set(found.flatMap((text, i) => (i % 2 === 1 ? handleIn(text, customerId) : [])));
-      if (handles.size > 0) await change(operation, id, webhookScripts.eraseDeliveries, [...handles]);
-    } while (cursor !== "0");
-  }
-}
-
-/** Returns the handle in the body of a delivery, if it is about a session of this customer. */
-function handleIn(body: string, customerId: string): string[] {
-  const { data } = JSON.parse(body) as { data?: { session?: { handle: string; customerId: string | null } } };
-  return data?.session?.customerId === customerId ? [data.session.handle] : [];
-}

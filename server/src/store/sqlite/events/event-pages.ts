@@ -73,11 +73,14 @@ export class EventPages {
     const newest = this.#sql.newest.get() as unknown as Row | undefined;
     if (sequence > (newest?.[0] ?? 0)) return undefined;
     const row = this.#sql.from.get(sequence) as unknown as Row | undefined;
-    if (row === undefined) return position;
+    // Ids must sort in the order of the log, so a position that no event can have is refused.
+    if (row === undefined) return at === 0 ? position : undefined;
     const first = firstOf(row);
     // The row of the event may be purged already, if everything after it is still there.
-    if (sequence < first)
-      return sequence === firstOf(this.#sql.oldest.get() as unknown as Row) - 1 ? position : undefined;
+    if (sequence < first) {
+      const isNext = sequence === firstOf(this.#sql.oldest.get() as unknown as Row) - 1;
+      return isNext && at <= row[1] ? position : undefined;
+    }
     return at === row[1] ? position : undefined;
   }
 

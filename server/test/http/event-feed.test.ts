@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EventFeed } from "../../src/http/handlers/events/event-feed.ts";
+import { anyEvent, type LoggedEvent } from "../../src/session/event.ts";
+import type { EventLog } from "../../src/store/ports/events.ts";
+import { ids, START } from "../support/sessions.ts";
+
+const idOf = (position: number) => String(position).padStart(8, "0");
+
+/** Creates an event log in memory. */
+function createLog() {
+  let events: LoggedEvent[] = [];
+  let notify = () => {};
+  const log: EventLog = {
+    eventBounds: async () => null,
+    async readEvents({ after, limit }) {
+      const found = events.filter(({ id }) => id > after);
+      const page = found.slice(0, limit);
+      return { isGone: false, events: page, next: page.at(-1)?.id ?? after, hasMore: found.length > limit };
+    },
+    onEvents(listener) {
+      notify = listener;
+      return () => {};
+    },
+  };
+  return {
+    log,
+    change(next: (before: readonly LoggedEvent[]) => LoggedEvent[]) {
+      events = next(events);
+      notify();
+    },
+  };
+}
+
+function created(position: number, customerId: string): LoggedEvent {
+  const times = { createdAt: START, lastActiveAt: START, expiresAt: START };
+  const session = { handle: "h", ...ids({ customerId }), ...times, label: null };
+  return { id: idOf(position), type: "session.created", timestamp: START, session };
+}
+
+/** Reads a stream until a text has come. Returns everything that was read. */
+async function readUntil(stream: ReadableStream<Uint8Array>, text: string): Promise<string> {
+  const decoder = new TextDecoder();
+  let all = "";
+  for await (const bytes of stream) {
+    all += decoder.decode(bytes, { stream: true });
+    if (all.includes(text)) return all;
+  }
+  assert.fail(`the stream ended before ${text}`);
+}
+
+test("the feed keeps no event of an erased customer for readers that resume", async () => {
+  const { log, change } = createLog();
+  const feed = new EventFeed({ log, metrics: { eventReadersCutOff: { inc: () => undefined } } });
+  const open = (after: string) =>
+    feed.open({ filter: anyEvent, format: "event-stream", after, isKnown: false }, idOf(0));
+  // A reader that stays, so that the feed works during the whole test.
+  const staying = open(idOf(0));
+  const reading = readUntil(open(idOf(0)), "customer.erased");
+  // More than a page, so that a reader that resumes gets the rest from the memory of the feed.
+  change(() => [...Array.from({ length: 300 }, (_, i) => created(i + 1, "kept")), created(301, "gone")]);
+  await readUntil(open(idOf(0)), '"gone"');
+  const erasure = { id: idOf(302), type: "customer.erased", timestamp: START, customerHash: "hash" } as const;
+  change((before) => [...before.filter(({ id }) => id !== idOf(301)), erasure]);
+  assert.match(await reading, /"gone"/);
+  const resumed = await readUntil(open(idOf(0)), "customer.erased");
+  assert.ok(!resumed.includes('"gone"'), "an erased event is sent");
+  await staying.cancel();
+  feed.close();
+});
