@@ -101,6 +101,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   /** The time at which the current timeout ends, in the seconds of `context.now`. */
   #deadline: number;
   #lingered = 0;
+  /** Called when the peer ends its side while the current request is handled. */
+  #onEnd: (() => void) | undefined;
 
   constructor(transport: Transport, context: ConnectionContext) {
     this.#transport = transport;
@@ -132,6 +134,11 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     return body;
   }
 
+  onEnd(listener: () => void): void {
+    if (this.#hasPeerEnded || !this.#isOpen) listener();
+    else this.#onEnd = listener;
+  }
+
   received(bytes: Buffer): void {
     if (this.#state === "lingering") {
       this.#lingered += bytes.length;
@@ -153,12 +160,14 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   ended(): void {
     this.#hasPeerEnded = true;
+    this.#onEnd?.();
     this.#closeIfOver();
   }
 
   closed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#onEnd?.();
     this.#body.fail(new BodyError("gone"));
     this.#sender.close();
     this.#buffer.take();
@@ -348,6 +357,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 
   #respond(response: HttpResponse): void {
+    this.#onEnd = undefined;
     if (!this.#isOpen) {
       const body = response instanceof CachedResponse ? null : response.body;
       if (body instanceof ReadableStream) void cancel(body);

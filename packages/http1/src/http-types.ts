@@ -19,6 +19,11 @@ export interface HttpRequest {
    * `BodyError` if the rest of the body will not arrive, or if `mayBuffer` returns false.
    */
   body(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
+  /**
+   * Calls `listener` when the client ends its side of the connection before the response is there; at once if it has
+   * done so already. It replaces an earlier listener. It is for handlers that wait for something other than the request.
+   */
+  onEnd(listener: () => void): void;
 }
 
 /** Returns whether a growing body, of which `bytes` have arrived, may be buffered. Not called again after `false`. */

@@ -6,6 +6,7 @@ export interface RequestSource {
   readonly peer: string;
   /** Reads the body, like `HttpRequest.body`. */
   readBody(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
+  onEnd(listener: () => void): void;
 }
 
 /** The current request of a connection as handlers see it; the same object serves one request after the other. */
@@ -49,6 +50,10 @@ export class HeadedRequest implements HttpRequest {
 
   body(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined> {
     return this.#source.readBody(limit, mayBuffer);
+  }
+
+  onEnd(listener: () => void): void {
+    this.#source.onEnd(listener);
   }
 }
 

@@ -147,6 +147,32 @@ test("a client that half-closes in the middle of an unread body gets the refusal
   assert.equal(peer.state, "ended");
 });
 
+test("a handler hears when the client ends its side, during its own request alone", async () => {
+  let ends = 0;
+  let respond = (_: HttpResponse) => {};
+  const { connection } = open((request) => {
+    request.onEnd(() => ends++);
+    return new Promise((resolve) => {
+      respond = resolve;
+    });
+  });
+  connection.received(Buffer.from("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+  respond(ok);
+  await new Promise(setImmediate);
+  connection.ended();
+  assert.equal(ends, 0, "the response is sent");
+
+  const second = open((request) => {
+    request.onEnd(() => ends++);
+    return new Promise(() => undefined);
+  });
+  second.connection.received(Buffer.from("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"));
+  assert.equal(ends, 0);
+  second.connection.ended();
+  assert.equal(ends, 1);
+  second.connection.destroy();
+});
+
 test("requests sent before a half-close are still answered", async () => {
   const { peer, receive, connection, nextTurn } = open(echo);
   // More than the server reads in one turn of the event loop.

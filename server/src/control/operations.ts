@@ -136,7 +136,7 @@ async function readEvents({ store, logHash }: OperatorParts, _by: Initiator, req
     customer: customerId === null ? null : { id: customerId, hash: logHash(customerId) },
   };
   const position = after === "start" || after === "end" ? bounds[after] : after;
-  const { events, ...page } = await awaitEvents(store, { after: position, limit, filter }, waitMs);
+  const { events, ...page } = await awaitEvents(store, { after: position, limit, filter }, { ms: waitMs });
   return { ...page, events: events.map((event) => JSON.stringify(eventInfo(event))) };
 }
 

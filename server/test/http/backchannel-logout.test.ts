@@ -278,6 +278,7 @@ testOnSqlite("the provider can repeat a logout that failed, with the same token"
       ...{ method: "POST", path, query: "", peer: "", hasBody: true },
       header: (name: string) => (name === "content-type" ? "application/x-www-form-urlencoded" : null),
       body: async () => Buffer.from("logout_token=token"),
+      onEnd: () => undefined,
     },
     principal: { role: "reporter", customerId: null, agentId: null },
     sessionId: "",

@@ -21,6 +21,7 @@ function from(peer: string, headers: Readonly<Record<string, string>> = {}) {
     header: (name: string) => headers[name] ?? null,
     hasBody: false,
     body: async () => new Uint8Array(),
+    onEnd: () => undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import type { EventInfo } from "@antechamber/client/protocol";
@@ -135,6 +136,15 @@ test("a poll returns a page, or waits for the first event", async () => {
   const waiting = poll(`?after=${end}&wait=60`);
   await service().create(of("awaited"));
   assert.equal(linesIn((await waiting).text).length, 1);
+});
+
+test("a poll whose client has gone ends at once", async () => {
+  const client = connect(server.port, "127.0.0.1");
+  const head = ["GET /events?wait=59 HTTP/1.1", "Host: a", `Accept: ${lines.accept}`];
+  client.end([...head, `Authorization: ${holders.service.bearer}`, "", ""].join("\r\n"));
+  const startedAt = performance.now();
+  await once(client.resume(), "close");
+  assert.ok(performance.now() - startedAt < 5000);
 });
 
 test("lines of JSON are streamed too", async () => {

@@ -1,4 +1,4 @@
-import { awaitEvents } from "../../../services/await-events.ts";
+import { awaitEvents, Turns } from "../../../services/await-events.ts";
 import { Refusal } from "../../../session/errors.ts";
 import { anyEvent, type EventFilter } from "../../../session/event.ts";
 import type { EventBounds, EventLog, EventPage } from "../../../store/ports/events.ts";
@@ -20,6 +20,7 @@ export interface EventHandlerParts {
  * event log.
  */
 export function createEventHandler({ log, feed, logHash }: EventHandlerParts) {
+  const turns = new Turns();
   return async ({ request }: Call): Promise<ApiResponse> => {
     const query = readEventQuery(request);
     const bounds = await log.eventBounds();
@@ -28,7 +29,11 @@ export function createEventHandler({ log, feed, logHash }: EventHandlerParts) {
     const after = positionIn(query, bounds);
     if (query.poll !== null) {
       const { limit, waitMs } = query.poll;
-      return pollResponse(await awaitEvents(log, { after, limit, filter }, waitMs, feed.closing));
+      // Nobody waits for the response to a client that has gone.
+      const gone = new AbortController();
+      request.onEnd(() => gone.abort());
+      const stop = AbortSignal.any([feed.closing, gone.signal]);
+      return pollResponse(await awaitEvents(log, { after, limit, filter }, { ms: waitMs, stop, turns }));
     }
     const isKnown = query.after === "start" || query.after === "end";
     const body = feed.open({ filter, format: query.format, after, isKnown }, bounds.end);
