@@ -8,7 +8,9 @@ import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { openEvents } from "../support/event-streams.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { apiOf, holders, serveKeys } from "../support/key-holders.ts";
+import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 import { newSession } from "../support/records.ts";
+import { SECOND } from "../support/sessions.ts";
 
 let server: TestServer;
 before(async () => {
@@ -200,21 +202,24 @@ test("metrics show the log and its readers", async () => {
 });
 
 test("a stopping server ends its streams between two events, and polls that wait", async () => {
-  await using stopping = await serve();
-  const api = createApi(stopping.url);
-  const stream = await openEvents(stopping.url);
-  const poll = api.call("GET", "/events?wait=60", { headers: lines });
-  await api.create(of("last"));
+  await using stopping = await serve({ config: { shutdownTimeout: 10 * SECOND } });
+  await using stream = await openEvents(stopping.url);
+  await using noted = await openConnection(stopping.port);
+  await using ignored = await openConnection(stopping.port);
+  const accept = `Accept: ${lines.accept}`;
+  noted.send(requestText("GET /events?wait=60", [accept]));
+  ignored.send(requestText("GET /events?wait=60&customerId=nobody", [accept]));
+  // Connections are accepted in their order, so the server has both polls when it responds to a later one.
+  await exchange(stopping.port, requestText("GET /healthz"));
+  await createApi(stopping.url).create(of("last"));
+  assert.equal(linesIn((await noted.response()).body).length, 1);
   await stream.take(1);
-  const waiting = api.call("GET", "/events?wait=60&customerId=nobody", { headers: lines });
-  // Both polls have arrived when a later request is answered.
-  await api.call("GET", "/healthz");
   const startedAt = performance.now();
   await stopping.restart();
   assert.equal(await stream.next(), undefined);
-  assert.deepEqual([(await poll).status, (await waiting).status], [200, 200]);
-  assert.ok(performance.now() - startedAt < 5000, "nothing delays the end");
-  await stream[Symbol.asyncDispose]();
+  const { status, body } = await ignored.response();
+  assert.deepEqual([status, body], [200, ""]);
+  assert.ok(performance.now() - startedAt < 5 * SECOND, "nothing delays the end");
 });
 
 test("a reader that never reads costs the others nothing, and is closed", async () => {
