@@ -152,12 +152,16 @@ export function createSender(options: SenderOptions): Sender {
   return {
     async send(request, ending) {
       const limit = new AbortController();
-      const timer = setTimeout(() => limit.abort(), timeoutMs);
-      const signal = ending === undefined ? limit.signal : AbortSignal.any([limit.signal, ending]);
+      const { signal } = limit;
+      const end = () => limit.abort();
+      const timer = setTimeout(end, timeoutMs);
+      // `AbortSignal.any` would keep a signal for each attempt until `ending` is aborted, perhaps after months.
+      ending?.addEventListener("abort", end);
       // A look-up cannot be cancelled, so the attempt ends without it.
       const late = new Promise<SendResult>((done) => {
         signal.addEventListener("abort", () => done({ error: "timeout" }), { once: true });
       });
+      if (ending?.aborted) end();
       try {
         const result = await Promise.race([attempt(request, signal), late]);
         return signal.aborted && "error" in result ? { error: "timeout" } : result;
@@ -165,6 +169,7 @@ export function createSender(options: SenderOptions): Sender {
         return { error: "connection" };
       } finally {
         clearTimeout(timer);
+        ending?.removeEventListener("abort", end);
       }
     },
     close() {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { parseAllowedHosts } from "../../src/network/receivers.ts";
 import { createSender, type SenderOptions } from "../../src/webhooks/sender.ts";
@@ -34,6 +35,21 @@ test("a request has the body and the headers, and connections are used again", a
   assert.equal(headers["user-agent"], "Antechamber-Webhooks/test");
   assert.equal(headers.host, `127.0.0.1:${receiver.port}`);
   assert.ok(ports.size < 3, `${ports.size} connections for three requests`);
+});
+
+test("a signal ends attempts, and keeps nothing of those that are over", async () => {
+  await using receiver = await startReceiver();
+  await using hanging = await startTcpReceiver(() => undefined);
+  using one = sender();
+  const ending = new AbortController();
+  const sent = await one.send({ ...message, url: receiver.url }, ending.signal);
+  assert.deepEqual(sent, { status: 204, retryAfter: undefined });
+  assert.equal(getEventListeners(ending.signal, "abort").length, 0);
+  const hung = one.send({ ...message, url: hanging.url }, ending.signal);
+  ending.abort();
+  assert.deepEqual(await hung, { error: "timeout" });
+  assert.deepEqual(await one.send({ ...message, url: receiver.url }, ending.signal), { error: "timeout" });
+  assert.equal(getEventListeners(ending.signal, "abort").length, 0);
 });
 
 test("redirects are not followed, and their statuses are results like any other", async () => {
