@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Attempt, type Endpoint, RETRIED_NEVER } from "../session/webhook.ts";
 import {
   FAILURES_BEFORE_PAUSE,
@@ -207,7 +208,7 @@ export class EndpointWorker {
         return;
       } catch {
         // The store reports the failure.
-        await pause(STORE_AGAIN_MS, this.#ending.signal);
+        await sleep(STORE_AGAIN_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
       }
     }
   }
@@ -225,16 +226,3 @@ export class EndpointWorker {
 
 /** Longest time (ms) for which a response with `Retry-After` pauses an endpoint. */
 const MAX_ASKED_PAUSE_MS = 24 * 60 * 60 * 1000;
-
-/** Waits, at most until the signal. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done);
-  });
-}

@@ -6,12 +6,12 @@ const MAX_CHARACTERS = 4 * 1024 * 1024;
 /** The number of characters at which a chunk ends. */
 const CHUNK_CHARACTERS = 64 * 1024;
 
-/** A part of a stream: its text, and the position after the last event that was examined for it. */
+/** A part of a stream. */
 export interface Chunk {
-  /** "" if no examined event matches. */
+  /** `undefined` if no examined event matches. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** The position after the last event that was examined. */
   readonly next: string;
-  readonly hasMore: boolean;
 }
 
 /**
@@ -83,13 +83,13 @@ export class EventRing {
     let text = "";
     let next = after;
     for (let i = this.#indexAfter(after); i < this.#events.length; i++) {
-      if (text.length >= CHUNK_CHARACTERS) return { bytes: this.#encoder.encode(text), next, hasMore: true };
+      if (text.length >= CHUNK_CHARACTERS) return { bytes: this.#encoder.encode(text), next };
       const encoded = this.#events[i] as EncodedEvent;
       next = encoded.event.id;
       if (isEventMatch(encoded.event, filter)) text += encoded.text[format];
     }
     if (this.#end > next) next = this.#end;
-    return { bytes: text === "" ? undefined : this.#encoder.encode(text), next, hasMore: false };
+    return { bytes: text === "" ? undefined : this.#encoder.encode(text), next };
   }
 
   /** Returns the index of the first event after a position. */
