@@ -19,7 +19,7 @@ import { holdFiles, release } from "./files/held-files.ts";
 import { lockDataDir } from "./files/lock.ts";
 import type { SqliteStoreOptions } from "./options.ts";
 import { journalLine } from "./records/journal-lines.ts";
-import { EventReader } from "./serving/event-reader.ts";
+import { SqliteEventLog } from "./serving/event-log.ts";
 import { GroupCommit } from "./serving/group-commit.ts";
 import { RecordBuffer } from "./serving/record-buffer.ts";
 import { SessionCache } from "./serving/session-cache.ts";
@@ -50,7 +50,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
   const file = databaseFile(dataDir);
   const { reader, files, unlock } = openFiles(dataDir, options.now);
   const cache = new SessionCache(options.cacheSessions);
-  const eventReader = new EventReader(reader);
+  const eventLog = new SqliteEventLog(reader);
   const buffer = new RecordBuffer((records) => events.recordsLost(records));
   const writer = new GroupCommit({
     ...options,
@@ -59,7 +59,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     buffer,
     onSend: () => reader.releaseSnapshot(),
     onStored: (command, outcome) => cache.update(command, outcome),
-    onEvents: () => eventReader.notify(),
+    onEvents: () => eventLog.notify(),
     onUnknown: (command) => cache.forget(command),
   });
   const setAside = new SetAsideRecords({
@@ -83,7 +83,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
       (await writer.submit("findReplay", { key, fingerprint, now })) ?? undefined,
     listStoredResponses: (handle, now) => writer.submit("listStoredResponses", { handle, now }),
 
-    ...(eventRetention === null ? noEventLog : eventPort(eventReader)),
+    ...(eventRetention === null ? noEventLog : eventPort(eventLog)),
 
     appendAuditEntry: (entry) => writer.submit("appendAuditEntry", { entry, now: entry.at }),
     lastAuditEntry: async () => reader.read(readLastAuditEntry),
@@ -260,7 +260,7 @@ function erasureStore({ writer, setAside }: Parts): ErasureStore {
   };
 }
 
-function eventPort({ eventBounds, readEvents, onEvents }: EventReader): EventLog {
+function eventPort({ eventBounds, readEvents, onEvents }: SqliteEventLog): EventLog {
   return { eventBounds, readEvents, onEvents };
 }
 

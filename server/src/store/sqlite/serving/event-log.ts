@@ -4,7 +4,7 @@ import { EventPages } from "../events/event-pages.ts";
 import type { StoredReader } from "./stored-reader.ts";
 
 /** The event log on the serving thread. */
-export class EventReader implements EventLog {
+export class SqliteEventLog implements EventLog {
   readonly #reader: StoredReader;
   readonly #listeners = new Set<() => void>();
   #pages: EventPages | undefined;
