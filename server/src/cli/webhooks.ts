@@ -3,7 +3,8 @@ import type { WebhookDelivery, WebhookInfo } from "@antechamber/client/protocol"
 import { Command, Option } from "commander";
 import { parseDuration } from "../config/values.ts";
 import type { Admin } from "../control/operations.ts";
-import { deliveredTypes, deliveryStates } from "../session/webhook.ts";
+import { loggedTypes } from "../session/event.ts";
+import { deliveryStates } from "../session/webhook.ts";
 import { withAdmin } from "./connect.ts";
 import { engineOf } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
@@ -37,10 +38,10 @@ function run<Result>(self: Command, use: (admin: Admin) => Promise<Result>, must
 
 function typesOption(): Option {
   return new Option("--type <type>", "a type of events to send; repeatable, without it all types")
-    .choices(deliveredTypes)
+    .choices(loggedTypes)
     .argParser((type: string, before: string[] | undefined) => {
-      if ((deliveredTypes as readonly string[]).includes(type)) return [...(before ?? []), type];
-      throw new CliError(exitCodes.usage, `--type ${JSON.stringify(type)} is none of ${deliveredTypes.join(", ")}`);
+      if ((loggedTypes as readonly string[]).includes(type)) return [...(before ?? []), type];
+      throw new CliError(exitCodes.usage, `--type ${JSON.stringify(type)} is none of ${loggedTypes.join(", ")}`);
     });
 }
 

@@ -1,7 +1,8 @@
 import type { WebhookDelivery, WebhookInfo } from "@antechamber/client/protocol";
 import { z } from "zod";
 import type { Outcome } from "../services/webhook-admin.ts";
-import { deliveredTypes, deliveryStates } from "../session/webhook.ts";
+import { eventTypes, loggedTypes } from "../session/event.ts";
+import { attemptErrors, deliveryStates } from "../session/webhook.ts";
 import { deliveryInfo, webhookInfo } from "../wire/webhook-info.ts";
 import { define } from "./define.ts";
 
@@ -14,7 +15,7 @@ const number = z.number();
 const webhook = z.object({
   id: text,
   url: text,
-  types: z.array(z.enum(deliveredTypes)).readonly().nullable(),
+  types: z.array(z.enum(loggedTypes)).readonly().nullable(),
   description: text.nullable(),
   isEnabled: z.boolean(),
   disabledReason: z.literal("gone").nullable(),
@@ -28,7 +29,7 @@ const webhook = z.object({
 const delivery = z.object({
   id: text,
   eventId: text,
-  type: z.enum([...deliveredTypes, "webhook.test"]),
+  type: z.enum(eventTypes),
   handle: text.nullable(),
   state: z.enum(deliveryStates),
   attempts: number,
@@ -40,12 +41,7 @@ const delivery = z.object({
       at: text,
       durationMs: number,
       status: number.nullable(),
-      error: z
-        .enum([
-          ...["timeout", "unknown-host", "address-not-allowed", "tls"],
-          ...["connection", "invalid-response", "overdue"],
-        ] as NonNullable<NonNullable<WebhookDelivery["lastAttempt"]>["error"]>[])
-        .nullable(),
+      error: z.enum(attemptErrors).nullable(),
     })
     .nullable(),
 }) satisfies z.ZodType<WebhookDelivery>;

@@ -1,16 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
+import { type LoggedType, loggedTypes } from "../session/event.ts";
 import { faultOfText } from "../session/text.ts";
-import {
-  type DeliveredType,
-  type Delivery,
-  deliveredTypes,
-  type Endpoint,
-  type EndpointSecret,
-  MAX_ENDPOINTS,
-  MAX_SECRETS,
-} from "../session/webhook.ts";
+import { type Delivery, type Endpoint, type EndpointSecret, MAX_ENDPOINTS, MAX_SECRETS } from "../session/webhook.ts";
 import { newWebhookSecret } from "../session/webhook-signature.ts";
 import type { Act } from "../store/audit-chain.ts";
 import type { EventLog } from "../store/ports/events.ts";
@@ -290,12 +283,12 @@ const disabled = invalid("isEnabled", "The endpoint is disabled: enable it first
 
 /** Returns the members that operators choose, in the form in which they are stored. */
 function chosen({ url, types, description, isEnabled }: EndpointRequest) {
-  const known = types && deliveredTypes.filter((type) => types.includes(type));
-  return { url, types: known as readonly DeliveredType[] | null, description: description || null, isEnabled };
+  const known = types && loggedTypes.filter((type) => types.includes(type));
+  return { url, types: known as readonly LoggedType[] | null, description: description || null, isEnabled };
 }
 
 function faultOfTypes(types: readonly string[]): string | undefined {
   if (types.length === 0) return "is empty: leave it out, or send null, for all types";
-  const unknown = types.find((type) => !(deliveredTypes as readonly string[]).includes(type));
-  return unknown === undefined ? undefined : `has an unknown type: known are ${deliveredTypes.join(", ")}`;
+  const unknown = types.find((type) => !(loggedTypes as readonly string[]).includes(type));
+  return unknown === undefined ? undefined : `has an unknown type: known are ${loggedTypes.join(", ")}`;
 }

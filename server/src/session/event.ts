@@ -6,16 +6,19 @@ import type { Identity } from "./session.ts";
  * stored in the same atomic step as its change. Its order in the log is the order of the changes of each session.
  */
 
-/** The types of events that readers can choose from. */
-export const eventTypes = [
+/** The types of the events in the log. */
+export const loggedTypes = [
   "session.created",
   "session.associated",
   "session.rotated",
   "session.ended",
   "session.expired",
   "customer.erased",
-  "webhook.test",
 ] as const;
+export type LoggedType = (typeof loggedTypes)[number];
+
+/** The types of all events. */
+export const eventTypes = [...loggedTypes, "webhook.test"] as const;
 export type EventType = (typeof eventTypes)[number];
 
 /** Why a session was ended: by its caller, with others, by an operator, or by the identity provider. */

@@ -1,4 +1,4 @@
-import type { EventType } from "./event.ts";
+import type { EventType, LoggedType } from "./event.ts";
 
 /*
  * Webhooks: endpoints to which events are sent, and their deliveries (contract.md#webhooks). The states of a delivery:
@@ -10,17 +10,6 @@ import type { EventType } from "./event.ts";
  *
  * A delivery is `pending` while it waits or is due. A finished one is kept for a time, so that operators can see it.
  */
-
-/** The types of events that an endpoint can choose: all of the event log. */
-export const deliveredTypes = [
-  "session.created",
-  "session.associated",
-  "session.rotated",
-  "session.ended",
-  "session.expired",
-  "customer.erased",
-] as const satisfies readonly EventType[];
-export type DeliveredType = (typeof deliveredTypes)[number];
 
 /** The type of events whose deliveries are attempted once: an operator waits for the result. */
 export const RETRIED_NEVER: EventType = "webhook.test";
@@ -46,7 +35,7 @@ export interface Endpoint {
   readonly id: string;
   readonly url: string;
   /** The types of events that are sent; `null` for all. */
-  readonly types: readonly DeliveredType[] | null;
+  readonly types: readonly LoggedType[] | null;
   readonly description: string | null;
   readonly isEnabled: boolean;
   /** Why the service has disabled the endpoint: the receiver responded 410 (gone). `null` otherwise. */
@@ -71,21 +60,23 @@ export const deliveryStates = ["pending", "delivered", "failed"] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
 /** Why an attempt had no response. */
-export type AttemptError =
+export const attemptErrors = [
   /** The whole attempt took longer than its time limit. */
-  | "timeout"
+  "timeout",
   /** The host name has no address, or could not be resolved. */
-  | "unknown-host"
+  "unknown-host",
   /** Every address of the host is refused, as it is not public and not listed. */
-  | "address-not-allowed"
+  "address-not-allowed",
   /** TLS failed, or the certificate is not valid for the host. */
-  | "tls"
+  "tls",
   /** The connection could not be made, or it ended before the response. */
-  | "connection"
+  "connection",
   /** The response is not HTTP. */
-  | "invalid-response"
+  "invalid-response",
   /** The delivery was not attempted in time, because the endpoint did not work. */
-  | "overdue";
+  "overdue",
+] as const;
+export type AttemptError = (typeof attemptErrors)[number];
 
 /** An attempt of a delivery. */
 export interface Attempt {
