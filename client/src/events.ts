@@ -13,8 +13,8 @@ export interface EventOptions extends CallOptions {
 }
 
 /**
- * A notice that the place asked for is no longer kept, so events may be missing: read the present state. All events that
- * are kept follow.
+ * A notice that the event to continue after is no longer kept, so events may be missing: read the present state. All
+ * events that are kept follow.
  */
 export interface EventReset {
   readonly type: "reset";

@@ -79,7 +79,8 @@ async function show(admin: Admin, request: Request, output: Output, follows: boo
     if (page === null) {
       throw new CliError(exitCodes.notFound, "there is no event log: the setting events is off, or the store is Redis");
     }
-    if (page.isGone) output.remark("The events after that place are gone; these are all that are left.");
+    if (page.isGone)
+      output.remark("The event to continue after is not in the log any more; these are all events that are kept.");
     for (const event of page.events) output.print(isJson ? event : lineOf(JSON.parse(event) as EventInfo, output));
     if (!follows && !page.hasMore) return;
     after = page.next;

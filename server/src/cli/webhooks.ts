@@ -171,7 +171,7 @@ function testCommand(output: Output): Command {
       else output.print(deliveryTable([delivery]));
       if (!isSent) output.remark("No server runs on this data. The next one that starts sends the event.");
       if (!isSent || delivery.state === "delivered") return;
-      const why = delivery.state === "pending" ? "no server has sent it yet" : lastText(delivery);
+      const why = delivery.state === "pending" ? "no server has sent it yet: is a server running?" : lastText(delivery);
       throw new CliError(exitCodes.failure, `the test event was not delivered: ${why}`);
     });
   return addExamples(addSettings(command, dataSettings), [["webhooks test wh_9f86d081884c7d659a", "does it work?"]]);
@@ -251,7 +251,10 @@ function redeliverCommand(output: Output): Command {
   ]);
 }
 
-const notFound = new CliError(exitCodes.notFound, "there is no endpoint, or no delivery, with this id");
+const notFound = new CliError(
+  exitCodes.notFound,
+  "there is no endpoint, or no delivery, with this id: webhooks list shows endpoints, webhooks deliveries what was sent",
+);
 
 /** Returns the result of an operation. Throws if it had no effect. */
 function done<Result extends { readonly outcome: string }>(result: Result): Extract<Result, { outcome: "done" }> {

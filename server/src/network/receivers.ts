@@ -40,7 +40,7 @@ export function parseAllowedHosts(entries: readonly string[]): AllowedHosts {
  */
 export function faultOfReceiverUrl(text: string, allowed: AllowedHosts): string | undefined {
   if (text.length > MAX_URL_LENGTH) return `is longer than ${MAX_URL_LENGTH} characters`;
-  if (/[\p{Cc}\s]/u.test(text) || !/^https?:\/\//i.test(text) || !URL.canParse(text)) return "is no http or https URL";
+  if (/[\p{Cc}\s]/u.test(text) || !/^https?:\/\//i.test(text) || !URL.canParse(text)) return NO_URL;
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") {
     return "has a user or a password in it: let the receiver verify the signature instead";
@@ -56,6 +56,7 @@ export function faultOfReceiverUrl(text: string, allowed: AllowedHosts): string 
 }
 
 const MAX_URL_LENGTH = 2048;
+const NO_URL = "is not a complete URL that begins with https:// or http://";
 const HTTP_FAULT = "is not https: http is for this machine and for the hosts in webhookAllowedHosts";
 
 /** Returns the host of a URL without the brackets of an IPv6 address and without the dot at the end of a name. */

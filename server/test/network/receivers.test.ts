@@ -43,7 +43,7 @@ test("URLs are https, or http to this machine, without a user, a password or a f
   assert.equal(fault("http://example.com/"), plain);
   assert.equal(fault("http://8.8.8.8/"), plain);
   for (const url of ["", "example.com", "ftp://example.com", "https://", "https://exa mple.com", "https://a\n.com"]) {
-    assert.equal(fault(url), "is no http or https URL", url);
+    assert.equal(fault(url), "is not a complete URL that begins with https:// or http://", url);
   }
   assert.match(fault("https://user:secret@example.com/") ?? "", /^has a user or a password/);
   assert.match(fault("https://example.com/#top") ?? "", /fragment/);

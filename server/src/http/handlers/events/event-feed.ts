@@ -173,7 +173,7 @@ export class EventFeed {
       return;
     }
     if (page.hasMore) this.#hasNews = true;
-    // A ring whose place is gone begins anew; its readers read the log until they have caught up.
+    // A ring whose position is gone begins anew; its readers read the log until they have caught up.
     if (page.isGone) {
       const bounds = await this.#log.eventBounds().catch(() => null);
       if (bounds !== null && this.#ring === ring) this.#ring = new EventRing(bounds.end);

@@ -37,7 +37,7 @@ export function encodeEvent(event: LoggedEvent): EncodedEvent {
   return { event, text };
 }
 
-/** Returns the text of the notice that the place asked for is gone. The stream continues after the position `id`. */
+/** Returns the text of the notice that the position asked for is gone. The stream continues after the position `id`. */
 export function resetText(format: EventFormat, id: string): string {
   const json = JSON.stringify({ id, type: "reset" });
   return format === "event-stream" ? `id: ${id}\nevent: reset\ndata: ${json}\n\n` : `${json}\n`;
