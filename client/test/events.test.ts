@@ -83,7 +83,7 @@ test("a reader that connects again misses nothing, even if it had no event befor
   await events.return();
 });
 
-test("a place that is gone is reported, and a refusal ends the events", async () => {
+test("a position that is gone is reported, and a refusal ends the events", async () => {
   await using server = await serve({ config: { auth: "key" }, keys: [key.key] });
   const options = optionsFor(server);
   await createTransport(options).create({ customerId: "kept" });
