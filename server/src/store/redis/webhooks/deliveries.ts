@@ -148,7 +148,8 @@ export async function purgeDeliveries(operation: Operation): Promise<boolean> {
   const args = [operation.now - DELIVERY_RETENTION_MS, MAX_DELIVERED, PURGED];
   let hasMore = false;
   for (const { id } of await listEndpoints(operation)) {
-    hasMore ||= Number(await change(operation, id, webhookScripts.purgeDeliveries, args)) >= PURGED;
+    const purged = Number(await change(operation, id, webhookScripts.purgeDeliveries, args));
+    hasMore ||= purged >= PURGED;
   }
   return hasMore;
 }

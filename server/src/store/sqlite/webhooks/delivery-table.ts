@@ -182,7 +182,8 @@ export class DeliveryTable extends Stateless {
       }
       const kept = this.#sql.oldestKept.get(DELIVERED, first, last)?.["id"] as number | undefined;
       if (kept === undefined) continue;
-      hasMore ||= Number(this.#sql.excess.run(DELIVERED, first, kept).changes) === ROWS_PURGED;
+      const { changes } = this.#sql.excess.run(DELIVERED, first, kept);
+      hasMore ||= Number(changes) === ROWS_PURGED;
     }
     return hasMore;
   }
