@@ -131,5 +131,6 @@ function requestOf(method: string, path: string, headers: Readonly<Record<string
     header: (name) => ({ host: "localhost", accept: "application/x-ndjson", ...headers })[name] ?? null,
     hasBody: false,
     body: async () => new Uint8Array(),
+    onEnd: nothing,
   };
 }
