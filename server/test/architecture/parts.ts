@@ -104,7 +104,7 @@ export const parts: Readonly<Record<string, Part>> = {
     name: "`webhooks/`",
     contents: "delivering events to receivers: queues, workers, the sender",
     may: ["ports", "session", "network", "wire"],
-    packages: ["node:crypto", "node:dns/promises", "node:http", "node:https"],
+    packages: ["node:crypto", "node:dns/promises", "node:http", "node:https", "node:timers/promises"],
   },
   config: {
     holds: /^config\//,
