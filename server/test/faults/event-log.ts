@@ -2,17 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { anyEvent, type SessionEvent } from "../../src/session/event.ts";
-import { type IdField, idFields } from "../../src/session/fields.ts";
+import { idFields } from "../../src/session/fields.ts";
 import type { Session } from "../../src/session/session.ts";
 import { EventPages } from "../../src/store/sqlite/events/event-pages.ts";
 import { handleOf, type SessionRow, sessionColumns, sessionOf } from "../../src/store/sqlite/tables/session-row.ts";
-
-/** The state of a session by its events alone. */
-interface KnownSession {
-  readonly ids: Partial<Record<IdField, string>>;
-  rotations: number;
-  isEnded: boolean;
-}
+import { historyAfter, noHistory, type SessionHistory } from "../support/session-history.ts";
 
 /** Compares the event log with the sessions: each change has its event, and there is no event without its change. */
 export interface EventLedger {
@@ -24,27 +18,13 @@ export interface EventLedger {
 
 /** Creates a ledger for a data folder from its beginning, of which no event may be purged and no session erased. */
 export function createEventLedger(): EventLedger {
-  const sessions = new Map<string, KnownSession>();
+  const sessions = new Map<string, SessionHistory>();
   let after: string | undefined;
   let count = 0;
 
   function enter(event: SessionEvent): void {
-    const { session, type } = event;
-    const given = idFields.flatMap((field) => (session[field] === null ? [] : [[field, session[field]] as const]));
-    if (type === "session.created") {
-      assert.ok(!sessions.has(session.handle), "a session is created once");
-      sessions.set(session.handle, { ids: Object.fromEntries(given), rotations: 0, isEnded: false });
-      return;
-    }
-    const known = sessions.get(session.handle) ?? { ids: {}, rotations: 0, isEnded: false };
-    sessions.set(session.handle, known);
-    assert.ok(!known.isEnded, "nothing follows the end of a session");
-    if (type === "session.associated") {
-      for (const field of event.added) known.ids[field] = session[field] as string;
-    }
-    assert.deepEqual(known.ids, Object.fromEntries(given), "the identity is that of the moment");
-    if (type === "session.rotated") known.rotations++;
-    if (type === "session.ended" || type === "session.expired") known.isEnded = true;
+    const { handle } = event.session;
+    sessions.set(handle, historyAfter(sessions.get(handle) ?? noHistory, event));
   }
 
   function readEvents(pages: EventPages): void {
@@ -66,11 +46,11 @@ export function createEventLedger(): EventLedger {
       try {
         readEvents(new EventPages(database));
         for (const session of storedSessions(database)) {
-          const known = sessions.get(session.handle) ?? { ids: {}, rotations: 0, isEnded: false };
+          const known = sessions.get(session.handle) ?? noHistory;
           const ids = Object.fromEntries(idFields.map((field) => [field, known.ids[field] ?? null]));
           const { handle, generation, ended } = session;
           assert.deepEqual(ids, Object.fromEntries(idFields.map((field) => [field, session[field]])), handle);
-          assert.deepEqual([known.rotations, known.isEnded], [generation, ended], handle);
+          assert.deepEqual([known.rotations, known.over === "ended"], [generation, ended], handle);
         }
       } finally {
         database.close();

@@ -19,6 +19,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { sized } from "../support/tier.ts";
 import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
+import { followEvents } from "./published.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
 const RUNS = sized(100, 500, 50_000);
@@ -135,13 +136,17 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
       const suffix = ` of run ${++runs}`;
       let models: readonly Model[] = [new Map()];
       const known: string[] = [];
+      const published = await followEvents(store);
       for (const { wait, drafts } of steps) {
         now += wait;
         if (wait > 0) await store.purgeExpired(now);
         const requests = drafts.map((draft) => requestOf(draft, known, suffix));
         const exchanges = await Promise.all(requests.map((request) => ask(useCases, request)));
-        models = explainAll(models, exchanges, { now, lifetimes, retention: RETENTION, rotationGrace: ROTATION_GRACE });
+        const setting = { now, lifetimes, retention: RETENTION, rotationGrace: ROTATION_GRACE };
+        models = explainAll(models, exchanges, setting);
         assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
+        models = await published.explain(models, exchanges, setting);
+        assert.ok(models.length > 0, `not as the events say: ${JSON.stringify(exchanges)}`);
         for (const { reply } of exchanges) {
           if (reply.kind === "session" && !known.includes(reply.session.id)) {
             known.push(reply.session.id);
