@@ -32,3 +32,30 @@ test("a slice that is rolled back is repeated", () => {
   calendar.commit();
   assert.equal(calendar.due(START + MINUTE), 1);
 });
+
+test("the pace suffices for every slot in time, and is no faster than necessary", () => {
+  const calendar = new ExpiryCalendar();
+  const within = 30_000;
+  const add = (count: number, at: number) => {
+    for (let key = 0; key < count; key++) calendar.add(key, at);
+  };
+  add(300, START);
+  add(6000, START + 10_000);
+  assert.equal(calendar.pace(START - 1, within), 0, "none are due");
+  assert.equal(calendar.pace(START, within), 300 / 30_000);
+  assert.equal(
+    calendar.pace(START + 10_000, within),
+    6300 / 30_000,
+    "a small slot does not delay the large one after it",
+  );
+  assert.equal(calendar.pace(START + 30_000, within), Number.POSITIVE_INFINITY, "some are overdue");
+  let taken = 0;
+  for (let now = START; calendar.due(now) > 0 || now <= START + 10_000; now += 20) {
+    const count = Math.ceil(calendar.pace(now, within) * 20);
+    assert.ok(count <= 7, `${count} at once`);
+    taken += calendar.take(now, count).length;
+    calendar.commit();
+    assert.ok(now <= START + 10_000 + within);
+  }
+  assert.equal(taken, 6300);
+});

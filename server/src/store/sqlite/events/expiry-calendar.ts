@@ -30,6 +30,22 @@ export class ExpiryCalendar implements Transactional {
     return this.#dueSlot(now)?.length ?? 0;
   }
 
+  /**
+   * Returns how many sessions must be taken each millisecond, so that each is taken `withinMs` after the end of its slot.
+   * Returns `Infinity` if some are overdue, and 0 if none are due.
+   */
+  pace(now: number, withinMs: number): number {
+    let sessions = 0;
+    let pace = 0;
+    for (let slot = this.#earliest; slot * SLOT_MS <= now; slot++) {
+      const left = slot * SLOT_MS + withinMs - now;
+      if (left <= 0) return Number.POSITIVE_INFINITY;
+      sessions += this.#slots.get(slot)?.length ?? 0;
+      pace = Math.max(pace, sessions / left);
+    }
+    return pace;
+  }
+
   /** Takes at most `limit` sessions of that slot. They are removed with the commit of the transaction. */
   take(now: number, limit: number): readonly number[] {
     const keys = this.#dueSlot(now);

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { expiryReason, type Lifetimes } from "../../../session/lifetime.ts";
-import { hasNoIds } from "../../../session/session.ts";
+import { hasNoIds, type Session } from "../../../session/session.ts";
 import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
 import { ANY_ID, createdAtOf, EPOCH, handleOf, KEYS_PER_MS, SEEN_EXPIRED } from "../tables/session-row.ts";
@@ -28,11 +28,12 @@ const NOT_ENDED = 0;
 /** The number of rows that a slice reads to fill the calendar of expiries. */
 const ROWS_FILLED = 4096;
 /**
- * The number of due sessions that a slice examines: this part of those that are due, within the limits. So a million
- * that expire at the same time are found within a minute, although the pauses between slices and their commits take
- * longer than the work.
+ * The limits of the number of due sessions that a slice examines, each of which takes some microseconds. A long slice
+ * delays requests, so slices are as small as they can be if all sessions are to be found `withinMs` after they are due.
  */
-const DUE_EXAMINED = { min: 512, max: 4096, part: 1 / 200 };
+const DUE_EXAMINED = { min: 256, max: 4096, withinMs: 30_000 };
+/** The part of the overdue sessions that a slice examines, within the same limits: after a stop, or an overload. */
+const OVERDUE_PART = 1 / 8;
 
 /**
  * The time (ms) from the first deletion until its remains in the secondary index and the write-ahead log are removed:
@@ -91,6 +92,8 @@ export class ExpiryPurge {
   #deletedAt: number | undefined;
   #hasMoreRows = false;
   #skipped = 0;
+  /** When due sessions were last examined; `undefined` since a slice in which none were due. */
+  #examinedAt: number | undefined;
   /** The row key up to which the calendar has the sessions of earlier processes; `undefined` when it has all. */
   #filled: number | undefined;
 
@@ -142,6 +145,7 @@ export class ExpiryPurge {
     this.#skipped = 0;
     const isFilling = this.#fillCalendar();
     const isExpiring = this.#tables.calendar.due(sessionTime) > 0;
+    if (!isExpiring) this.#examinedAt = undefined;
     const expired = isExpiring ? this.#expireDue(sessionTime) : this.#purgeSessions(sessionTime);
     const hasMore =
       this.#hasMoreRows ||
@@ -187,14 +191,15 @@ export class ExpiryPurge {
   }
 
   #purgeRows(rows: readonly Row[]): number {
-    const { index, segments } = this.#tables;
+    const { index, segments, events, sessions } = this.#tables;
     let expired = 0;
     let room = SEGMENTS_PURGED;
     for (const row of rows) {
       if (row.ended === NOT_ENDED) {
         expired++;
         if (row.visit_id !== null) index.release(row.visit_id, row.id);
-        if (row.outdated === 0) this.#publishExpiry(row.id);
+        const session = row.outdated === 0 && events.isOn ? sessions.findByKey(row.id)?.session : undefined;
+        if (session !== undefined) this.#publishExpiry(session);
       }
       const isDeleted = !this.#isKept(row);
       if (isDeleted) room -= segments.remove(row.id, room);
@@ -227,10 +232,9 @@ export class ExpiryPurge {
   /** Finds sessions that have expired since the calendar was last asked. Returns their number. */
   #expireDue(now: number): number {
     const { calendar, sessions, index } = this.#tables;
-    const { min, max, part } = DUE_EXAMINED;
-    const limit = Math.min(max, Math.max(min, calendar.due(now) * part));
+    const limit = this.#countToExamine(now);
     let expired = 0;
-    for (const key of calendar.take(now, Math.ceil(limit))) {
+    for (const key of calendar.take(now, limit)) {
       const found = sessions.findByKey(key);
       if (found === undefined || found.ended !== NOT_ENDED) continue;
       const { session } = found;
@@ -241,16 +245,24 @@ export class ExpiryPurge {
       expired++;
       this.#sql.markExpired.run(key);
       if (session.visitId !== null) index.release(session.visitId, key);
-      if (now < session.expiresAt + this.#retention) this.#publishExpiry(key);
+      if (now < session.expiresAt + this.#retention) this.#publishExpiry(session);
     }
     return expired;
   }
 
+  /** Returns how many due sessions to examine, according to the time since the last slice. */
+  #countToExamine(now: number): number {
+    const { min, max, withinMs } = DUE_EXAMINED;
+    const pace = this.#tables.calendar.pace(now, withinMs);
+    const since = now - (this.#examinedAt ?? now);
+    this.#examinedAt = now;
+    const wanted = pace === Number.POSITIVE_INFINITY ? this.#tables.calendar.due(now) * OVERDUE_PART : pace * since;
+    return Math.min(max, Math.max(min, Math.ceil(wanted)));
+  }
+
   /** Publishes that a session has expired, if its creation was published, which means that it has ids or records. */
-  #publishExpiry(key: number): void {
-    const { events, sessions, segments, journal } = this.#tables;
-    const session = events.isOn ? sessions.findByKey(key)?.session : undefined;
-    if (session === undefined) return;
+  #publishExpiry(session: Session): void {
+    const { events, segments, journal } = this.#tables;
     const { handle } = session;
     const hasRecords = () => segments.counts(handle).records > 0 || journal.unmerged(handle).length > 0;
     if (hasNoIds(session) && !hasRecords()) return;
