@@ -75,7 +75,7 @@ async function moveBetween(from: Side, to: Side, isAhead: boolean, output: Outpu
   await requireDifferentStores(from, to);
   if (engineOf(from.config).isShared && !isAhead) output.remark(sharedSourceRemark);
   await using closing = new AsyncDisposableStack();
-  const { source, writeAudit } = await openSource(from, isAhead, closing);
+  const { source, queues, writeAudit } = await openSource(from, isAhead, closing);
   const target = await openSide(to, "move");
   closing.defer(() => target.close());
   const clock = createClock(machineTime, await target.clockHighWaterMark());
@@ -87,6 +87,7 @@ async function moveBetween(from: Side, to: Side, isAhead: boolean, output: Outpu
         const onProgress = (progress: Progress) => show(...progressOf(progress));
         return migrate({
           source,
+          queues,
           target,
           from: from.name,
           clock,

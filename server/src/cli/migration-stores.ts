@@ -3,15 +3,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { parseStoreUrl } from "../config/store-url.ts";
-import type { Source } from "../migrate/options.ts";
+import type { MigrateOptions } from "../migrate/options.ts";
 import { type Clock, createClock, machineTime } from "../runtime/clock.ts";
 import { openStore } from "../runtime/open-store.ts";
 import { AuditTrail, operator } from "../services/audit.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
+import type { EventLog } from "../store/ports/events.ts";
 import type { LifecycleStore } from "../store/ports/lifecycle.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
+import type { WebhookStore } from "../store/ports/webhooks.ts";
 import { databaseFile } from "../store/sqlite/files/database.ts";
 import { backup } from "../store/sqlite/offline/backup.ts";
 import { commandEvents } from "./connect.ts";
@@ -44,7 +46,7 @@ export function sideOf(text: string, flag: string, config: Config): Side {
   return { flag, name: engineOf(chosen).name, config: chosen };
 }
 
-type OpenedStore = TransferStore & AuditStore & LifecycleStore;
+type OpenedStore = TransferStore & AuditStore & LifecycleStore & WebhookStore & EventLog;
 
 /** Refuses a source that no server has used. Also refuses if both options name the same store. */
 export async function requireDifferentStores(from: Side, to: Side): Promise<void> {
@@ -56,8 +58,7 @@ export async function requireDifferentStores(from: Side, to: Side): Promise<void
 }
 
 /** An open source, and a function that writes entries to its audit trail. */
-export interface OpenedSource {
-  readonly source: Source;
+export interface OpenedSource extends Pick<MigrateOptions, "source" | "queues"> {
   readonly writeAudit: AuditWriter;
 }
 
@@ -67,7 +68,7 @@ export interface OpenedSource {
  */
 export async function openSource(side: Side, isAhead: boolean, closing: AsyncDisposableStack): Promise<OpenedSource> {
   const running = isAhead ? await engineOf(side.config).connect() : undefined;
-  if (running !== undefined) return { source: running, writeAudit: running.noteAct };
+  if (running !== undefined) return { source: running, queues: null, writeAudit: running.noteAct };
   const source = await openStopped({ ...side, config: await writableOf(side.config, closing) }, isAhead);
   closing.defer(() => source.close());
   if ((await source.importCursor()) !== null) {
@@ -75,7 +76,7 @@ export async function openSource(side: Side, isAhead: boolean, closing: AsyncDis
     throw new CliError(exitCodes.failure, message);
   }
   const clock = createClock(machineTime, await source.clockHighWaterMark());
-  return { source, writeAudit: auditWriterOf(source, clock) };
+  return { source, queues: isAhead ? null : source, writeAudit: auditWriterOf(source, clock) };
 }
 
 /** Opening a store writes to it. So a read-only store is first copied to a temporary folder, and the copy is used. */
@@ -114,6 +115,7 @@ function named(store: OpenedStore, flag: string): OpenedStore {
     ...store,
     exportPage: (after, now) => store.exportPage(after, now).catch(rethrow),
     importItems: (adoption) => store.importItems(adoption).catch(rethrow),
+    queueDeliveries: (request) => store.queueDeliveries(request).catch(rethrow),
     appendAuditEntry: (entry) => store.appendAuditEntry(entry).catch(rethrow),
   };
 }

@@ -1,4 +1,5 @@
 import type { ExportPage, TransferItem } from "../store/ports/transfer.ts";
+import { queueRemaining } from "../webhooks/queue-remaining.ts";
 import { type Comparison, compareStores } from "./compare.ts";
 import type { MigrateOptions } from "./options.ts";
 
@@ -53,6 +54,8 @@ interface Checkpoint {
 /** Runs a migration. Throws `TargetTaken`, the reason of an aborted `signal`, or an error of a store. */
 export async function migrate(options: MigrateOptions): Promise<Migration> {
   const start = await startOf(options);
+  // The event log is not copied, so its last events go into the queues, which are.
+  if (options.queues !== null) await queueRemaining(options.queues, options.clock, options.signal);
   const run = createRun(options);
   if (start !== null) await run.copyHead(start);
   await run.copyFrom(start);

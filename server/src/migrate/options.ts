@@ -1,6 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { LifecycleStore } from "../store/ports/lifecycle.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
+import type { EventQueues } from "../webhooks/queue-remaining.ts";
 import type { TallyTimes } from "./tally.ts";
 
 /** The store to copy from. No server may write to it, except with `isAhead`. */
@@ -18,6 +19,8 @@ export interface Progress {
 /** Options of a migration. */
 export interface MigrateOptions {
   readonly source: Source;
+  /** The event log and the queues of the source; `null` with `isAhead`, because its servers queue the events. */
+  readonly queues: EventQueues | null;
   /** Name of the source. The target stores it, so that a later run with another source is refused. */
   readonly from: string;
   readonly target: TransferStore & Pick<LifecycleStore, "purgeExpired">;

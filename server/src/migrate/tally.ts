@@ -94,12 +94,8 @@ export function createTally(times: TallyTimes): Tally {
         case "audit":
           return count("audit", [item.entry.sequence, item.entry.hash], Number.POSITIVE_INFINITY);
         case "endpoint": {
-          const { endpoint, cursor } = item;
-          return count(
-            "webhooks",
-            [endpoint.id, endpoint.revision, endpoint.secrets, cursor],
-            Number.POSITIVE_INFINITY,
-          );
+          const { id, revision, secrets } = item.endpoint;
+          return count("webhooks", [id, revision, secrets], Number.POSITIVE_INFINITY);
         }
         case "delivery": {
           const { endpointId, delivery, body } = item;

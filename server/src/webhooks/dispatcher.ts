@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Endpoint } from "../session/webhook.ts";
 import type { EventLog } from "../store/ports/events.ts";
-import type { QueueState, WebhookStore } from "../store/ports/webhooks.ts";
+import type { WebhookStore } from "../store/ports/webhooks.ts";
 import { EndpointWorker, type WebhookEvents } from "./endpoint-worker.ts";
-import { type EndpointQueue, FanOut } from "./fan-out.ts";
+import { type EndpointQueue, FanOut, readQueues } from "./fan-out.ts";
 import type { Sender } from "./sender.ts";
 
 /*
@@ -130,10 +130,10 @@ export class WebhookDispatcher {
     // Removed endpoints can have left deliveries.
     await this.#purge();
     if (endpoints.length === 0) return this.#isPurging ? PURGE_PAUSE_MS : PAUSE_MS.idle;
-    const enabled = (await this.#readQueues(endpoints)).filter(({ endpoint }) => endpoint.isEnabled);
+    const enabled = (await readQueues(store, endpoints)).filter(({ endpoint }) => endpoint.isEnabled);
     const hasMore = await this.#fanOut.queueNext(enabled, clock());
     if (enabled.length > 0 && hasMore) this.#isWoken = true;
-    this.#queues = await this.#readQueues(endpoints);
+    this.#queues = await readQueues(store, endpoints);
     await Promise.all(this.#queues.map((queue) => this.#pump(queue, clock())));
     if (this.#isPurging) return PURGE_PAUSE_MS;
     const isWaiting = this.#queues.some(({ queue }) => queue.pending > 0);
@@ -147,14 +147,6 @@ export class WebhookDispatcher {
       .get(endpoint.id)
       ?.pump()
       .catch(() => undefined);
-  }
-
-  async #readQueues(endpoints: readonly Endpoint[]): Promise<readonly EndpointQueue[]> {
-    const queues = await Promise.all(endpoints.map(({ id }) => this.#parts.store.readQueue(id)));
-    return endpoints.flatMap((endpoint, i) => {
-      const queue: QueueState | undefined = queues[i];
-      return queue === undefined ? [] : [{ endpoint, queue }];
-    });
   }
 
   get #mayDeliver(): boolean {

@@ -29,6 +29,18 @@ export interface EndpointQueue {
   readonly queue: QueueState;
 }
 
+/** Reads the queues of endpoints. Leaves out endpoints that were removed in the meantime. */
+export async function readQueues(
+  store: Pick<WebhookStore, "readQueue">,
+  endpoints: readonly Endpoint[],
+): Promise<readonly EndpointQueue[]> {
+  const queues = await Promise.all(endpoints.map(({ id }) => store.readQueue(id)));
+  return endpoints.flatMap((endpoint, i) => {
+    const queue = queues[i];
+    return queue === undefined ? [] : [{ endpoint, queue }];
+  });
+}
+
 /**
  * Moves events from the log into the queues of the endpoints. From then on a queue does not depend on the retention of
  * the log. Position and deliveries are stored in one step, so nothing is lost or queued twice.

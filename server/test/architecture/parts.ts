@@ -159,7 +159,7 @@ export const parts: Readonly<Record<string, Part>> = {
     holds: /^migrate\//,
     name: "`migrate/`",
     contents: "copying one store into another, and comparing them",
-    may: ["session"],
+    may: ["session", "webhooks"],
     types: ["ports", "clock"],
   },
   runtime: {

@@ -5,10 +5,12 @@ import type { MigrateOptions, Progress } from "../../src/migrate/options.ts";
 import { createTally } from "../../src/migrate/tally.ts";
 import { createIdIssuer, type IdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
+import type { Endpoint } from "../../src/session/webhook.ts";
 import { type Act, entryAfter } from "../../src/store/audit-chain.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { STORED_RESPONSE_LIFE_MS } from "../../src/store/ports/idempotency.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { queueRemaining } from "../../src/webhooks/queue-remaining.ts";
 import { record } from "../store/contract/timeline.ts";
 import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -34,6 +36,7 @@ async function openStores(): Promise<Stores> {
     run: (more = {}) =>
       migrate({
         source,
+        queues: more.isAhead ? null : source,
         from: "here",
         target,
         clock: () => now,
@@ -218,3 +221,37 @@ test("a target that is not empty, or that another migration has begun to fill, i
   await others.run({ isAhead: true });
   await assert.rejects(others.run({ from: "elsewhere" }), /a move of here into it has begun/);
 });
+
+test("what happened before a migration is delivered after it, and nothing twice", async () => {
+  await using stores = await openStores();
+  const { source, target } = stores;
+  await source.addEndpoint(endpoint("wh_all"));
+  await source.addEndpoint({ ...endpoint("wh_some"), types: ["session.ended"] });
+  await source.addEndpoint({ ...endpoint("wh_off"), isEnabled: false });
+  await fill(stores, 300);
+  const queued = async (id: string) =>
+    (await target.listDeliveries({ endpointId: id, state: null, before: null, limit: 1000 })).deliveries.map(
+      ({ eventId }) => eventId,
+    );
+  await stores.run({ isAhead: true });
+  assert.equal((await queued("wh_all")).length, 0, "the servers of the source queue its events");
+  const result = await stores.run();
+  assert.equal(result.comparison?.isEqual, true);
+  const events = await queued("wh_all");
+  assert.equal(new Set(events).size, 300);
+  assert.deepEqual([await queued("wh_some"), await queued("wh_off")], [[], []]);
+
+  // On the target the endpoints continue with its own log.
+  const { handle, createdAt } = stores.issuer.issue(START);
+  await target.create(newSession(handle, createdAt, ids({ customerId: "new" }), lifetimes), now);
+  await queueRemaining(target, () => now, new AbortController().signal);
+  assert.equal((await queued("wh_all")).length, 301);
+});
+
+function endpoint(id: string): Endpoint {
+  return {
+    ...{ id, url: "https://receiver.example/", types: null, description: null, isEnabled: true, disabledReason: null },
+    ...{ createdAt: START, updatedAt: START, revision: 1, epoch: 1, startAfter: null },
+    secrets: [{ secret: "whsec_AAAA", createdAt: START, expiresAt: null }],
+  };
+}

@@ -68,11 +68,13 @@ export interface RecordsItem {
   readonly records: readonly RequestRecord[];
 }
 
-/** An endpoint of webhooks, with the position in the event log up to which events were queued. */
+/**
+ * An endpoint of webhooks. The event log is not exported, and a position in it means nothing in another log. So
+ * `startAfter` is `null`, and events of the importing store are queued from the start of its log on.
+ */
 export interface EndpointItem {
   readonly kind: "endpoint";
   readonly endpoint: Endpoint;
-  readonly cursor: string | null;
 }
 
 /** A delivery with its content. The export contains it after the `EndpointItem` of its endpoint. */

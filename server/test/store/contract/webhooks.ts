@@ -349,10 +349,15 @@ export function webhookTransferContract(name: string, make: DataFactory, other =
     };
     await transfer();
     await transfer();
-    assert.deepEqual(await target.store.listEndpoints(), await store.listEndpoints());
+    const endpoints = await store.listEndpoints();
+    assert.deepEqual(
+      await target.store.listEndpoints(),
+      endpoints.map((one) => ({ ...one, startAfter: null })),
+    );
     for (const id of ["wh_1", "wh_2"]) {
       assert.deepEqual(await deliveries(target, id), await deliveries(world, id));
-      assert.deepEqual(await target.store.readQueue(id), await store.readQueue(id));
+      const queue = await store.readQueue(id);
+      assert.deepEqual(await target.store.readQueue(id), { ...queue, cursor: null }, "the target has a log of its own");
     }
     target.now = START + MINUTE;
     assert.deepEqual(await due(target, "wh_1"), ["e1"]);

@@ -1,7 +1,7 @@
 import { type Delivery, isNewerDelivery } from "../../../session/webhook.ts";
 import type { DeliveryItem, EndpointItem } from "../../ports/transfer.ts";
 import type { Operation } from "../engine.ts";
-import { deliveryOf, listDeliveries, readQueue } from "./deliveries.ts";
+import { deliveryOf, listDeliveries } from "./deliveries.ts";
 import { listEndpoints, storeEndpoint } from "./endpoints.ts";
 import { listOfKeys, queueKeys } from "./webhook-keys.ts";
 import { webhookScripts } from "./webhook-scripts.ts";
@@ -9,18 +9,12 @@ import { webhookScripts } from "./webhook-scripts.ts";
 /** Reads all endpoints for an export. */
 export async function exportEndpoints(operation: Operation): Promise<readonly EndpointItem[]> {
   const endpoints = await listEndpoints(operation);
-  return Promise.all(
-    endpoints.map(async (endpoint) => {
-      const queue = await readQueue(operation, endpoint.id);
-      return { kind: "endpoint", endpoint, cursor: queue?.cursor ?? null } as const;
-    }),
-  );
+  return endpoints.map((endpoint) => ({ kind: "endpoint", endpoint: { ...endpoint, startAfter: null } }));
 }
 
-export async function importEndpoint(operation: Operation, { endpoint, cursor }: EndpointItem): Promise<void> {
-  if (!(await storeEndpoint(operation, endpoint, "import")) || cursor === null) return;
-  const { state } = queueKeys(operation.engine.options.prefix, endpoint.id);
-  await operation.write("hset", state, "epoch", endpoint.epoch, "cursor", cursor);
+/** Stores an endpoint that another store exported. Its queue begins at the start of this log. */
+export async function importEndpoint(operation: Operation, { endpoint }: EndpointItem): Promise<void> {
+  await storeEndpoint(operation, endpoint, "import");
 }
 
 /** Stores a delivery that another store exported, unless a newer state of it is stored. */

@@ -30,7 +30,7 @@ export function createImport(
           .toReversed()
           .map(({ base64, createdAt }) => insertSecret.run(createdAt, Buffer.from(base64, "base64")));
       case "endpoint":
-        return endpoints.import(item.endpoint, item.cursor);
+        return endpoints.import(item.endpoint);
       case "delivery":
         return deliveries.import(item.endpointId, item.delivery, item.body);
       case "audit":

@@ -45,13 +45,13 @@ export class EndpointTable extends Stateless {
     return true;
   }
 
-  /** Stores an endpoint that another store exported, with its position in the event log, or replaces it. */
-  import(endpoint: Endpoint, cursor: string | null): void {
+  /** Stores an endpoint that another store exported, or replaces it. Its queue begins at the start of this log. */
+  import(endpoint: Endpoint): void {
     const stored = this.find(endpoint.id);
     if (stored === undefined) this.add(endpoint);
     const row = stored ?? this.find(endpoint.id);
     if (row === undefined || row.endpoint.revision > endpoint.revision) return;
-    this.#sql.replace.run(JSON.stringify(endpoint), cursor, row.number);
+    this.#sql.replace.run(JSON.stringify(endpoint), null, row.number);
   }
 
   find(id: string): EndpointRow | undefined {

@@ -25,12 +25,7 @@ export function readEndpoints(database: DatabaseSync): Endpoint[] {
 
 /** Reads all endpoints for an export. */
 export function readEndpointItems(database: DatabaseSync): EndpointItem[] {
-  const rows = database.prepare("SELECT endpoint, cursor FROM webhook_endpoints WHERE endpoint IS NOT NULL").all();
-  return rows.map((row) => ({
-    kind: "endpoint",
-    endpoint: JSON.parse(row["endpoint"] as string) as Endpoint,
-    cursor: row["cursor"] as string | null,
-  }));
+  return readEndpoints(database).map((endpoint) => ({ kind: "endpoint", endpoint: { ...endpoint, startAfter: null } }));
 }
 
 function numberOf(database: DatabaseSync, endpointId: string): number | undefined {
