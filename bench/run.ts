@@ -12,6 +12,7 @@ import { measureLimit } from "./redis/limit.ts";
 import { measureStore } from "./redis/measure.ts";
 import { measureMemory } from "./redis/memory.ts";
 import { startStore, type Topology } from "./redis/store.ts";
+import { redisSubjects } from "./redis/subjects.ts";
 import { report } from "./report.ts";
 import type { OperationResult, Results } from "./results.ts";
 import { measureSlowDisk } from "./slow-disk.ts";
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
     return;
   }
   const chosen = choose(options.only);
+  checkRedisSubjects(options.redisSubjects);
   const results: Results = {
     started: new Date().toISOString(),
     finished: "",
@@ -84,6 +86,11 @@ function choose(only: string[]): Subject[] {
   return subjects.filter(({ name, group }) => only.length === 0 || only.includes(name) || only.includes(group));
 }
 
+function checkRedisSubjects(names: string[]): void {
+  const unknown = names.filter((name) => !redisSubjects.some((subject) => subject.name === name));
+  if (unknown.length > 0) throw new TypeError(`--redis-subjects: ${unknown.join(", ")} is not known`);
+}
+
 /** Measures each chosen subject once. Each round begins with a different subject. */
 async function measureRound(results: Results, chosen: Subject[], round: number): Promise<void> {
   const turn = Math.round(((round - 1) * chosen.length) / results.options.rounds);
@@ -130,8 +137,9 @@ async function measureRedis(results: Results, topology: Topology, round: number)
   try {
     await measureStore(store, round, results.options, (result) => {
       results.redis.push(result);
-      const { serverCpuPer100k: own, redisCpuPer100k: redis } = result;
-      say(`${topology}: ${line(result)} (servers ${own}, Redis ${redis})`);
+      const { serverCpuPer100k: own, redisCpuPer100k: redis, warmUp, loadAverage } = result;
+      const warm = `${warmUp.isSteady ? "steady" : "not steady"} after ${warmUp.seconds} s, load average ${loadAverage}`;
+      say(`${topology}: ${line(result)} (servers ${own}, Redis ${redis}; ${warm})`);
     });
   } finally {
     await store.close();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { temporaryFolder } from "../processes.ts";
 import { collectTickets } from "../tickets.ts";
 import type { Store } from "./store.ts";
@@ -18,14 +19,27 @@ export async function measureMemory(store: Store, name: string, sessions: number
     const create = subject.requests.createWithIds;
     // The first 1,000 sessions are not measured, because creating them also loads scripts and allocates shared memory.
     const { count } = await collectTickets(subject, url, create, folder.path, 1000);
-    const before = store.bytes();
+    const before = await settledBytes(store);
     const made = await collectTickets(subject, url, create, folder.path, sessions);
     const added = made.count;
     if (count < 1000 || added < sessions) throw new Error(`${name}: ${added} sessions were made`);
-    const bytesPerSession = Math.round((store.bytes() - before) / added);
+    const bytesPerSession = Math.round(((await settledBytes(store)) - before) / added);
     return { subject: name, sessions: added, bytesPerSession };
   } finally {
     await servers.close();
     folder.remove();
+  }
+}
+
+/** A growth (bytes) within a second that is not that of sessions. */
+const NOISE = 8192;
+
+/** Returns the memory of the store in bytes, once the service has written the index entries of all sessions. */
+async function settledBytes(store: Store): Promise<number> {
+  for (let before = store.bytes(); ; ) {
+    await delay(1000);
+    const bytes = store.bytes();
+    if (Math.abs(bytes - before) < NOISE) return bytes;
+    before = bytes;
   }
 }

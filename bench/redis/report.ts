@@ -1,13 +1,13 @@
 import { DISTURBED, median } from "../measure.ts";
 import { type Figure, middleFigure, type Results, ratioOf } from "../results.ts";
 import { number, table } from "../table.ts";
-import type { RedisOperation, RedisResult } from "./measure.ts";
+import { OPERATIONS, type RedisOperation } from "./loads.ts";
+import type { RedisResult } from "./measure.ts";
 import type { Topology } from "./store.ts";
 import { redisSubjects } from "./subjects.ts";
 
 const OURS = "antechamber-1";
-const PEER = "express-session";
-const OPERATIONS: RedisOperation[] = ["retrieve", "create-anonymous", "create-with-ids", "associate", "record"];
+const PEER = "fastify-session";
 
 /** Returns, for each round, our requests per second divided by the peer's, on the same Redis. */
 export function overPeer(
@@ -33,6 +33,18 @@ export function coreOverPeer(
     value: peer.serverCpuPer100k / own.serverCpuPer100k,
     disturbed: ratioOfRates(own, peer).disturbed,
   }));
+}
+
+/** Returns our requests per CPU second of the servers and Redis divided by the peer's. */
+function cpuOverPeer(all: RedisResult[], topology: Topology, operation: RedisOperation, subject: string) {
+  return besidePeer(all, { topology, operation, subject }, (own, peer) => ({
+    value: cpuOf(peer) / cpuOf(own),
+    disturbed: ratioOfRates(own, peer).disturbed,
+  }));
+}
+
+function cpuOf({ serverCpuPer100k, redisCpuPer100k }: RedisResult): number {
+  return serverCpuPer100k + redisCpuPer100k;
 }
 
 function ratioOfRates(own: RedisResult, peer: RedisResult): Figure {
@@ -105,11 +117,13 @@ function operationTable(all: RedisResult[], topology: Topology, operation: Redis
         title,
         of(({ measurement }) => measurement.perSecond, 0),
         number(overPeer(all, topology, operation, name)?.value, 2),
+        number(cpuOverPeer(all, topology, operation, name)?.value, 2),
         number(coreOverPeer(all, topology, operation, name)?.value, 2),
         of(({ measurement }) => measurement.p50, 2),
         of(({ measurement }) => measurement.p99, 2),
         of((one) => one.serverCpuPer100k, 2),
         of((one) => one.redisCpuPer100k, 2),
+        `${of((one) => one.warmUp.seconds, 0)}${rounds.every((one) => one.warmUp.isSteady) ? "" : ", not steady"}`,
         commands.map(([command, each]) => `${command} ${each}`).join(", ") || "none",
       ],
     ];
@@ -117,10 +131,11 @@ function operationTable(all: RedisResult[], topology: Topology, operation: Redis
   if (rows.length === 0) return "";
   const disturbed = own.some(({ measurement }) => measurement.disturbed > DISTURBED);
   const columns = [
-    ...["", "requests/s", `of ${PEER}`, "by the servers' CPU", "p50 ms", "p99 ms"],
-    ...["CPU s / 100k, servers", "Redis", "commands a request"],
+    ...["", "requests/s", `of ${PEER}`, "by all CPU", "by the servers' CPU", "p50 ms", "p99 ms"],
+    ...["CPU s / 100k, servers", "Redis", "warm-up s", "commands a request"],
   ];
   const where = topology === "single" ? "one Redis" : "a cluster of 3 + 3";
-  const note = disturbed ? "\n\nOthers used the machine during some of these." : "";
+  const load = Math.max(...own.map(({ loadAverage }) => loadAverage));
+  const note = disturbed ? `\n\nOthers used the machine during some of these (load average up to ${load}).` : "";
   return `## Over ${where}: ${operation}\n\n${table(columns, rows)}${note}`;
 }
