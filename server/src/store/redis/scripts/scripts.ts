@@ -50,13 +50,19 @@ const notes = "prelude/notes";
 const association = "prelude/association";
 /** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
 const combined = "prelude/claim-combined";
+const first = "prelude/first-association";
+const firstCombined = "prelude/first-association-combined";
 
 /** All scripts. Each file begins with its KEYS, ARGV and return value. Preludes contain code that scripts share. */
 export const scripts = {
   createSession: script(3, "create-session"),
   createSessionCombined: script(4, combined, "create-session-combined"),
-  associateIds: script(5, session, notes, records, association, "associate-ids"),
-  associateIdsCombined: script(6, session, notes, records, association, combined, "associate-ids-combined"),
+  associateIds: script(5, notes, first, session, records, association, "associate-ids"),
+  associateIdsCombined: script(
+    6,
+    ...[notes, combined, firstCombined],
+    ...[session, records, association, "associate-ids-combined"],
+  ),
   renewSession: script(3, session, notes, "renew-session"),
   endSession: script(4, session, notes, records, "end-session"),
   eraseSession: script(2, session, "erase-session"),

@@ -1,10 +1,14 @@
-import { idFields } from "../../../session/fields.ts";
+import { associate } from "../../../session/association.ts";
+import { bitSetOf, idFields } from "../../../session/fields.ts";
+import { purgeAfter } from "../../../session/retention.ts";
+import type { Session } from "../../../session/session.ts";
 import { noTraits } from "../../../session/traits.ts";
 import type { AssociationRequest, AssociationResult } from "../../ports/sessions.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 import { indexHashes } from "../index/index-entry.ts";
-import { decode, implicitSession } from "../layout/session-codec.ts";
+import { CREATED_BIT } from "../layout/note-codec.ts";
+import { decode, encode, implicitSession } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE, type WriteResult } from "./visit-claim.ts";
@@ -61,8 +65,10 @@ async function attempt(operation: Operation, request: Association, nonce: string
   const { keys, engine } = operation;
   const own = [keys.fence(handle, nonce), keys.setAside(handle), engine.queueOf(handle)];
   const names = [...sessionKeys(operation, handle), ...own];
-  const args = argsOf(operation, request, [nonce, FENCE_LIFE]);
-  return attemptIn(operation, handle, await operation.change(scripts.associateIds, names, args));
+  // Without a claim, a visit must not be stored.
+  const first = nonce === "" && request.ids.visitId !== null ? undefined : firstAssociation(operation, request);
+  const args = argsOf(operation, request, [nonce, FENCE_LIFE, ...argsOfFirst(operation, first)]);
+  return attemptIn(operation, handle, await operation.change(scripts.associateIds, names, args), first);
 }
 
 /** Claims the visit and associates the ids in one script. */
@@ -72,8 +78,34 @@ async function attemptCombined(operation: Operation, request: Association, visit
   const claim = newClaim(operation, handle, visitId);
   const own = [...claim.names, keys.setAside(handle), engine.queueOf(handle)];
   const names = [...sessionKeys(operation, handle), ...own];
-  const reply = await operation.change(scripts.associateIdsCombined, names, argsOf(operation, request, claim.args));
-  return attemptIn(operation, handle, reply);
+  const first = firstAssociation(operation, request);
+  const args = argsOf(operation, request, [...claim.args, ...argsOfFirst(operation, first)]);
+  return attemptIn(operation, handle, await operation.change(scripts.associateIdsCombined, names, args), first);
+}
+
+/**
+ * Returns the session that results if nothing is stored of it yet. Returns `undefined` if it would be refused then, or if
+ * its id is to be rotated, so that the script must apply the rules. Most sessions get their first ids so, and applying
+ * the rules takes Redis twice as long.
+ */
+function firstAssociation(operation: Operation, request: Association): Session | undefined {
+  const { handle, generation, ids, traits, rotation } = request;
+  const { now } = operation;
+  const { lifetimes } = operation.engine.policy;
+  if (generation > 0 || rotation !== "" || idFields.every((field) => ids[field] === null)) return undefined;
+  const session = implicitSession(handle, lifetimes);
+  if (now >= session.expiresAt) return undefined;
+  const result = associate(session, ids, now, lifetimes, false, traits);
+  return result.outcome === "changed" ? result.session : undefined;
+}
+
+/** Returns the arguments of `prelude/first-association.lua`. */
+function argsOfFirst({ engine, now }: Operation, session: Session | undefined): Argument[] {
+  if (session === undefined) return ["", "", ""];
+  const fields = idFields.filter((field) => session[field] !== null);
+  const life = Math.max(1, purgeAfter(session, false, engine.policy) - now);
+  const text = encode(session, [{ at: now, after: 0, fields, isRotation: false }]);
+  return [text, life, bitSetOf(fields) + CREATED_BIT];
 }
 
 /** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
@@ -91,9 +123,13 @@ function argsOf(operation: Operation, request: Association, own: readonly Argume
   ];
 }
 
-function attemptIn({ engine }: Operation, handle: string, reply: unknown): Attempt {
+/** Returns the result of a script. `first` is the session that the script has stored if nothing was stored before. */
+function attemptIn({ engine }: Operation, handle: string, reply: unknown, first: Session | undefined): Attempt {
   const [outcome, detail, more] = reply as [string, string | number | null, string | number | null];
   switch (outcome) {
+    case "first":
+      engine.notes.take(engine.queueOf(handle), detail);
+      return { outcome: "associated", session: first as Session };
     case "associated": {
       engine.notes.take(engine.queueOf(handle), more);
       // The script returns no text if there was nothing to add and nothing is stored: the session is implicit.
