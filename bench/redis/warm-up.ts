@@ -3,7 +3,7 @@ const WINDOWS = 3;
 /** How much these windows may differ from each other, as a share of the least of them. */
 const TOLERANCE = 0.05;
 /** Maximum duration of a warm-up, in seconds; each window takes one second. */
-export const MAX_WARM_UP = 20;
+const MAX_WARM_UP = 20;
 
 /** A warm-up before a measurement. */
 export type WarmUp = {
