@@ -149,9 +149,9 @@ test("a client that half-closes in the middle of an unread body gets the refusal
 
 test("a handler hears when the client ends its side, during its own request alone", async () => {
   let ends = 0;
-  let respond = (_: HttpResponse) => {};
-  const { connection } = open((request) => {
-    request.onEnd(() => ends++);
+  let respond: (response: HttpResponse) => void = () => undefined;
+  const { connection } = open((received) => {
+    received.onEnd(() => ends++);
     return new Promise((resolve) => {
       respond = resolve;
     });
@@ -162,8 +162,8 @@ test("a handler hears when the client ends its side, during its own request alon
   connection.ended();
   assert.equal(ends, 0, "the response is sent");
 
-  const second = open((request) => {
-    request.onEnd(() => ends++);
+  const second = open((received) => {
+    received.onEnd(() => ends++);
     return new Promise(() => undefined);
   });
   second.connection.received(Buffer.from("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"));

@@ -97,7 +97,7 @@ export function createSender(options: SenderOptions): Sender {
   ): Promise<SendResult & { readonly isReused?: boolean }> {
     return new Promise((done) => {
       const client = url.protocol === "https:" ? https : http;
-      const options: http.RequestOptions & Pooled = {
+      const target: http.RequestOptions & Pooled = {
         pool,
         method: "POST",
         protocol: url.protocol,
@@ -116,7 +116,7 @@ export function createSender(options: SenderOptions): Sender {
         signal,
         ...(ca !== undefined && { ca }),
       };
-      const request = client.request(options);
+      const request = client.request(target);
       open.add(request);
       let interim = 0;
       request.on("information", () => {

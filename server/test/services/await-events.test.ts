@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { setImmediate as immediate } from "node:timers/promises";
 import { test } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
 import { awaitEvents, Turns } from "../../src/services/await-events.ts";
 import { anyEvent } from "../../src/session/event.ts";
 import type { EventLog, EventPage } from "../../src/store/ports/events.ts";
@@ -25,7 +25,13 @@ function createLog(pages: number) {
       return () => listeners.delete(listener);
     },
   };
-  return { log, state, notify: () => listeners.forEach((listener) => void listener()) };
+  return {
+    log,
+    state,
+    notify: () => {
+      for (const listener of listeners) listener();
+    },
+  };
 }
 
 test("a search through many events lets other work run in between, and ends when nobody waits for it", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Endpoint } from "../../src/session/webhook.ts";
 import type { DueDelivery } from "../../src/store/ports/webhooks.ts";
 import { EndpointWorker } from "../../src/webhooks/endpoint-worker.ts";

@@ -240,7 +240,13 @@ function readingContract(name: string, make: DataFactory): void {
     await purgeAll(world);
     const { start, oldestAt, events } = await bounds(world);
     assert.deepEqual([oldestAt, events], [world.now, 1]);
-    for (const gone of [first?.id ?? "", "", "no position", "zzzzzzzzz-zzzzzzzzzz", start.replace(/^\w+/, "zzzzzzzzz")]) {
+    for (const gone of [
+      first?.id ?? "",
+      "",
+      "no position",
+      "zzzzzzzzz-zzzzzzzzzz",
+      start.replace(/^\w+/, "zzzzzzzzz"),
+    ]) {
       assert.deepEqual(await page(world, gone), { isGone: true, events: [], next: start, hasMore: true });
     }
     assert.deepEqual(customersIn(await page(world, end)), ["new"], "nothing after this place was purged");

@@ -356,8 +356,12 @@ export function webhookTransferContract(name: string, make: DataFactory, other =
     );
     for (const id of ["wh_1", "wh_2"]) {
       assert.deepEqual(await deliveries(target, id), await deliveries(world, id));
-      const queue = await store.readQueue(id);
-      assert.deepEqual(await target.store.readQueue(id), { ...queue, cursor: null }, "the target has a log of its own");
+      const source = await store.readQueue(id);
+      assert.deepEqual(
+        await target.store.readQueue(id),
+        { ...source, cursor: null },
+        "the target has a log of its own",
+      );
     }
     target.now = START + MINUTE;
     assert.deepEqual(await due(target, "wh_1"), ["e1"]);
