@@ -149,15 +149,13 @@ test("a client that half-closes in the middle of an unread body gets the refusal
 
 test("a handler hears when the client ends its side, during its own request alone", async () => {
   let ends = 0;
-  let respond: (response: HttpResponse) => void = () => undefined;
+  const response = Promise.withResolvers<HttpResponse>();
   const { connection } = open((received) => {
     received.onEnd(() => ends++);
-    return new Promise((resolve) => {
-      respond = resolve;
-    });
+    return response.promise;
   });
   connection.received(Buffer.from("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"));
-  respond(ok);
+  response.resolve(ok);
   await new Promise(setImmediate);
   connection.ended();
   assert.equal(ends, 0, "the response is sent");

@@ -111,7 +111,7 @@ export class EndpointWorker {
     const { store, clock, mayDeliver } = this.#parts;
     if (this.#ending.signal.aborted || !mayDeliver()) return;
     const now = clock();
-    // Deliveries of a disabled endpoint have personal data, so they must not wait for ever.
+    // Deliveries that wait for a disabled endpoint must not stay for ever, because they have personal data.
     if (!this.#endpoint.isEnabled || !this.#isWorking) await this.#failOverdue(now);
     if (!this.#endpoint.isEnabled) return;
     const room = Math.min((this.#isWorking ? CONCURRENCY : 1) - this.#sending, MAX_BUSY - this.#busy.size);

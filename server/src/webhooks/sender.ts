@@ -97,7 +97,7 @@ export function createSender(options: SenderOptions): Sender {
   ): Promise<SendResult & { readonly isReused?: boolean }> {
     return new Promise((done) => {
       const client = url.protocol === "https:" ? https : http;
-      const target: http.RequestOptions & Pooled = {
+      const fields: http.RequestOptions & Pooled = {
         pool,
         method: "POST",
         protocol: url.protocol,
@@ -116,7 +116,7 @@ export function createSender(options: SenderOptions): Sender {
         signal,
         ...(ca !== undefined && { ca }),
       };
-      const request = client.request(target);
+      const request = client.request(fields);
       open.add(request);
       let interim = 0;
       request.on("information", () => {

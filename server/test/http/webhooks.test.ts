@@ -128,7 +128,7 @@ onEachEngine(({ test, empty }) => {
     const afterwards = await sendTest();
     new Webhook(last.secret).verify(afterwards.body, afterwards.headers);
     assert.throws(() => new Webhook(rotated.secret).verify(afterwards.body, afterwards.headers));
-    for (const graceSeconds of [-1, 604_801, 0.0001, "1"]) {
+    for (const graceSeconds of [-1, 604_801, 0.0001, 1.5, "1"]) {
       const json = { graceSeconds };
       problemOf(await call("POST", `/webhooks/${id}/rotate-secret`, { json }), 400, "invalid-request");
     }
@@ -148,6 +148,9 @@ onEachEngine(({ test, empty }) => {
       all,
     );
     problemOf(await call("GET", `/webhooks/${id}/deliveries?state=lost&cursor=x&limit=0`), 400, "invalid-request");
+    for (const query of ["status=failed", "state=failed&state=pending"]) {
+      problemOf(await call("GET", `/webhooks/${id}/deliveries?${query}`), 400, "invalid-request");
+    }
     assert.equal((await call("DELETE", `/webhooks/${id}`)).status, 204);
   });
 

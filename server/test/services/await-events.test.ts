@@ -25,13 +25,10 @@ function createLog(pages: number) {
       return () => listeners.delete(listener);
     },
   };
-  return {
-    log,
-    state,
-    notify: () => {
-      for (const listener of listeners) listener();
-    },
+  const notify = () => {
+    for (const listener of listeners) listener();
   };
+  return { log, state, notify };
 }
 
 test("a search through many events lets other work run in between, and ends when nobody waits for it", async () => {

@@ -2,6 +2,7 @@ import type { HttpRequest } from "@antechamber/http1";
 import type { Fault } from "../../session/errors.ts";
 import { type DeliveryState, deliveryStates } from "../../session/webhook.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import { parametersOf } from "./header-text.ts";
 import { MAX_BODY_BYTES } from "./identity.ts";
 import { limitOf } from "./paging.ts";
 
@@ -57,10 +58,18 @@ async function readObject(request: HttpRequest, faults: Fault[]): Promise<object
   return value as object;
 }
 
-/** Reads the parameters of a list of deliveries. */
+const deliveryParameters: readonly string[] = ["state", "cursor", "limit"];
+
+/** Reads the parameters of a list of deliveries. Refuses unknown ones: a misspelt filter would show everything. */
 export function deliveryQueryOf(query: string) {
   const faults: Fault[] = [];
-  const parameters = new URLSearchParams(query);
+  const parameters = parametersOf(query);
+  for (const name of new Set(parameters.keys())) {
+    const detail = !deliveryParameters.includes(name)
+      ? `There is a parameter that is not known here; there are ${deliveryParameters.join(", ")}.`
+      : parameters.getAll(name).length > 1 && `${name} is given twice.`;
+    if (detail) faults.push({ in: "query", name: name.slice(0, 64), detail });
+  }
   const state = parameters.get("state");
   const isState = state === null || (deliveryStates as readonly string[]).includes(state);
   if (!isState) faults.push({ in: "query", name: "state", detail: `state is none of ${deliveryStates.join(", ")}.` });
