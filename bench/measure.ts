@@ -93,6 +93,11 @@ export function round(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
 }
 
+/** Returns the value below which this part of the sorted values is. */
+export function quantile(sorted: readonly number[], part: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 export type Options = {
   /**
    * The measurements to run: names of subjects or of their groups, `slow-disk`, `records`, `middleware`, `growth`,
-   * `redis` and parts of `redis`. If empty, everything is measured.
+   * `events`, `redis` and parts of `redis`. If empty, everything is measured.
    */
   only: string[];
   rounds: number;
@@ -27,7 +27,7 @@ export type Options = {
 export const USAGE = `npm run bench -- [options]
 
   --only LIST      comma-separated: ours, peers, limit, a subject's name,
-                   slow-disk, records, middleware, growth, redis, or of redis:
+                   slow-disk, records, middleware, growth, events, redis, or of redis:
                    redis-single, redis-cluster, redis-limit, redis-memory
   --rounds N       fresh processes and a new order each time (default 3)
   --seconds N      length of a measurement (default 5)

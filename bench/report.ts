@@ -1,5 +1,6 @@
 import { DISTURBED, median } from "./measure.ts";
 import { redisSections } from "./redis/report.ts";
+import { eventsTable } from "./report-events.ts";
 import { middlewareTable, recordSizesTable, recordsTable } from "./report-records.ts";
 import { middle, type Results, ratio } from "./results.ts";
 import type { Operation, Subject } from "./subject.ts";
@@ -31,6 +32,7 @@ export function report(results: Results, subjects: Subject[]): string {
     recordSizesTable(results),
     middlewareTable(results),
     growthTable(results),
+    eventsTable(results),
     ...redisSections(results),
     disturbances(results),
   ];

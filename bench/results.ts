@@ -81,6 +81,19 @@ export type MiddlewareResult = {
 };
 
 /** All results of a benchmark run. */
+/** How events reach readers, in one round. Latencies are from the request of the change to the reader. */
+export type EventsResult = {
+  round: number;
+  channel: "stream" | "webhook" | "redis-stream";
+  readers: number;
+  p50: number;
+  p99: number;
+  /** Changes per second of publishers that send without a pause. */
+  publishedPerSecond: number;
+  /** Events per second of all readers together, measured until the last reader had the last event. */
+  deliveredPerSecond: number;
+};
+
 export type Results = {
   started: string;
   finished: string;
@@ -96,6 +109,7 @@ export type Results = {
   recordSizes: RecordSizeResult[];
   middleware: MiddlewareResult[];
   growth: GrowthResult[];
+  events: EventsResult[];
   redis: RedisResult[];
   redisLimit: LimitResult[];
   redisMemory: MemoryResult[];

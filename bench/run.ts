@@ -1,6 +1,7 @@
 // The command line of the benchmarks: runs the chosen measurements and writes the results to files.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { eventSubjects, measureEventCost, measureEvents } from "./events.ts";
 import { measureGrowth } from "./growth.ts";
 import { currentCommit, describeMachine, machineName, timeCache } from "./machine.ts";
 import { measureMiddleware } from "./middleware.ts";
@@ -20,7 +21,7 @@ import type { Subject } from "./subject.ts";
 import { subjects } from "./subjects/all.ts";
 
 const REDIS_SECTIONS = ["single", "cluster", "limit", "memory"].map((part) => `redis-${part}`);
-const SECTIONS = ["slow-disk", "records", "middleware", "growth", "redis", ...REDIS_SECTIONS];
+const SECTIONS = ["slow-disk", "records", "middleware", "growth", "events", "redis", ...REDIS_SECTIONS];
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
     recordSizes: [],
     middleware: [],
     growth: [],
+    events: [],
     redis: [],
     redisLimit: [],
     redisMemory: [],
@@ -54,6 +56,7 @@ async function main(): Promise<void> {
     if (wanted("slow-disk")) await measureSlowDisks(results, round);
     if (wanted("records")) await measureRecording(results, round);
     if (wanted("middleware")) await measureApplication(results, round);
+    if (wanted("events")) await measureEventLog(results, round);
     for (const topology of ["single", "cluster"] as const) {
       if (wanted("redis") || wanted(`redis-${topology}`)) {
         await measureRedis(results, topology, round);
@@ -131,6 +134,19 @@ async function measureApplication(results: Results, round: number): Promise<void
   });
 }
 
+async function measureEventLog(results: Results, round: number): Promise<void> {
+  await measureEventCost(round, results.options, (result) => {
+    results.operations.push(result);
+    say(line(result));
+  });
+  await measureEvents(round, results.options, (result) => {
+    results.events.push(result);
+    const { channel, readers, p50, p99, publishedPerSecond, deliveredPerSecond } = result;
+    const rates = `${publishedPerSecond}/s published, ${deliveredPerSecond}/s delivered`;
+    say(`${channel} to ${readers}: p50 ${p50} ms, p99 ${p99} ms, ${rates}`);
+  });
+}
+
 /** Measures all subjects on one Redis or one cluster. Each round starts a new Redis or cluster. */
 async function measureRedis(results: Results, topology: Topology, round: number): Promise<void> {
   const store = await startStore(topology);
@@ -185,7 +201,7 @@ function save(results: Results, options: Options): void {
   mkdirSync(folder, { recursive: true });
   const name = options.name ?? machineName(results.machine);
   const base = join(folder, `${results.started.slice(0, 10)}-${name}${options.quick ? "-quick" : ""}`);
-  const page = report(results, subjects);
+  const page = report(results, [...subjects, ...eventSubjects]);
   writeFileSync(`${base}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
   writeFileSync(`${base}.md`, page);
   console.log(page);
