@@ -175,10 +175,9 @@ const openRedisStream: Open = async (readers, seen) => {
   const writer = await connect();
   const clients = await Promise.all(Array.from({ length: readers }, connect));
   const padding = "x".repeat(450);
-  let isOpen = true;
   for (const client of clients) {
     void (async () => {
-      for (let id = "0"; isOpen; ) {
+      for (let id = "0"; client.isOpen; ) {
         const found = await client.xRead({ key: "events", id }, { BLOCK: 1000, COUNT: 256 });
         for (const { messages } of (found ?? []) as Found[]) {
           for (const { id: next, message } of messages) {
@@ -192,7 +191,6 @@ const openRedisStream: Open = async (readers, seen) => {
   return {
     publish: (key) => writer.xAdd("events", "*", { key, padding }),
     async [Symbol.asyncDispose]() {
-      isOpen = false;
       for (const client of [writer, ...clients]) client.destroy();
       await store.close();
     },
