@@ -166,13 +166,13 @@ export async function openStore(
   purpose: StorePurpose = "command",
 ): Promise<StoreEngine> {
   const { lifetimes, maxRecords, retention, maxPendingWrites: maxPending } = config;
-  const common = { lifetimes, maxRecords, retention, maxPending, events, now: time.wall() };
+  const eventRetention = config.events === "on" ? Math.min(config.eventRetention, retention) : null;
+  const common = { lifetimes, maxRecords, retention, eventRetention, maxPending, events, now: time.wall() };
   const place = redisPlaceOf(config);
   if (place === undefined) {
     return openSqliteStore({
       ...common,
       dataDir: config.dataDir,
-      eventRetention: config.events === "on" ? Math.min(config.eventRetention, retention) : null,
       cacheSessions: config.cacheSessions,
       timeout: config.storeTimeout,
     });

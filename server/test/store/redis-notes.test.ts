@@ -168,9 +168,10 @@ test("notes that a dead process has left are worked off by the process that gets
   const keys = createKeyNames(prefix);
   const { url, nodes } = topologies["Redis Cluster"]();
   // The dead process had created a session, and had the lease.
-  const { handle } = issuer.issue(Date.now());
+  const { handle, createdAt } = issuer.issue(Date.now());
   const hash = indexHash("customerId", "c");
-  await onOwner(nodes, ["XADD", keys.notes(handle), "*", "", encodeCreation(handle, 2, hash)]);
+  const session = newSession(handle, createdAt, ids({ customerId: "c" }), lifetimes);
+  await onOwner(nodes, ["XADD", keys.notes(handle), "*", "", encodeCreation(session, hash, false)]);
   await onOwner(nodes, ["SET", keys.lease, "dead", "PX", "2500"]);
   const store = await openRedisAt(url, { prefix, purpose: "serve" });
   await eventually(async () => assert.equal(await contents(nodes, `${prefix}n:*`), ""), 10_000);

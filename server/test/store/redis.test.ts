@@ -13,6 +13,7 @@ import { openRedisAt } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
+import { eventsContract } from "./contract/events.ts";
 import { transferContract } from "./contract/transfer.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { basicContract, storeContract } from "./store-contract.ts";
@@ -21,12 +22,12 @@ const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0
 let worlds = 0;
 
 /** Returns a factory for empty storages: each has its own prefix of key names, so that nothing has to be deleted. */
-function dataAt(url: () => string, common = ""): () => Promise<Data> {
+function dataAt(url: () => string, common = "", eventRetention: number | null = RETENTION): () => Promise<Data> {
   return async () => {
     const prefix = `${common}w${worlds++}:`;
     return {
-      expiresByItself: true,
-      open: (options) => openRedisAt(url(), { prefix, ...options }),
+      ...(eventRetention === null && { expiresByItself: true }),
+      open: (options) => openRedisAt(url(), { prefix, eventRetention, ...options }),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   };
@@ -101,7 +102,13 @@ const onCluster = dataAt(() => cluster.url);
 // The engine is the same on both runtimes; only the connections differ. So each runtime runs the whole suite on one form
 // of Redis, and on the other one the parts that use most of the commands. The documented rights on Bun include the whole
 // suite on a single server.
-if (long || !isBun) storeContract("Redis", onSingle);
+if (long || !isBun)
+  storeContract(
+    "Redis",
+    dataAt(() => single.url, "", null),
+  );
+eventsContract("Redis", onSingle);
+eventsContract("Redis Cluster", onCluster);
 (long || isBun ? storeContract : basicContract)("Redis Cluster", onCluster);
 
 test("Redis Cluster: creating a session takes two commands, and many sessions share those for index and notes", async () => {

@@ -1,17 +1,22 @@
 import type { EventFilter, LoggedEvent } from "../../session/event.ts";
 
 /**
- * Port: reading the event log (contract.md#events). The engine writes an event in the same atomic step as its change.
+ * Port: reading the event log (contract.md#events). The engine stores an event in the same atomic step as its change, and
+ * readers see it soon afterwards.
  * Erasing a customer (`ErasureStore`) removes the events of its sessions: from then on no page has them.
  */
 export interface EventLog {
-  /** Returns the bounds of the log. Returns `null` if there is no log: by the setting `events`, or in this engine. */
+  /**
+   * Returns the bounds of the log, after the events of all changes that this process has reported. Returns `null` if
+   * there is no log, by the setting `events`.
+   */
   eventBounds(): Promise<EventBounds | null>;
 
   /**
    * Returns a page of the durable events, in the order of the log. The events of each session are in the order of its
    * changes. A reader that continues with `next` misses no event, and may see an event twice only if the process or
-   * the store has failed. Returns an empty page without a log.
+   * the store has failed. An event that is stored later than another one has a higher position. Returns an empty page
+   * without a log.
    */
   readEvents(request: EventRequest): Promise<EventPage>;
 

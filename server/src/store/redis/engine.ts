@@ -17,12 +17,19 @@ export class Engine {
   readonly options: RedisStoreOptions;
   readonly keys: KeyNames;
   readonly policy: RetentionPolicy;
-  /** Retention and profiles as the scripts expect them (`prelude/session.lua`). */
+  /** Whether changes are published in the event log. */
+  readonly publishes: boolean;
+  /** Retention, whether events are published, and profiles, as the scripts expect them (`prelude/session.lua`). */
   readonly policyText: string;
   readonly notes = new PendingNotes();
   readonly renewals = new PendingRenewals();
   /** The sessions that `find` has read and for which a record is set aside. */
   readonly setAside = new WeakSet<Session>();
+  /**
+   * Whether the clock of this process differs too much from that of Redis. Then it purges no events, finds no expired
+   * sessions, and appends events with the time of Redis.
+   */
+  isClockWrong = false;
   /** Lifetime of a visit's claim in ms. */
   readonly claimLife: number;
   #latest: number;
@@ -35,7 +42,8 @@ export class Engine {
     this.options = options;
     this.keys = createKeyNames(prefix);
     this.policy = policy;
-    this.policyText = policyText(policy);
+    this.publishes = options.eventRetention !== null;
+    this.policyText = policyText(policy, this.publishes);
     this.claimLife = claimLife(longestLife(lifetimes));
     this.#latest = now;
   }
@@ -77,10 +85,10 @@ export class Engine {
   }
 }
 
-/** Returns the retention and, after it, the profiles: ` name=idle/total` for each. All times are in ms. */
-function policyText({ lifetimes: { profiles = new Map() }, retention }: RetentionPolicy): string {
+/** Returns the retention, `!` if events are published, and ` name=idle/total` for each profile. All times are in ms. */
+function policyText({ lifetimes: { profiles = new Map() }, retention }: RetentionPolicy, publishes: boolean): string {
   const texts = [...profiles].map(([name, { idle, total }]) => ` ${name}=${idle}/${total}`);
-  return `${retention}${texts.join("")}`;
+  return `${retention}${publishes ? "!" : ""}${texts.join("")}`;
 }
 
 /** A request to the store. Its methods send commands of different kinds, which `StepKind` explains. */

@@ -12,6 +12,8 @@ export interface RedisStoreOptions {
   readonly maxRecords: number;
   /** Time for which the data of a session are kept after it has expired or ended. */
   readonly retention: number;
+  /** Time for which an event is kept; `null` if no events are published. */
+  readonly eventRetention: number | null;
   /** Maximum number of changes in progress. Further changes are refused. */
   readonly maxPending: number;
   /** Maximum time that a request waits for Redis. */

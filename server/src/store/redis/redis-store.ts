@@ -8,6 +8,7 @@ import type { AuditStore } from "../ports/audit.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
 import type { StoreEngine } from "../ports/engine.ts";
 import type { ErasureStore } from "../ports/erasure.ts";
+import type { EventLog } from "../ports/events.ts";
 import type { IdempotencyStore } from "../ports/idempotency.ts";
 import type { LifecycleStore } from "../ports/lifecycle.ts";
 import type { RecordStore } from "../ports/records.ts";
@@ -18,9 +19,14 @@ import { createAdmission } from "./connection/admission.ts";
 import { RedisFault } from "./connection/faults.ts";
 import { inaccessible, openConnection } from "./connection/open-connection.ts";
 import { Engine } from "./engine.ts";
+import { RedisEventLog } from "./events/event-log.ts";
+import { appendErasure, hideEvents } from "./events/event-writer.ts";
+import { Expiry } from "./events/expiry.ts";
+import { EventUpkeep } from "./events/upkeep.ts";
 import * as audit from "./globals/audit-trail.ts";
 import * as credentials from "./globals/credentials.ts";
 import { Heartbeat } from "./globals/heartbeat.ts";
+import { Lease } from "./globals/lease.ts";
 import * as state from "./globals/store-state.ts";
 import { listSessions } from "./index/session-search.ts";
 import { newNonce } from "./layout/nonce.ts";
@@ -46,6 +52,10 @@ interface OpenStore {
   readonly setAside: SetAsideRecords;
   readonly notes: NoteWorker;
   readonly heartbeat: Heartbeat;
+  readonly lease: Lease;
+  /** Both `undefined` if no events are published. */
+  readonly events: RedisEventLog | undefined;
+  readonly upkeep: EventUpkeep | undefined;
 }
 
 /** Opens the Redis engine. It caches no sessions, as other processes may change them. Throws `StoreOpenError`. */
@@ -68,7 +78,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<StoreE
       ...transferPort(store),
       ...webhookPort(store.engine),
       ...lifecyclePort(store),
-      ...noEventLog,
+      ...eventPort(store),
     };
   } catch (error) {
     connection.close();
@@ -86,13 +96,27 @@ async function openStore(engine: Engine): Promise<OpenStore> {
     throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
   }
   engine.advance(await state.readHighWaterMark(engine.begin()));
+  if (engine.publishes) await Expiry.init(engine.begin());
   const records = new RecordQueue(engine);
   const setAside = new SetAsideRecords(engine, records);
   const heartbeat = await Heartbeat.start(engine);
-  return { engine, records, setAside, notes: new NoteWorker(engine), heartbeat };
+  const lease = new Lease();
+  const notes = new NoteWorker(engine, lease);
+  const parts = { engine, records, setAside, notes, heartbeat, lease };
+  if (!engine.publishes) return { ...parts, events: undefined, upkeep: undefined };
+  const settleOwn = () => notes.settleOwn();
+  const events = new RedisEventLog(engine, settleOwn);
+  notes.appended = () => events.notify();
+  return { ...parts, events, upkeep: new EventUpkeep(engine, lease, settleOwn) };
 }
 
-function sessionPort({ engine, records, setAside, notes }: OpenStore): SessionStore & SessionSearch & ErasureStore {
+function sessionPort({
+  engine,
+  records,
+  setAside,
+  notes,
+  events,
+}: OpenStore): SessionStore & SessionSearch & ErasureStore {
   return {
     getCached: () => undefined,
     find: (handle) => sessions.find(engine.begin(), handle),
@@ -128,6 +152,7 @@ function sessionPort({ engine, records, setAside, notes }: OpenStore): SessionSt
     },
     async eraseSessions(handles, now) {
       for (const handle of handles) records.discard(handle);
+      if (events !== undefined) await engine.change(now, (operation) => hideEvents(operation, handles));
       await Promise.all(
         handles.map((handle) =>
           engine.change(now, async (operation) => {
@@ -140,12 +165,23 @@ function sessionPort({ engine, records, setAside, notes }: OpenStore): SessionSt
       // Erased sessions get no more notes. Those that they have contain parts of the hashes of their ids.
       await notes.settle();
     },
-    eraseCustomerApiKeys: (customerId, _customerHash, now) =>
+    eraseCustomerApiKeys: (customerId, customerHash, now) =>
       engine.change(now, async (operation) => {
         await eraseCustomerDeliveries(operation, customerId);
-        return credentials.eraseApiKeys(operation, customerId);
+        const erased = await credentials.eraseApiKeys(operation, customerId);
+        if (events !== undefined) {
+          await appendErasure(operation, { customerHash, at: now });
+          events.notify();
+        }
+        return erased;
       }),
   };
+}
+
+function eventPort({ events }: OpenStore): EventLog {
+  if (events === undefined) return noEventLog;
+  const { eventBounds, readEvents, onEvents } = events;
+  return { eventBounds, readEvents, onEvents };
 }
 
 function recordPort({ engine, records, setAside }: OpenStore): RecordStore {
@@ -231,7 +267,8 @@ function transferPort({ engine, records, heartbeat }: OpenStore): TransferStore 
   };
 }
 
-function lifecyclePort({ engine, records, setAside, notes, heartbeat }: OpenStore): LifecycleStore {
+function lifecyclePort(store: OpenStore): LifecycleStore {
+  const { engine, records, setAside, notes, heartbeat, lease, events, upkeep } = store;
   const { connection, admission } = engine;
   return {
     async clockHighWaterMark() {
@@ -242,11 +279,11 @@ function lifecyclePort({ engine, records, setAside, notes, heartbeat }: OpenStor
         const pulse = await state.heartbeat(operation, heartbeat.known);
         if (!heartbeat.isIntact(pulse)) throw notThisStore();
       }),
-    // Redis removes expired keys by itself. Only the records that this process has set aside are counted and removed.
-    async purgeExpired(now) {
+    // Redis removes expired keys by itself. The records that this process has set aside are counted and removed here.
+    async purgeExpired(now, sessionTime = now) {
       engine.advance(now);
       setAside.removeOverdue(now);
-      return { expired: 0, hasMore: false };
+      return (await upkeep?.slice(Math.min(now, sessionTime))) ?? { expired: 0, hasMore: false };
     },
     status: () => ({
       writable: admission.isWritable && !heartbeat.isSuspended,
@@ -257,7 +294,9 @@ function lifecyclePort({ engine, records, setAside, notes, heartbeat }: OpenStor
       if (setAside.size > 0) engine.options.events.noticed("info", leftText(setAside.size));
       await records.close();
       await admission.close();
+      events?.close();
       await notes.close();
+      await lease.release(engine.begin()).catch(() => undefined);
       await heartbeat.close();
       await state.heartbeat(engine.begin(), heartbeat.known).catch(() => undefined);
       connection.close();

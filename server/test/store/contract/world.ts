@@ -13,7 +13,7 @@ import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 /** A storage of the engine under test, empty at first. */
 export interface Data extends AsyncDisposable {
   /** True if the engine expires data by itself. Its purge then does nothing and reports nothing. */
-  readonly expiresByItself?: true;
+  readonly expiresByItself?: true | undefined;
   /** Opens the engine. An engine that was opened before must be closed. */
   open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<StoreEngine>;
 }

@@ -33,6 +33,7 @@ export function openRedisAt(
     purpose: "command",
     maxRecords: MAX_RECORDS,
     retention: RETENTION,
+    eventRetention: null,
     maxPending: 10_000,
     timeout: 5000,
     minReplicasAck: 0,

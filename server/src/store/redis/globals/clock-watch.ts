@@ -20,6 +20,7 @@ export class ClockWatch {
     const differs = difference > CLOCK_TOLERANCE;
     if (differs === this.#differs) return;
     this.#differs = differs;
+    this.#engine.isClockWrong = differs;
     if (differs) {
       const way = ahead > behind ? "ahead of" : "behind";
       events.noticed(

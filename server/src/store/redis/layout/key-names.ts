@@ -47,8 +47,16 @@ export function createKeyNames(prefix: string) {
     apiKeyUses: `${prefix}{fixed}uses`,
     audit: `${prefix}{fixed}audit`,
     secrets: `${prefix}{fixed}secrets`,
-    /** Nonce of the process that looks for notes that were left behind. */
+    /** Nonce of the process that does the work that one process at a time does. */
     lease: `${prefix}{fixed}lease`,
+    /** The event log: a stream of entries (`events/event-entries.ts`). */
+    events: `${prefix}{fixed}events`,
+    /** How far the event log has got. */
+    eventState: `${prefix}{fixed}event-state`,
+    /** Handles of erased sessions, whose events are hidden. */
+    hiddenEvents: `${prefix}{fixed}event-hidden`,
+    /** Handles of sessions that may expire in a slot of time (`events/due-lists.ts`). */
+    due: (tag: string, slot: number) => `${prefix}q:{${tag}}${slot}`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
     exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
     /** Parses a key name that `exported` matches. `text` is the handle, or the idempotency key of a response. */

@@ -1,21 +1,37 @@
+import { type EndReason, type ExpiryReason, endReasons } from "../../../session/event.ts";
+import { bitSetOf, idFields } from "../../../session/fields.ts";
 import { HANDLE_CHARACTERS } from "../../../session/id.ts";
+import type { Session } from "../../../session/session.ts";
 
 /*
- * A note says that a session has changed so that it must be found by other data than before. The script that makes the
- * change writes the note into the queue of the session's shard, which is a stream. The id of the stream entry orders the
- * notes of a session, and names the note in its queue forever. The text of a note:
+ * A note says that a session has changed so that it must be found by other data than before, or that the change is to be
+ * published. The script that makes the change writes the note into the queue of the session's shard, which is a stream.
+ * The id of the stream entry orders the notes of a session, and names the note in its queue forever. The text of a note:
  *
- *   handle, bits `,` age `,` hashes
+ *   handle, bits `,` age `,` hashes                                    if no events are published
+ *   handle, bits `,` age `,` hashes `,` ids `,` expiry `,` last use `,` reason
  *
- * The bits are those of the ids that the change has added, of a rotation (`event-bits.ts`), and `CREATED_BIT`. The age is
- * the time of the change in ms since the session's creation. The hashes of the added ids (`index/index-entry.ts`) follow
- * each other in the order of the ids. So a note has what its index entries need, and no id.
+ * The bits are those of the ids that the change has added, of a rotation (`event-bits.ts`), and `noteBits`. The age is
+ * the time of the change. It, expiry and last use are in ms since the session's creation. The hashes of the added ids
+ * (`index/index-entry.ts`) follow each other in the order of the ids. So a note has what its index entries need, and no
+ * id. The second form has the session right after the change: the bits of all its ids, its times, and why it is over.
  *
  * `scripts/prelude/notes.lua` writes the same format.
  */
 
-/** The bit of a change before which nothing was stored of the session. */
-export const CREATED_BIT = 16;
+/** The bits of a note besides those in `event-bits.ts`. */
+export const noteBits = {
+  /** Nothing was stored of the session before. */
+  created: 16,
+  /** The session has its first id or record, so it is published from now on. */
+  published: 64,
+  /** The session expires earlier than before. */
+  earlier: 128,
+  ended: 256,
+  expired: 512,
+  /** The session was created with its ids, so they are no association. */
+  initial: 1024,
+} as const;
 
 /** A note in its queue. */
 export interface Note {
@@ -28,23 +44,67 @@ export interface Note {
 /** The contents of a note. */
 export interface NoteContents {
   readonly handle: string;
+  readonly bits: number;
+  /** Time of the change, in ms since the session's creation. */
+  readonly age: number;
   /** Whether nothing was stored of the session before. */
   readonly isNew: boolean;
   /** The joined hashes of the ids that the change has added. */
   readonly hashes: string;
+  /** The session right after the change; `undefined` if no events are published. */
+  readonly moment: NoteMoment | undefined;
 }
 
-/** Encodes the note of a new session. `bits` are those of its ids, `hashes` their joined hashes. */
-export function encodeCreation(handle: string, bits: number, hashes: string): string {
-  return `${handle}${bits + CREATED_BIT},0,${hashes}`;
+/** A session right after a change. Times are in ms since its creation. */
+export interface NoteMoment {
+  /** The bits of all its ids. */
+  readonly ids: number;
+  readonly expiresAfter: number;
+  readonly activeAfter: number;
+  /** Why it is over: the number of an `EndReason`, or an `ExpiryReason`; `""` while it lives. */
+  readonly reason: string;
 }
 
-/** Decodes the text of a note, except the time of the change, which index entries do not need. */
+/** Encodes the note of a new session. `hashes` are those of its ids. */
+export function encodeCreation(session: Session, hashes: string, isPublished: boolean): string {
+  const { handle, createdAt, expiresAt, lastActiveAt } = session;
+  const ids = bitSetOf(idFields.filter((field) => session[field] !== null));
+  const bits = ids + noteBits.created;
+  if (!isPublished) return `${handle}${bits},0,${hashes}`;
+  const published = noteBits.initial + (ids === 0 ? 0 : noteBits.published);
+  const moment = `${ids},${expiresAt - createdAt},${lastActiveAt - createdAt},`;
+  return `${handle}${bits + published},0,${hashes},${moment}`;
+}
+
+/** Decodes the text of a note. */
 export function decodeNote(text: string): NoteContents {
-  const bits = Number.parseInt(text.slice(HANDLE_CHARACTERS), 10);
+  const parts = text.slice(HANDLE_CHARACTERS).split(",");
+  const [bits = "", age = "", hashes = "", ids, expiresAfter, activeAfter, reason = ""] = parts;
+  const set = Number(bits);
   return {
     handle: text.slice(0, HANDLE_CHARACTERS),
-    isNew: (bits & CREATED_BIT) !== 0,
-    hashes: text.slice(text.lastIndexOf(",") + 1),
+    bits: set,
+    age: Number(age),
+    isNew: (set & noteBits.created) !== 0,
+    hashes,
+    moment:
+      ids === undefined
+        ? undefined
+        : { ids: Number(ids), expiresAfter: Number(expiresAfter), activeAfter: Number(activeAfter), reason },
   };
+}
+
+/** Returns the number that stands for a reason in a note. */
+export function numberOfEndReason(reason: EndReason): number {
+  return endReasons.indexOf(reason);
+}
+
+/** Returns the reason for which this number stands. */
+export function endReasonOf(number: string): EndReason {
+  return endReasons[Number(number)] ?? "caller";
+}
+
+/** Returns the reason in the note of an expiry. */
+export function expiryReasonOf(text: string): ExpiryReason {
+  return text === "lifetime" ? "lifetime" : "idle";
 }

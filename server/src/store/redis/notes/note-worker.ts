@@ -1,16 +1,19 @@
 import { Refusal } from "../../../session/errors.ts";
 import { atTurnsEnd } from "../connection/command.ts";
 import type { Engine, Operation } from "../engine.ts";
+import { addDue, type Due } from "../events/due-lists.ts";
+import { newExpiryOf } from "../events/event-entries.ts";
+import { appendEvents } from "../events/event-writer.ts";
+import type { Lease } from "../globals/lease.ts";
 import { EntryCollection } from "../index/index-entry.ts";
 import { pruneIndexes, pruningPause } from "../index/index-pruning.ts";
 import { addEntries } from "../index/index-writer.ts";
-import { newNonce } from "../layout/nonce.ts";
 import { decodeNote, type Note } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 
 /*
- * Works off notes: adds the index entries, then removes the notes from their queues. Every step may be repeated, also by
- * several processes at a time. The states of a note:
+ * Works off notes: adds the index entries and appends the events, then removes the notes from their queues. Every step
+ * may be repeated, also by several processes at a time. The states of a note:
  *
  *   pending --its process, within `BATCH_DELAY`--> indexed --> removed
  *           --a reader, before it reads an index--> indexed --> removed
@@ -20,27 +23,34 @@ import { scripts } from "../scripts/scripts.ts";
  * note, and a reader that works off all notes first finds it.
  *
  * One process at a time holds the lease of the sweep.
+ *
+ * If events are published, the notes of a queue are worked off from the oldest one on, whoever has written them. So the
+ * events of a session are in the log in the order of its changes, and the id of the last note tells which ones are there.
  */
 
-/** Time (ms) for which notes wait for others, to share commands with them. */
+/** Time (ms) for which notes wait for others, to share commands with them; and while events are published. */
 const BATCH_DELAY = 500;
+const BATCH_DELAY_OF_EVENTS = 200;
 /** Number of notes at which a batch does not wait any longer, and maximum number of notes in a batch. */
 const MAX_BATCH = 1024;
 /** Time (ms) between a failure and the next attempt. */
 const RETRY_PAUSE = 1000;
 /** Maximum number of notes that are removed, or read, by one command. */
 const MAX_NOTES_A_COMMAND = 256;
+/** Number of notes that are read at a time from all queues together, and the least number from each. */
+const MAX_READ = 4096;
+const MIN_PAGE = 16;
 /** Time (ms) between two sweeps. */
 const SWEEP_PAUSE = 2000;
 /** Age (ms) from which the sweep works off a note. Younger ones most likely have a process that does. */
 const SWEEP_AGE = 3000;
-/** Duration (ms) of the lease of the sweep. */
-const LEASE = 3 * SWEEP_PAUSE;
 
 /** Works off the notes of this process, of all processes on request, and those that were left behind. */
 export class NoteWorker {
   readonly #engine: Engine;
-  readonly #nonce = newNonce();
+  readonly #lease: Lease;
+  /** Called after events were appended to the log. */
+  appended: () => void = () => undefined;
   /** The queues that a reader must read. */
   readonly #queues: readonly string[];
   #timer: NodeJS.Timeout | undefined;
@@ -54,8 +64,9 @@ export class NoteWorker {
   #pruneAt = 0;
   #isClosed = false;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, lease: Lease) {
     this.#engine = engine;
+    this.#lease = lease;
     this.#queues = engine.queues;
     engine.notes.added = () => this.#added();
     if (engine.options.purpose === "serve") this.#sweepLater();
@@ -81,6 +92,13 @@ export class NoteWorker {
     }
   }
 
+  /** Works off the notes that this process has now. Fails silently, as they are worked off later then. */
+  async settleOwn(): Promise<void> {
+    if (this.#engine.notes.size === 0) return;
+    await this.#working;
+    await this.#work();
+  }
+
   /** Works off the notes of this process, and stops. Notes that cannot be worked off in time are left to others. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -91,10 +109,14 @@ export class NoteWorker {
     await this.#work();
   }
 
-  /** Starts a batch when it is full, or `BATCH_DELAY` after its first note. */
+  get #batchDelay(): number {
+    return this.#engine.publishes ? BATCH_DELAY_OF_EVENTS : BATCH_DELAY;
+  }
+
+  /** Starts a batch when it is full, or some time after its first note. */
   #added(): void {
     if (this.#engine.notes.size === MAX_BATCH) this.#startIn(0);
-    else if (this.#timer === undefined) this.#startIn(BATCH_DELAY);
+    else if (this.#timer === undefined) this.#startIn(this.#batchDelay);
   }
 
   #startIn(pause: number): void {
@@ -110,16 +132,18 @@ export class NoteWorker {
     const isDone = await this.#work();
     this.#working = undefined;
     const { size } = this.#engine.notes;
-    if (size > 0) this.#startIn(isDone ? (size < MAX_BATCH ? BATCH_DELAY : 0) : RETRY_PAUSE);
+    if (size > 0) this.#startIn(isDone ? (size < MAX_BATCH ? this.#batchDelay : 0) : RETRY_PAUSE);
   }
 
   /** Works off the notes that this process has now, batch by batch. Returns false after a failure. */
   async #work(): Promise<boolean> {
-    const { notes } = this.#engine;
+    const { notes, publishes } = this.#engine;
     try {
-      for (let left = notes.size; left > 0; left -= MAX_BATCH) {
-        await this.#workOff(this.#engine.begin(), notes.oldest(Math.min(left, MAX_BATCH)));
-      }
+      if (publishes) await this.#workQueues();
+      else
+        for (let left = notes.size; left > 0; left -= MAX_BATCH) {
+          await this.#workOff(this.#engine.begin(), notes.oldest(Math.min(left, MAX_BATCH)));
+        }
       return true;
     } catch (error) {
       this.#report(error);
@@ -127,15 +151,38 @@ export class NoteWorker {
     }
   }
 
-  /** Works off notes: first adds their index entries, then removes them. */
+  /** Works off all notes of the queues in which this process has notes. */
+  async #workQueues(): Promise<void> {
+    const own = this.#engine.notes.oldest(Number.POSITIVE_INFINITY);
+    let queues = [...new Set(own.map(({ queue }) => queue))];
+    const count = Math.max(MIN_PAGE, Math.min(MAX_NOTES_A_COMMAND, Math.floor(MAX_READ / queues.length)));
+    while (queues.length > 0) {
+      const operation = this.#engine.begin();
+      const pages = await Promise.all(queues.map((queue) => readNotes(operation, queue, "-", count)));
+      await this.#workOff(operation, pages.flat());
+      queues = queues.filter((_, i) => pages[i]?.length === count);
+    }
+    this.#engine.notes.forget(own);
+  }
+
+  /** Works off notes: first adds their index entries and events, then removes them. */
   async #workOff(operation: Operation, notes: readonly Note[]): Promise<void> {
     if (notes.length === 0) return;
     const entries = new EntryCollection();
-    for (const { text } of notes) {
-      const { handle, isNew, hashes } = decodeNote(text);
+    const due: Due[] = [];
+    const decoded = notes.map(({ queue, id, text }) => ({ queue, id, contents: decodeNote(text) }));
+    for (const { contents } of decoded) {
+      const { handle, isNew, hashes } = contents;
       entries.add(handle, hashes, isNew);
+      const at = newExpiryOf(contents);
+      if (at !== undefined) due.push({ handle, at });
     }
-    await addEntries(operation, entries);
+    const [isAppended] = await Promise.all([
+      appendEvents(this.#engine, decoded),
+      addEntries(operation, entries),
+      addDue(operation, due),
+    ]);
+    if (isAppended) this.appended();
     const byQueue = Map.groupBy(notes, ({ queue }) => queue);
     await Promise.all(Array.from(byQueue, ([queue, some]) => removeNotes(operation, queue, some)));
     this.#engine.notes.forget(notes);
@@ -145,7 +192,7 @@ export class NoteWorker {
     await Promise.all(
       this.#queues.map(async (queue) => {
         for (let from = "-"; from !== ""; ) {
-          const notes = await readNotes(operation, queue, from);
+          const notes = await readNotes(operation, queue, from, MAX_NOTES_A_COMMAND);
           await this.#workOff(operation, notes);
           from = notes.length < MAX_NOTES_A_COMMAND ? "" : `(${notes.at(-1)?.id}`;
         }
@@ -177,23 +224,17 @@ export class NoteWorker {
     const all = this.#pruneAt === 0 ? this.#engine.keys.allNotes : this.#queues;
     for (let queues = all; queues.length > 0 && !this.#isClosed; ) {
       const operation = this.#engine.begin();
-      if ((await this.#takeLease(operation)) === 0) return;
+      if ((await this.#lease.take(operation)) === 0) return;
       const isFull = await Promise.all(queues.map((queue) => this.#sweepQueue(operation, queue)));
       queues = queues.filter((_, i) => isFull[i]);
     }
     if (performance.now() < this.#pruneAt) return;
     await pruneIndexes(async () => {
       const operation = this.#engine.begin();
-      const serverTime = await this.#takeLease(operation);
+      const serverTime = await this.#lease.take(operation);
       return serverTime === 0 || this.#isClosed ? undefined : { operation, serverTime };
     });
     this.#pruneAt = performance.now() + pruningPause(this.#engine.policy);
-  }
-
-  /** Takes or extends the lease. Returns the time of Redis (Unix ms); 0 if another process has the lease. */
-  async #takeLease(operation: Operation): Promise<number> {
-    // A process that begins when the lease is over does no harm, so the steps after this call do not check it again.
-    return Number(await operation.run(scripts.takeLease, [operation.keys.lease], [this.#nonce, LEASE]));
   }
 
   /** Works off the oldest notes of a queue that were left behind. Returns whether there may be more. */
@@ -210,8 +251,8 @@ export class NoteWorker {
   }
 }
 
-async function readNotes(operation: Operation, queue: string, from: string): Promise<Note[]> {
-  return notesIn(queue, await operation.command("xrange", queue, from, "+", "COUNT", MAX_NOTES_A_COMMAND));
+async function readNotes(operation: Operation, queue: string, from: string, count: number): Promise<Note[]> {
+  return notesIn(queue, await operation.command("xrange", queue, from, "+", "COUNT", count));
 }
 
 async function removeNotes(operation: Operation, queue: string, notes: readonly Note[]): Promise<void> {

@@ -26,6 +26,11 @@ export class PendingNotes {
     this.added();
   }
 
+  /** Notes that a queue may have notes of this process, whose ids it does not know. */
+  touch(queue: string): void {
+    this.add({ queue, id: "", text: "" });
+  }
+
   /** Returns the oldest notes, at most `count`. They stay until `forget` is called. */
   oldest(count: number): Note[] {
     return this.#notes.values().take(count).toArray();

@@ -11,7 +11,7 @@
 -- ARGV[11..] records
 -- Returns one of:
 -- 1 if the batch was appended, or there was nothing to append
--- the note, if the batch was appended and nothing was stored of the session before
+-- the note, if the batch was appended and nothing was stored of the session before, or it is published from now on
 -- 0 if the batch is already stored, the session's retention is over, or the session was erased
 local session, stored = load()
 local ttl = timeToPurge(session, true)
@@ -36,7 +36,7 @@ if #ARGV == 10 and not hadSetAside then
   return 1
 end
 local before = lastSequence()
-local isFirst = not stored and (before == 0 or hadSetAside and before == 1)
+local isFirst = before == 0 or hadSetAside and before == 1
 local count, cap = #ARGV - 10, tonumber(ARGV[8])
 for i = math.max(1, count - cap + 1), count do
   local entry = string.format('%.0f-%s', before + i, ARGV[9])
@@ -46,4 +46,4 @@ redis.call('PEXPIRE', KEYS[2], ttl)
 if stored then
   redis.call('PEXPIRE', KEYS[1], ttl)
 end
-return isFirst and writeNote(age, CREATED_BIT, '') or 1
+return isFirst and noteFirstRecord(session, stored) or 1

@@ -36,6 +36,6 @@ if session[VISIT] == '' then
 elseif redis.call('EXISTS', KEYS[4]) == 1 then
   return { 'unclaimed' }
 end
-storeSetAside(session, KEYS[5])
-local text, note = associate(session, stored, detail)
+local hasNewRecord = storeSetAside(session, KEYS[5])
+local text, note = associate(session, stored, detail, hasNewRecord)
 return { 'associated', text, note }

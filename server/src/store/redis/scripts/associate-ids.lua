@@ -39,6 +39,6 @@ end
 if ARGV[12] ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then
   return { 'fenced' }
 end
-storeSetAside(session, KEYS[4])
-local text, note = associate(session, stored, detail)
+local hasNewRecord = storeSetAside(session, KEYS[4])
+local text, note = associate(session, stored, detail, hasNewRecord)
 return { 'associated', text, note }

@@ -6,6 +6,7 @@
 -- ARGV[8] nonce of the request
 -- ARGV[9] scope, as for isWithin in prelude/session.lua
 -- ARGV[10] generation that the session must have; '' for any
+-- ARGV[11] number of the reason; only if events are published
 -- Returns { 1, visit or '', note or false }; { 0 } if the session is not live, not in the scope, or has another
 -- generation
 local session, stored = load()
@@ -15,8 +16,14 @@ if session[STATE] ~= 'e' .. ARGV[8] then
   if not isLive(session) or not isWithin(session, ARGV[9]) or not isMeant then
     return { 0 }
   end
-  if storeSetAside(session, KEYS[3]) and not stored then
-    note = writeNote(age, CREATED_BIT, '')
+  local hadRecords = not publishes or redis.call('EXISTS', KEYS[2]) == 1
+  local bits = publishes and ENDED_BIT or 0
+  if storeSetAside(session, KEYS[3]) then
+    local isPublished = not hadRecords and not hasIds(session)
+    bits = bits + (stored and 0 or CREATED_BIT) + (isPublished and PUBLISHED_BIT or 0)
+  end
+  if bits > 0 then
+    note = writeNote(session, bits, '', ARGV[11])
   end
   session[STATE] = 'e' .. ARGV[8]
   session[EXPIRES] = math.min(session[EXPIRES], age)

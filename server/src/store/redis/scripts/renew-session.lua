@@ -9,4 +9,4 @@ if not isLive(session) then
 end
 renew(session)
 save(session)
-return stored and 1 or writeNote(age, CREATED_BIT, '')
+return stored and 1 or writeNote(session, CREATED_BIT, '')

@@ -4,7 +4,7 @@ import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts
 import { MAX_GENERATION } from "../../../session/id.ts";
 import { MAX_SET_ASIDE_AGE_MS } from "../../../session/provisional.ts";
 import { bitsOf } from "../../event-bits.ts";
-import { CREATED_BIT } from "../layout/note-codec.ts";
+import { noteBits } from "../layout/note-codec.ts";
 import { GENERATION_LINE, HISTORY_LINE, LABEL_LINE, PROFILE_LINE } from "../layout/session-codec.ts";
 
 /** A Lua script that Redis runs atomically. */
@@ -30,7 +30,9 @@ local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line
 local HISTORY, GENERATION = ${HISTORY_LINE + 1}, ${GENERATION_LINE + 1}
 local PROFILE, LABEL = ${PROFILE_LINE + 1}, ${LABEL_LINE + 1}
 local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
-local ROTATION_BIT, CREATED_BIT = ${bitsOf({ fields: [], isRotation: true })}, ${CREATED_BIT}
+local ROTATION_BIT, CREATED_BIT = ${bitsOf({ fields: [], isRotation: true })}, ${noteBits.created}
+local PUBLISHED_BIT, EARLIER_BIT = ${noteBits.published}, ${noteBits.earlier}
+local ENDED_BIT, EXPIRED_BIT = ${noteBits.ended}, ${noteBits.expired}
 local MAX_GENERATION = ${MAX_GENERATION}
 local MAX_SET_ASIDE_AGE = ${MAX_SET_ASIDE_AGE_MS}`;
 }
@@ -48,6 +50,7 @@ const session = "prelude/session";
 const records = "prelude/records";
 const notes = "prelude/notes";
 const association = "prelude/association";
+const eventLog = "prelude/event-log";
 /** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
 const combined = "prelude/claim-combined";
 const first = "prelude/first-association";
@@ -79,6 +82,17 @@ export const scripts = {
   pruneHandles: script(1, "prune-handles"),
   readNotes: script(1, "read-notes"),
   takeLease: script(1, "take-lease"),
+  releaseLease: script(1, "release-lease"),
+
+  appendEvents: script(3, eventLog, "append-events"),
+  appendErasure: script(2, eventLog, "append-erasure"),
+  readEvents: script(3, "read-events"),
+  hideEvents: script(1, "hide-events"),
+  trimEvents: script(3, "trim-events"),
+  removeHiddenEvents: script(3, "remove-hidden-events"),
+  addDue: script(1, "add-due"),
+  removeDue: script(1, "remove-due"),
+  expireSessions: script(0, session, notes, "expire-sessions"),
 
   setAside: script(4, session, notes, records, "set-aside"),
   appendRecords: script(4, session, notes, records, "append-records"),

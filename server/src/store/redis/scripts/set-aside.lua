@@ -11,7 +11,7 @@
 -- Returns one of:
 -- 'set-aside'
 -- 'stored' if the records are stored, or the session's retention is over, or it was erased
--- the note, if the records are stored and nothing was stored of the session before
+-- the note, if the records are stored and nothing was stored of the session before, or it is published from now on
 -- 'repeated' if the same request was accepted before
 -- 'key-reused' if the key was used with another fingerprint
 local session, stored = load()
@@ -25,8 +25,8 @@ if earlier then
     return 'key-reused'
   end
 end
-local isFirst = not stored and redis.call('EXISTS', KEYS[2]) == 0
-if isFirst and not earlier then
+local isFirst = redis.call('EXISTS', KEYS[2]) == 0
+if isFirst and not stored and not earlier then
   redis.call('SET', KEYS[3], head .. ARGV[11], 'PX', ARGV[8])
   return 'set-aside'
 end
@@ -40,4 +40,4 @@ if ttl <= 0 or session[STATE] == 'g' then
 end
 append(ARGV[11], lastSequence() + 1, '0')
 redis.call('PEXPIRE', KEYS[2], ttl)
-return isFirst and writeNote(age, CREATED_BIT, '') or 'stored'
+return isFirst and noteFirstRecord(session, stored) or 'stored'

@@ -1,4 +1,3 @@
-import { bitSetOf, idFields } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import { mayHaveSetAside } from "../../../session/provisional.ts";
 import { purgeAfter } from "../../../session/retention.ts";
@@ -8,7 +7,7 @@ import type { Engine, Operation } from "../engine.ts";
 import { indexHashes } from "../index/index-entry.ts";
 import { removeFromIndexes } from "../index/index-writer.ts";
 import { newNonce } from "../layout/nonce.ts";
-import { encodeCreation } from "../layout/note-codec.ts";
+import { encodeCreation, numberOfEndReason } from "../layout/note-codec.ts";
 import { decode, decodeIds, decodeWithHistory, encode, implicitSession } from "../layout/session-codec.ts";
 import { hasRecord } from "../records/set-aside.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -66,11 +65,7 @@ export async function create(operation: Operation, session: Session): Promise<Cr
     handle,
     text: encode(session),
     life: Math.max(1, purgeAfter(session, false, operation.engine.policy) - operation.now),
-    note: encodeCreation(
-      handle,
-      bitSetOf(idFields.filter((field) => session[field] !== null)),
-      indexHashes(session).replaceAll(" ", ""),
-    ),
+    note: encodeCreation(session, indexHashes(session).replaceAll(" ", ""), operation.engine.publishes),
   };
   if (visitId === null) return { outcome: (await write(operation, draft, "")) === "id-taken" ? "id-taken" : "created" };
   if (operation.engine.connection.isOneServer) {
@@ -110,6 +105,8 @@ async function createCombined(operation: Operation, { handle, text, life, note }
 /** Returns the outcome of a script that stores a session. It has returned the outcome, or the id of the note. */
 function outcomeOf({ engine }: Operation, handle: string, text: string, reply: unknown) {
   const outcome = reply as "created" | "id-taken" | "fenced" | "claimed" | `${number}-${number}`;
+  // If the session is stored already, its note is in the queue.
+  if (outcome === "created" && engine.publishes) engine.notes.touch(engine.queueOf(handle));
   if (!/^\d/.test(outcome)) return outcome as "created" | "id-taken" | "fenced" | "claimed";
   engine.notes.add({ queue: engine.queueOf(handle), id: outcome, text });
   return "created";
@@ -145,15 +142,19 @@ async function storeRenewal(operation: Operation, session: Session): Promise<voi
 }
 
 /** Ends a session. Returns false if the session is not live, not in the scope, or has another generation. */
-export async function end(operation: Operation, { handle, generation, scope }: EndRequest): Promise<boolean> {
+export async function end(operation: Operation, request: EndRequest): Promise<boolean> {
+  const { handle, generation, scope, reason = "caller" } = request;
   await operation.engine.renewals.of(handle);
   const queue = operation.engine.queueOf(handle);
   const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle), queue];
   const facts = sessionArgs(operation, handle);
-  const args = [...facts, newNonce(), encodeScope(scope), generation ?? ""];
+  const forEvent = operation.engine.publishes ? [numberOfEndReason(reason)] : [];
+  const args = [...facts, newNonce(), encodeScope(scope), generation ?? "", ...forEvent];
   const reply = await operation.change(scripts.endSession, names, args);
   const [wasLive, visitId, note] = reply as [number, string?, string?];
   operation.engine.notes.take(queue, note);
+  // If the command was sent twice, the note is in the queue.
+  if (wasLive === 1 && forEvent.length > 0) operation.engine.notes.touch(queue);
   if (wasLive === 1 && visitId !== undefined && visitId !== "") {
     await releaseVisit(operation, handle, visitId).catch(() => {
       // The session has ended although its claim remains. The next contender for the visit replaces that claim.

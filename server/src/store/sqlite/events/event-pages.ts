@@ -1,10 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isEventMatch, type LoggedEvent } from "../../../session/event.ts";
+import { type EventEntry, erasureOf, eventOf, isErasure, type SessionEntry } from "../../event-entry.ts";
+import { type EventPosition, formatPosition, parsePosition } from "../../event-position.ts";
 import type { EventBounds, EventPage, EventRequest } from "../../ports/events.ts";
 import { sqlOf } from "../statements.ts";
 import { ERASED, handleOf, type SessionRow, sessionColumns, sessionOf } from "../tables/session-row.ts";
-import { type EventEntry, erasureOf, eventOf, isErasure, type SessionEntry } from "./event-entry.ts";
-import { type EventPosition, formatPosition, parsePosition } from "./event-position.ts";
 
 /** The maximum number of events that are examined for a page. It keeps the time of a page to some milliseconds. */
 const MAX_EXAMINED = 1024;

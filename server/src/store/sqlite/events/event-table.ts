@@ -1,8 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Session } from "../../../session/session.ts";
+import { erasureEntry, type SessionChange, sessionEntry } from "../../event-entry.ts";
 import { sqlOf } from "../statements.ts";
+import { keyOf } from "../tables/session-row.ts";
 import type { Transactional } from "../transactional.ts";
-import { erasureEntry, type SessionChange, sessionEntry } from "./event-entry.ts";
 
 /** The maximum number of rows that a slice of the purge deletes. */
 const ROWS_PURGED = 64;
@@ -54,7 +55,7 @@ export class EventTable implements Transactional {
 
   /** Appends the event that `change` led to `session` at `at` (Unix ms). */
   append(change: SessionChange, session: Session, at: number): void {
-    if (this.isOn) this.#append(sessionEntry(change, session, at));
+    if (this.isOn) this.#append(sessionEntry(change, session, keyOf(session.handle), at));
   }
 
   /** Appends the event that a customer was erased. `customerHash` is the keyed hash of the customer's id. */

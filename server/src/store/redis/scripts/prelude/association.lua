@@ -72,9 +72,11 @@ local function hashesOf(added)
 end
 
 -- Adds the ids in the bit set `added` to the session, replaces its profile and label, rotates and renews it, and stores
--- it. `stored` is its text before. Returns its text, and the note of the change, or false if there is nothing to note.
-local function associate(session, stored, added)
+-- it. `stored` is its text before; `hasNewRecord` is whether the record that was set aside has just been stored. Returns
+-- its text, and the note of the change, or false if there is nothing to note.
+local function associate(session, stored, added, hasNewRecord)
   local last = lastSequence()
+  local expired, hadData = session[EXPIRES], hasIds(session) or last > (hasNewRecord and 1 or 0)
   for i, line in ipairs(ID_LINES) do
     if hasBit(added, ID_BITS[i]) then
       session[line] = given[line]
@@ -100,5 +102,9 @@ local function associate(session, stored, added)
   renew(session)
   local text = save(session, last > 0)
   local noted = event + (stored and 0 or CREATED_BIT)
-  return text, noted > 0 and writeNote(age, noted, hashesOf(added))
+  if publishes then
+    noted = noted + (not hadData and (added > 0 or hasNewRecord) and PUBLISHED_BIT or 0)
+    noted = noted + (session[EXPIRES] < expired and EARLIER_BIT or 0)
+  end
+  return text, noted > 0 and writeNote(session, noted, hashesOf(added))
 end

@@ -1,4 +1,5 @@
--- Prelude: appends records to a session, also the record that is set aside. Needs prelude/session.lua before it.
+-- Prelude: appends records to a session, also the record that is set aside. Needs prelude/session.lua and
+-- prelude/notes.lua before it.
 --
 -- A record that is set aside is the text 'key\nfingerprint\nrecord': the idempotency key and the fingerprint of the
 -- request that sent it. When the record is stored, only 'key\nfingerprint\n' remains, so that the request can be
@@ -6,6 +7,14 @@
 
 local function append(record, sequence, batch)
   redis.call('XADD', KEYS[2], string.format('%.0f-%s', sequence, batch), 'r', record)
+end
+
+-- Notes that the session has its first record. Returns the note, or nil if there is nothing to note: the session is
+-- stored, and it is published already or was ended before.
+local function noteFirstRecord(session, stored)
+  local isPublished = publishes and not hasIds(session) and (session[STATE] == '' or session[STATE] == 'x')
+  local bits = (stored and 0 or CREATED_BIT) + (isPublished and PUBLISHED_BIT or 0)
+  return bits > 0 and writeNote(session, bits, '') or nil
 end
 
 -- Appends the record that is set aside under `key`, if there is one and the session is live. It counts as batch 0.

@@ -5,12 +5,13 @@
 -- ARGV[1] now, ARGV[2] creation time of the session (Unix ms)
 -- ARGV[3], ARGV[4] idle time and total lifetime of anonymous sessions (ms)
 -- ARGV[5], ARGV[6] idle time and total lifetime of recognized sessions (ms)
--- ARGV[7] retention (ms), and after it ' name=idle/total' (ms) for each profile
+-- ARGV[7] retention (ms), '!' if events are published, and after it ' name=idle/total' (ms) for each profile
 local createdAt = tonumber(ARGV[2])
 local age = tonumber(ARGV[1]) - createdAt
 local idle = { tonumber(ARGV[3]), tonumber(ARGV[5]) }
 local total = { tonumber(ARGV[4]), tonumber(ARGV[6]) }
 local retention = tonumber(string.match(ARGV[7], '^%d+'))
+local publishes = string.find(ARGV[7], '^%d+!') ~= nil
 
 -- Positions of the lines in a stored session (layout/session-codec.ts). Times are ms since the session's creation.
 local ACTIVE, EXPIRES, STATE = 1, 2, 3
@@ -39,9 +40,10 @@ local function complete(session)
   return session
 end
 
--- Returns the session and its stored text. If nothing is stored, returns the implicit session and false.
-local function load()
-  local text = redis.call('GET', KEYS[1])
+-- Returns the session with the key `name` (KEYS[1] by default) and its stored text. If nothing is stored, returns the
+-- implicit session and false.
+local function load(name)
+  local text = redis.call('GET', name or KEYS[1])
   if not text then
     return complete({ 0, math.min(idle[1], total[1]) }), false
   end
@@ -83,13 +85,18 @@ local function renew(session)
   session[EXPIRES] = math.min(session[ACTIVE] + ofIdle, ofTotal)
 end
 
+local function hasIds(session)
+  for _, line in ipairs(ID_LINES) do
+    if session[line] ~= '' then
+      return true
+    end
+  end
+  return false
+end
+
 -- Returns the time (ms) from now until the session is purged; 0 or less if its retention is over.
 local function timeToPurge(session, hasRecords)
-  local hasData = hasRecords
-  for _, line in ipairs(ID_LINES) do
-    hasData = hasData or session[line] ~= ''
-  end
-  local retained = hasData and retention or 0
+  local retained = (hasRecords or hasIds(session)) and retention or 0
   return math.max(session[EXPIRES] + retained, math.min(idle[1], total[1])) - age
 end
 

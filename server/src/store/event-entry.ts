@@ -1,11 +1,10 @@
-import type { EndReason, ExpiryReason, LoggedEvent } from "../../../session/event.ts";
-import { bitSetOf, fieldsOfBitSet, type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
-import { identityOf, type Session } from "../../../session/session.ts";
-import { keyOf } from "../tables/session-row.ts";
+import type { EndReason, ExpiryReason, LoggedEvent } from "../session/event.ts";
+import { bitSetOf, fieldsOfBitSet, type IdField, idFields, idFieldTable } from "../session/fields.ts";
+import { identityOf, type Session } from "../session/session.ts";
 
 /*
- * The entries of the table `events`. An entry has no ids and no handle: it refers to the row of its session. The ids of
- * a session never change once they are set, so the identity of the moment follows from the fields that were set then.
+ * The entries of the event log. An entry has no ids: it refers to its session. The ids of a session never change once
+ * they are set, so the identity of the moment follows from the fields that were set then.
  */
 
 /** A change of a session that the log publishes. */
@@ -38,17 +37,18 @@ function nameOf(kind: { readonly type: string; readonly reason?: string }): stri
 const ADDED = 4;
 
 /**
- * An entry about a session: the kind, the row key of the session, the time in ms after its creation, the set of the ids
- * that it had after the change, plus the set of added ids. While the session lives: its expiry and, unless it is the
- * time of the entry, its last use, both in ms after the creation. Later both are those of the session's row.
+ * An entry about a session: the kind, the reference to the session (in SQLite its row key, in Redis its handle), the
+ * time in ms after its creation, the set of the ids that it had after the change, plus the set of added ids. While the
+ * session lives: its expiry and, unless it is the time of the entry, its last use, both in ms after the creation. Later
+ * both are those of the stored session.
  */
-export type SessionEntry = readonly [
+export type SessionEntry<Reference = number> = readonly [
   kind: number,
-  key: number,
+  session: Reference,
   at: number,
   ids: number,
-  expiresAfter?: number,
-  activeAfter?: number,
+  expiresAfter?: number | undefined,
+  activeAfter?: number | undefined,
 ];
 
 /** An entry about an erased customer: the hash of the id, and the time in Unix ms. */
@@ -56,15 +56,32 @@ export type ErasureEntry = readonly [customerHash: string, at: number];
 
 export type EventEntry = SessionEntry | ErasureEntry;
 
-/** Returns the JSON text of an entry about a change at `at` (Unix ms) that led to `session`. */
-export function sessionEntry(change: SessionChange, session: Session, at: number): string {
+/** The session right after a change, as an entry needs it. Times are in ms after the creation of the session. */
+export interface Moment {
+  /** The time of the change. */
+  readonly after: number;
+  /** The bits of the ids that the session had (`session/fields.ts`). */
+  readonly ids: number;
+  readonly expiresAfter: number;
+  readonly activeAfter: number;
+}
+
+/** Returns the text of an entry, without brackets: the parts of a `SessionEntry` with commas between them. */
+export function entryText(change: SessionChange, reference: number | string, moment: Moment): string {
+  const { after, ids, expiresAfter, activeAfter } = moment;
+  const sets = change.type === "session.associated" ? ids + (bitSetOf(change.added) << ADDED) : ids;
+  const head = `${kindNumbers.get(nameOf(change))},${reference},${after},${sets}`;
+  if (isOver(change)) return head;
+  return `${head},${expiresAfter}${activeAfter === after ? "" : `,${activeAfter}`}`;
+}
+
+/** Returns the JSON text of an entry about a change at `at` (Unix ms) that led to `session`, which has this row key. */
+export function sessionEntry(change: SessionChange, session: Session, key: number, at: number): string {
   const { createdAt, expiresAt, lastActiveAt } = session;
-  const after = at - createdAt;
-  const head = `[${kindNumbers.get(nameOf(change))},${keyOf(session.handle)},${after},${idsOf(change, session)}`;
-  if (isOver(change)) return `${head}]`;
-  const activeAfter = lastActiveAt - createdAt;
-  const active = activeAfter === after ? "" : `,${activeAfter}`;
-  return `${head},${expiresAt - createdAt}${active}]`;
+  let ids = 0;
+  for (const field of idFields) if (session[field] !== null) ids += idFieldTable[field].bit;
+  const times = { expiresAfter: expiresAt - createdAt, activeAfter: lastActiveAt - createdAt };
+  return `[${entryText(change, key, { after: at - createdAt, ids, ...times })}]`;
 }
 
 export function erasureEntry(customerHash: string, at: number): string {
@@ -84,7 +101,7 @@ export function erasureOf([customerHash, timestamp]: ErasureEntry, id: string): 
  * Returns a change as an event. `session` is the session as it is stored now. Returns `undefined` if it no longer has an
  * id that it had then, because it was erased.
  */
-export function eventOf(entry: SessionEntry, id: string, session: Session): LoggedEvent | undefined {
+export function eventOf(entry: SessionEntry<unknown>, id: string, session: Session): LoggedEvent | undefined {
   const [kindNumber, , at, sets, expiresAfter, activeAfter = at] = entry;
   const kind = kinds[kindNumber];
   if (kind === undefined) return undefined;
@@ -102,10 +119,9 @@ export function eventOf(entry: SessionEntry, id: string, session: Session): Logg
   return { ...stamp, type: kind.type, added: fieldsOfBitSet(sets >> ADDED), session: moment };
 }
 
-function idsOf(change: SessionChange, session: Session): number {
-  let sets = 0;
-  for (const field of idFields) if (session[field] !== null) sets += idFieldTable[field].bit;
-  return change.type === "session.associated" ? sets + (bitSetOf(change.added) << ADDED) : sets;
+/** Returns the type of the event of an entry; `undefined` for a kind that this release does not know. */
+export function typeOfEntry([kind]: SessionEntry<unknown>): SessionChange["type"] | undefined {
+  return kinds[kind]?.type;
 }
 
 function isOver({ type }: SessionChange): boolean {

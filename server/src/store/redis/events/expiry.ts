@@ -1,0 +1,122 @@
+import { timeAndCount } from "../../../session/id.ts";
+import type { Engine, Operation } from "../engine.ts";
+import { scripts } from "../scripts/scripts.ts";
+import { sessionArgs, sessionKeys } from "../sessions/session-scripts.ts";
+import { addDue, type Due, lastEnded, listOf } from "./due-lists.ts";
+
+/** Number of slots that a slice looks at. */
+const SLOTS = 1024;
+/** Number of handles of a list that a slice examines. */
+const HANDLES = 512;
+/** Maximum number of sessions that a script examines. It is small, because a script blocks Redis. */
+const SESSIONS_A_SCRIPT = 64;
+/**
+ * Number of slots that are looked at again, because a process whose clock is behind, or who adds handles late, may have
+ * added to them meanwhile.
+ */
+const LOOK_BACK = 12;
+
+/** Result of a slice. */
+export interface ExpirySlice {
+  /** Number of sessions that were found expired. */
+  readonly expired: number;
+  readonly hasMore: boolean;
+}
+
+/** Works the lists of due sessions off (`due-lists.ts`), slot by slot. One process at a time does this. */
+export class Expiry {
+  readonly #engine: Engine;
+  /** The slot before which all lists are worked off, as it is stored; `undefined` if this process has not read it. */
+  #stored: number | undefined;
+  /** The next slot to look at in this round. */
+  #next = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Begins at the current slot, in a store that has never published an event. */
+  static async init(operation: Operation): Promise<void> {
+    await operation.command("hsetnx", operation.keys.eventState, "due", lastEnded(operation.now));
+  }
+
+  /** Forgets the place, because another process may do the work meanwhile. */
+  reset(): void {
+    this.#stored = undefined;
+  }
+
+  /** Examines some of the sessions that may have expired at `now`. */
+  async slice(operation: Operation, now: number): Promise<ExpirySlice> {
+    const { keys } = operation;
+    // The first slot that has not ended.
+    const current = lastEnded(now) + 1;
+    if (this.#stored === undefined) {
+      this.#stored = Number(await operation.command("hget", keys.eventState, "due")) || current;
+      this.#next = this.#stored - LOOK_BACK;
+    }
+    const end = Math.min(current, this.#next + SLOTS);
+    const slots = Array.from({ length: Math.max(0, end - this.#next) }, (_, i) => this.#next + i);
+    const lists = await Promise.all(
+      slots.map((slot) => operation.command("lrange", listOf(operation, slot), 0, HANDLES - 1)),
+    );
+    const first = (lists as string[][]).findIndex((handles) => handles.length > 0);
+    if (first !== -1) {
+      this.#next += first;
+      return { expired: await this.#examine(operation, this.#next, lists[first] as string[], now), hasMore: true };
+    }
+    this.#next = end;
+    if (end > this.#stored) {
+      await operation.command("hset", keys.eventState, "due", end);
+      this.#stored = end;
+    }
+    if (end < current) return { expired: 0, hasMore: true };
+    this.#next = current - LOOK_BACK;
+    return { expired: 0, hasMore: false };
+  }
+
+  /** Examines the first handles of the list of a slot, and removes them. Returns how many have expired. */
+  async #examine(operation: Operation, slot: number, handles: readonly string[], now: number): Promise<number> {
+    const due = [...new Set(handles)].map((handle) => ({ handle, createdAt: timeAndCount(handle).createdAt }));
+    const byQueue = Map.groupBy(due, ({ handle }) => this.#engine.queueOf(handle));
+    const later: Due[] = [];
+    let expired = 0;
+    const expire = async (queue: string, some: readonly Candidate[]) => {
+      const results = await expireSessions(operation, queue, some, now);
+      for (const [i, { handle, createdAt }] of some.entries()) {
+        const result = results[i] ?? 0;
+        if (result === 0) expired++;
+        else if (result > 0) later.push({ handle, at: createdAt + result });
+      }
+      this.#engine.notes.touch(queue);
+    };
+    const sent: Promise<void>[] = [];
+    for (const [queue, all] of byQueue) {
+      for (let from = 0; from < all.length; from += SESSIONS_A_SCRIPT) {
+        sent.push(expire(queue, all.slice(from, from + SESSIONS_A_SCRIPT)));
+      }
+    }
+    await Promise.all(sent);
+    await addDue(operation, later);
+    const bounds = [handles[0] ?? "", handles.at(-1) ?? ""];
+    await operation.run(scripts.removeDue, [listOf(operation, slot)], [handles.length, ...bounds]);
+    return expired;
+  }
+}
+
+interface Candidate {
+  readonly handle: string;
+  readonly createdAt: number;
+}
+
+/** Runs `scripts/expire-sessions.lua` for sessions whose notes have this queue. Returns a number for each. */
+async function expireSessions(
+  operation: Operation,
+  queue: string,
+  due: readonly Candidate[],
+  now: number,
+): Promise<number[]> {
+  const names = due.flatMap(({ handle }) => sessionKeys(operation, handle));
+  const [, , ...policy] = sessionArgs(operation, due[0]?.handle ?? "");
+  const args = [now, 0, ...policy, ...due.map(({ createdAt }) => createdAt)];
+  return (await operation.prepare(scripts.expireSessions, [...names, queue], args)) as number[];
+}

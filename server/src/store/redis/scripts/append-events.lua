@@ -1,0 +1,37 @@
+-- Appends the events of notes to the event log, those of each note once. Of each queue, the notes must be given in the
+-- order of their ids and without a gap: all older notes of the queue were given before.
+--
+-- KEYS[1], KEYS[2], ARGV[1], ARGV[2] as in prelude/event-log.lua
+-- KEYS[3] handles whose events are hidden
+-- ARGV[3..] triples: tag of the queue, id of the note, its entries with semicolons between them
+-- Returns the number of appended events
+local hasHidden = redis.call('EXISTS', KEYS[3]) == 1
+
+-- Returns whether the id of a note is higher than another one.
+local function isAfter(id, other)
+  local time, count = string.match(id, '^(%d+)-(%d+)$')
+  local otherTime, otherCount = string.match(other, '^(%d+)-(%d+)$')
+  if time == otherTime then
+    return tonumber(count) > tonumber(otherCount)
+  end
+  return tonumber(time) > tonumber(otherTime)
+end
+
+-- The id of the last note of each queue whose events are in the log.
+local done = {}
+for i = 3, #ARGV, 3 do
+  local tag, id = ARGV[i], ARGV[i + 1]
+  done[tag] = done[tag] or redis.call('HGET', KEYS[2], 'note ' .. tag) or '0-0'
+  if isAfter(id, done[tag]) then
+    done[tag] = id
+    for entry in string.gmatch(ARGV[i + 2], '[^;]+') do
+      if not hasHidden or not redis.call('ZSCORE', KEYS[3], string.match(entry, '^%d+,([^,]+)')) then
+        append(entry)
+      end
+    end
+  end
+end
+for tag, id in pairs(done) do
+  redis.call('HSET', KEYS[2], 'note ' .. tag, id)
+end
+return finish()

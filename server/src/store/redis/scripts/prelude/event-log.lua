@@ -1,0 +1,33 @@
+-- Prelude: appends entries to the event log (events/event-entries.ts).
+--
+-- KEYS[1] log, KEYS[2] state of the log
+-- ARGV[1] now (Unix ms); '' for the clock of this server
+-- ARGV[2] time (ms) for which the log is needed after its newest entry
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local lastTime, lastCount = string.match(redis.call('HGET', KEYS[2], 'last') or '0-0', '^(%d+)-(%d+)$')
+lastTime, lastCount = tonumber(lastTime), tonumber(lastCount)
+local appended = 0
+
+-- Appends an entry. Its id is higher than that of each earlier entry, also if the log is empty or the clock is behind.
+local function append(entry)
+  if now > lastTime then
+    lastTime, lastCount = now, 0
+  else
+    lastCount = lastCount + 1
+  end
+  redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', lastTime, lastCount), '', entry)
+  appended = appended + 1
+end
+
+-- Must be called after the last entry.
+local function finish()
+  if appended > 0 then
+    redis.call('HSET', KEYS[2], 'last', string.format('%.0f-%.0f', lastTime, lastCount))
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  end
+  return appended
+end
