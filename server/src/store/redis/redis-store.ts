@@ -296,7 +296,7 @@ function lifecyclePort(store: OpenStore): LifecycleStore {
       await admission.close();
       events?.close();
       await notes.close();
-      await lease.release(engine.begin()).catch(() => undefined);
+      if (engine.publishes) await lease.release(engine.begin()).catch(() => undefined);
       await heartbeat.close();
       await state.heartbeat(engine.begin(), heartbeat.known).catch(() => undefined);
       connection.close();

@@ -9,6 +9,7 @@ import {
 } from "../../ports/transfer.ts";
 import { lineOf } from "../../record-line.ts";
 import type { Engine, Operation } from "../engine.ts";
+import { addDue } from "../events/due-lists.ts";
 import * as audit from "../globals/audit-trail.ts";
 import { addApiKey, addSecrets } from "../globals/credentials.ts";
 import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts";
@@ -72,6 +73,10 @@ async function importSession(operation: Operation, item: SessionItem) {
   const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
   if (ttl <= 0) return;
   await indexSession(operation, handle, session);
+  // The other store has published the expiry of a session that is over.
+  if (operation.engine.publishes && isLive(session, operation.now)) {
+    await addDue(operation, [{ handle, at: session.expiresAt }]);
+  }
   if (hasOnlyRecords(item)) return;
   const name = keys.session(handle);
   const stored = (await operation.command("get", name)) as string | null;

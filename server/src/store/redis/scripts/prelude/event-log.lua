@@ -8,7 +8,13 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local lastTime, lastCount = string.match(redis.call('HGET', KEYS[2], 'last') or '0-0', '^(%d+)-(%d+)$')
+local newest = redis.call('HGET', KEYS[2], 'last')
+if not newest then
+  -- The state may have been evicted.
+  local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  newest = entry and entry[1] or '0-0'
+end
+local lastTime, lastCount = string.match(newest, '^(%d+)-(%d+)$')
 lastTime, lastCount = tonumber(lastTime), tonumber(lastCount)
 local appended = 0
 
@@ -27,7 +33,9 @@ end
 local function finish()
   if appended > 0 then
     redis.call('HSET', KEYS[2], 'last', string.format('%.0f-%.0f', lastTime, lastCount))
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+      redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    end
   end
   return appended
 end
