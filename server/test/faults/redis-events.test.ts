@@ -1,0 +1,210 @@
+// runs: faults
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { EventInfo } from "@antechamber/client/protocol";
+import { createApi } from "../support/api.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
+import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
+import { SLOTS, stateOf } from "../support/redis/cluster-state.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { sized } from "../support/tier.ts";
+import { startReceiver } from "../webhooks/receiver.ts";
+
+/*
+ * Services and primaries of a cluster are killed while sessions change. Each acknowledged change has its event, no event
+ * is without its change, and the events of a session are in order. Changes wait for a replica, as otherwise a failover
+ * loses some of them.
+ */
+
+const ROUNDS = sized(2, 3, 200);
+const WORKERS = 8;
+const ORDER = ["session.created", "session.associated", "session.ended"];
+
+const random = createRandom(runSeed());
+let cluster: RedisCluster;
+before(async () => {
+  cluster = await startRedisCluster({ nodeTimeout: 1000, persistence: "everysec" });
+});
+after(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const start = (more: Readonly<Record<string, string>> = {}) =>
+  startServer({ env: { ANTECHAMBER_STORE: cluster.url, ...more } });
+
+/** The types of the events of each customer that were acknowledged. Each customer has one session. */
+type Acknowledged = Map<string, string[]>;
+
+/** Creates, changes and ends sessions until `stop` is aborted or the server is gone. Each step may be refused. */
+async function work(url: string, name: string, acknowledged: Acknowledged, stop: AbortSignal): Promise<void> {
+  const api = createApi(url);
+  for (let i = 0; !stop.aborted; i++) {
+    const customer = `${name}-${i}`;
+    const types: string[] = [];
+    acknowledged.set(customer, types);
+    try {
+      const created = await api.create({ headers: { gkc_customerId: customer } });
+      if (created.status !== 200) continue;
+      types.push("session.created");
+      const { sessionId } = JSON.parse(created.text) as { sessionId: string };
+      if ((await api.update(sessionId, { json: { visitId: customer } })).status !== 200) continue;
+      types.push("session.associated");
+      if ((await api.call("DELETE", `/sessions/${sessionId}`)).status === 204) types.push("session.ended");
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Reads the log of a server, and compares it with what was acknowledged. */
+function createReader(server: ServerProcess) {
+  const api = createApi(server.url);
+  const found = new Map<string, string[]>();
+  const ids = new Set<string>();
+  let after = "start";
+
+  async function readOn(): Promise<void> {
+    for (;;) {
+      const headers = { accept: "application/x-ndjson" };
+      const { status, headers: fields, text } = await api.call("GET", `/events?after=${after}&limit=1000`, { headers });
+      if (status === 503) return;
+      assert.equal(status, 200, text);
+      after = fields.get("last-event-id") ?? "";
+      if (text === "") return;
+      for (const line of text.trimEnd().split("\n")) {
+        const event = JSON.parse(line) as EventInfo;
+        assert.ok(!ids.has(event.id), "an id is used twice");
+        ids.add(event.id);
+        assert.ok("session" in event.data, line);
+        const customer = event.data.session.customerId ?? "";
+        const types = found.get(customer) ?? [];
+        types.push(event.type);
+        found.set(customer, types);
+        // Each is there once, and in order.
+        assert.deepEqual(types, ORDER.slice(0, types.length), `${customer}: ${types.join()}`);
+      }
+    }
+  }
+
+  /** Asserts that the session of a customer has changed as its events say. */
+  async function assertChanged(customer: string, types: readonly string[]): Promise<void> {
+    const { text } = await api.call("GET", `/sessions?customerId=${customer}`);
+    const [session, ...others] = (JSON.parse(text) as { sessions: { visitId: string | null; endedAt?: string }[] })
+      .sessions;
+    assert.deepEqual(others, []);
+    assert.equal(session?.visitId ?? null, types.includes("session.associated") ? customer : null, customer);
+  }
+
+  return {
+    get events() {
+      return ids.size;
+    },
+    async verify(acknowledged: Acknowledged): Promise<void> {
+      const missing = () =>
+        [...acknowledged].filter(([customer, types]) => (found.get(customer)?.length ?? 0) < types.length);
+      const isComplete = async () => {
+        await readOn();
+        return missing().length === 0;
+      };
+      await until("each acknowledged change has its event", isComplete, 20_000).catch((error: unknown) => {
+        console.log(JSON.stringify(missing().map(([customer, types]) => [customer, types, found.get(customer)])));
+        throw error;
+      });
+      const unsure = [...acknowledged].filter(([customer, types]) => found.get(customer)?.length !== types.length);
+      for (const [customer] of unsure.slice(0, 50)) {
+        const types = found.get(customer);
+        if (types !== undefined) await assertChanged(customer, types);
+      }
+    },
+  };
+}
+
+/** Kills a random primary, and resolves when its replica has taken over and it runs again, as a replica. */
+async function killPrimary(): Promise<void> {
+  const primary = await cluster.primaryOf(random.between(0, SLOTS - 1));
+  const [replica] = await cluster.replicasOf(primary);
+  assert.ok(replica, "the primary has no replica");
+  await primary.kill();
+  await until("the replica took over", async () => (await stateOf(replica)).isPrimary, 20_000);
+  await primary.restart();
+  await cluster.untilOk();
+}
+
+test(`${ROUNDS} kills of services and primaries lose no event of an acknowledged change`, async () => {
+  console.log(`FAULTS_SEED=${random.seed}`);
+  const env = { ANTECHAMBER_MIN_REPLICAS_ACK: "1" };
+  await using survivor = await start(env);
+  const reader = createReader(survivor);
+  let sessions = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const acknowledged: Acknowledged = new Map();
+    await using server = await start(env);
+    const stop = new AbortController();
+    const working = Array.from({ length: WORKERS }, (_, i) =>
+      work((i % 2 ? survivor : server).url, `c${round}-${i}`, acknowledged, stop.signal),
+    );
+    await delay(random.between(100, 600));
+    if (round % 2 === 0) await server.kill("SIGKILL");
+    else await killPrimary();
+    await delay(random.between(0, 200));
+    stop.abort();
+    await Promise.all(working);
+    await reader.verify(acknowledged);
+    sessions += acknowledged.size;
+  }
+  assert.ok(reader.events > sessions, "the control: there were changes");
+  console.log(`${ROUNDS} kills, ${sessions} sessions, ${reader.events} events, 0 lost`);
+});
+
+test("when the process that delivers webhooks is killed, another one continues within 15 s, in order", async () => {
+  await using receiver = await startReceiver();
+  const servers = [await start(), await start()] as const;
+  try {
+    const created = await createApi(servers[0].url).call("POST", "/webhooks", { json: { url: receiver.url } });
+    assert.equal(created.status, 201, created.text);
+    await createApi(servers[1].url).create({ headers: { gkc_customerId: "first" } });
+    await until("a delivery arrives", () => receiver.received.length > 0, 15_000);
+    const acknowledged: Acknowledged = new Map();
+    const stop = new AbortController();
+    const working = Array.from({ length: 4 }, (_, i) =>
+      work(servers[i % 2]?.url ?? "", `w-${i}`, acknowledged, stop.signal),
+    );
+    await until("deliveries arrive", () => receiver.received.length > 20, 15_000);
+    const has = async (server: ServerProcess) =>
+      (await createApi(server.url).call("GET", "/metrics")).text.includes("antechamber_webhook_pending{");
+    const delivering = (await has(servers[0])) ? 0 : 1;
+    await servers[delivering].kill("SIGKILL");
+    const killedAt = performance.now();
+    await delay(200);
+    stop.abort();
+    await Promise.all(working);
+    const { length } = receiver.received;
+    await until("another process delivers", () => receiver.received.length > length, 16_000);
+    console.log(`after ${Math.round(performance.now() - killedAt)} ms another process delivers`);
+    const arrived = () => {
+      const byCustomer = new Map<string, string[]>();
+      for (const { body } of receiver.received) {
+        const { type, data } = JSON.parse(body) as EventInfo;
+        const customer = "session" in data ? (data.session.customerId ?? "") : "";
+        const types = byCustomer.get(customer) ?? [];
+        // A receiver may get an event twice after a failure.
+        if (!types.includes(type)) types.push(type);
+        byCustomer.set(customer, types);
+      }
+      return byCustomer;
+    };
+    const isComplete = () => {
+      const found = arrived();
+      return [...acknowledged].every(([customer, types]) => (found.get(customer)?.length ?? 0) >= types.length);
+    };
+    await until("every event arrives", isComplete, 60_000);
+    for (const [customer, types] of arrived()) {
+      assert.deepEqual(types, ORDER.slice(0, types.length), customer);
+    }
+  } finally {
+    await Promise.all(servers.map((server) => server.end()));
+  }
+});
