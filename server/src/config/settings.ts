@@ -424,7 +424,7 @@ export const settings = {
     ...word("which", ["on", "off"]),
     default: "on",
     description:
-      "Whether changes of sessions are published in the event log, from which /events and webhooks read; not over Redis yet",
+      "Whether changes of sessions are published in the event log, from which /events and webhooks read; the same for all processes on one Redis",
   },
   eventRetention: {
     ...duration("1s", "14d", ", such as 24h"),

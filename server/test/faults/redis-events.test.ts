@@ -19,7 +19,7 @@ import { startReceiver } from "../webhooks/receiver.ts";
  * loses some of them.
  */
 
-const ROUNDS = sized(2, 3, 200);
+const ROUNDS = sized(2, 2, 200);
 const WORKERS = 8;
 const ORDER = ["session.created", "session.associated", "session.ended"];
 

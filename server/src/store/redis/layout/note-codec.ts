@@ -76,6 +76,23 @@ export function encodeCreation(session: Session, hashes: string, isPublished: bo
   return `${handle}${bits + published},0,${hashes},${moment}`;
 }
 
+/**
+ * Encodes the note of a session that was implicit and has got its first ids at `now`. `hashes` are those of the ids;
+ * `expiredAt` is when the implicit session would have expired.
+ */
+export function encodeFirstIds(
+  session: Session,
+  { hashes, now, expiredAt, isPublished }: { hashes: string; now: number; expiredAt: number; isPublished: boolean },
+): string {
+  const { handle, createdAt, expiresAt, lastActiveAt } = session;
+  const ids = bitSetOf(idFields.filter((field) => session[field] !== null));
+  const age = now - createdAt;
+  const bits = ids + noteBits.created;
+  if (!isPublished) return `${handle}${bits},${age},${hashes}`;
+  const published = noteBits.published + (expiresAt < expiredAt ? noteBits.earlier : 0);
+  return `${handle}${bits + published},${age},${hashes},${ids},${expiresAt - createdAt},${lastActiveAt - createdAt},`;
+}
+
 /** Decodes the text of a note. */
 export function decodeNote(text: string): NoteContents {
   const parts = text.slice(HANDLE_CHARACTERS).split(",");

@@ -19,6 +19,7 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
  *   `e` and a nonce  ended
  *   `g`              erased, or being erased
  *   `x`              expired; marked by a contender for the visit, so that no process with a slower clock renews it
+ *   `y`              expired; marked as `x`, and its event is noted
  *
  * Each association is `at,after,bits;`: the time, the number of records before it, and what happened (`event-bits.ts`).
  *

@@ -25,7 +25,7 @@ import { scripts } from "../scripts/scripts.ts";
  * One process at a time holds the lease of the sweep.
  *
  * If events are published, the notes of a queue are worked off from the oldest one on, whoever has written them. So the
- * events of a session are in the log in the order of its changes, and the id of the last note tells which ones are there.
+ * events of a session are in the log in the order of its changes, and the id of the last note says which ones are there.
  */
 
 /** Time (ms) for which notes wait for others, to share commands with them; and while events are published. */

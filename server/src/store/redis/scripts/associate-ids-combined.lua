@@ -8,9 +8,9 @@
 -- ARGV[12] 'handle nonce' of the claim
 -- ARGV[13], ARGV[14] lifetimes of a claim and a fence (ms)
 -- ARGV[15] to ARGV[17] for the case that nothing is stored of the session: its text with the ids, the time until it is
--- purged (ms), and the bits of its note; all '' if the rules must be applied in this case too
+-- purged (ms), and its note; all '' if the rules must be applied in this case too
 -- Returns one of:
--- { 'first', note } if nothing was stored of the session, and now the given text is
+-- { 'first', id of the note } if nothing was stored of the session, and now the given text is
 -- { 'associated', session, note or false }, even if this rotation was carried out already because the command was sent
 -- twice
 -- { 'conflict', 0, position of the id }

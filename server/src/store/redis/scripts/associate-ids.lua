@@ -7,9 +7,9 @@
 -- ARGV[12] nonce of the claim; '' if no visit was claimed
 -- ARGV[13] lifetime of a fence (ms)
 -- ARGV[14] to ARGV[16] for the case that nothing is stored of the session: its text with the ids, the time until it is
--- purged (ms), and the bits of its note; all '' if the rules must be applied in this case too
+-- purged (ms), and its note; all '' if the rules must be applied in this case too
 -- Returns one of:
--- { 'first', note } if nothing was stored of the session, and now the given text is
+-- { 'first', id of the note } if nothing was stored of the session, and now the given text is
 -- { 'associated', session, note or false }, even if this rotation was carried out already because the command was sent
 -- twice
 -- { 'conflict', hasVisit, position of the id }; the position counts from 0

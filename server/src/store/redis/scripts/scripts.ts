@@ -60,11 +60,11 @@ const firstCombined = "prelude/first-association-combined";
 export const scripts = {
   createSession: script(3, "create-session"),
   createSessionCombined: script(4, combined, "create-session-combined"),
-  associateIds: script(5, notes, first, session, records, association, "associate-ids"),
+  associateIds: script(5, first, session, notes, records, association, "associate-ids"),
   associateIdsCombined: script(
     6,
-    ...[notes, combined, firstCombined],
-    ...[session, records, association, "associate-ids-combined"],
+    ...[combined, firstCombined],
+    ...[session, notes, records, association, "associate-ids-combined"],
   ),
   renewSession: script(3, session, notes, "renew-session"),
   endSession: script(4, session, notes, records, "end-session"),

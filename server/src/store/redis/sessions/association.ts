@@ -1,5 +1,5 @@
 import { associate } from "../../../session/association.ts";
-import { bitSetOf, idFields } from "../../../session/fields.ts";
+import { idFields } from "../../../session/fields.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import type { Session } from "../../../session/session.ts";
 import { noTraits } from "../../../session/traits.ts";
@@ -7,7 +7,7 @@ import type { AssociationRequest, AssociationResult } from "../../ports/sessions
 import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 import { indexHashes } from "../index/index-entry.ts";
-import { CREATED_BIT } from "../layout/note-codec.ts";
+import { encodeFirstIds } from "../layout/note-codec.ts";
 import { decode, encode, implicitSession } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
@@ -26,6 +26,12 @@ type Attempt =
   | { readonly outcome: "fenced" }
   /** The visit must be claimed before the next attempt. Nothing was changed. */
   | { readonly outcome: "unclaimed" };
+
+/** What a script stores if nothing is stored of the session yet. */
+interface FirstIds {
+  readonly session: Session;
+  readonly note: string;
+}
 
 /** A request to associate ids, possibly with a rotation of the session's id. */
 export interface Association extends Pick<AssociationRequest, "handle" | "generation" | "ids" | "traits" | "scope"> {
@@ -88,24 +94,30 @@ async function attemptCombined(operation: Operation, request: Association, visit
  * its id is to be rotated, so that the script must apply the rules. Most sessions get their first ids so, and applying
  * the rules takes Redis twice as long.
  */
-function firstAssociation(operation: Operation, request: Association): Session | undefined {
+function firstAssociation(operation: Operation, request: Association): FirstIds | undefined {
   const { handle, generation, ids, traits, rotation } = request;
   const { now } = operation;
-  const { lifetimes } = operation.engine.policy;
+  const { policy, publishes } = operation.engine;
+  const { lifetimes } = policy;
   if (generation > 0 || rotation !== "" || idFields.every((field) => ids[field] === null)) return undefined;
-  const session = implicitSession(handle, lifetimes);
-  if (now >= session.expiresAt) return undefined;
-  const result = associate(session, ids, now, lifetimes, false, traits);
-  return result.outcome === "changed" ? result.session : undefined;
+  const implicit = implicitSession(handle, lifetimes);
+  const expiredAt = implicit.expiresAt;
+  if (now >= expiredAt) return undefined;
+  const result = associate(implicit, ids, now, lifetimes, false, traits);
+  if (result.outcome !== "changed") return undefined;
+  const { session } = result;
+  const hashes = indexHashes(ids).replaceAll(" ", "");
+  return { session, note: encodeFirstIds(session, { hashes, now, expiredAt, isPublished: publishes }) };
 }
 
 /** Returns the arguments of `prelude/first-association.lua`. */
-function argsOfFirst({ engine, now }: Operation, session: Session | undefined): Argument[] {
-  if (session === undefined) return ["", "", ""];
+function argsOfFirst({ engine, now }: Operation, first: FirstIds | undefined): Argument[] {
+  if (first === undefined) return ["", "", ""];
+  const { session, note } = first;
   const fields = idFields.filter((field) => session[field] !== null);
   const life = Math.max(1, purgeAfter(session, false, engine.policy) - now);
   const text = encode(session, [{ at: now, after: 0, fields, isRotation: false }]);
-  return [text, life, bitSetOf(fields) + CREATED_BIT];
+  return [text, life, note];
 }
 
 /** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
@@ -123,13 +135,15 @@ function argsOf(operation: Operation, request: Association, own: readonly Argume
   ];
 }
 
-/** Returns the result of a script. `first` is the session that the script has stored if nothing was stored before. */
-function attemptIn({ engine }: Operation, handle: string, reply: unknown, first: Session | undefined): Attempt {
+/** Returns the result of a script. `first` is what the script has stored if nothing was stored before. */
+function attemptIn({ engine }: Operation, handle: string, reply: unknown, first: FirstIds | undefined): Attempt {
   const [outcome, detail, more] = reply as [string, string | number | null, string | number | null];
   switch (outcome) {
-    case "first":
-      engine.notes.take(engine.queueOf(handle), detail);
-      return { outcome: "associated", session: first as Session };
+    case "first": {
+      const { session, note } = first as FirstIds;
+      engine.notes.add({ queue: engine.queueOf(handle), id: String(detail), text: note });
+      return { outcome: "associated", session };
+    }
     case "associated": {
       engine.notes.take(engine.queueOf(handle), more);
       // The script returns no text if there was nothing to add and nothing is stored: the session is implicit.

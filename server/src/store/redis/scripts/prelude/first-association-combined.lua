@@ -1,5 +1,5 @@
--- Prelude of associate-ids-combined.lua: as prelude/first-association.lua, and claims the visit. Needs prelude/notes.lua
--- and prelude/claim-combined.lua before it.
+-- Prelude of associate-ids-combined.lua: as prelude/first-association.lua, and claims the visit. Needs prelude/claim-combined.lua
+-- before it.
 --
 -- KEYS, ARGV and the returned values as in associate-ids-combined.lua
 if ARGV[15] ~= '' and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[5]) == 0 then
@@ -7,5 +7,5 @@ if ARGV[15] ~= '' and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[5]) == 0 then
     return { 'unclaimed' }
   end
   redis.call('SET', KEYS[1], ARGV[15], 'PX', ARGV[16])
-  return { 'first', writeNote(ARGV[1] - ARGV[2], ARGV[17], (string.gsub(ARGV[11], ' ', ''))) }
+  return { 'first', redis.call('XADD', KEYS[6], '*', '', ARGV[17]) }
 end

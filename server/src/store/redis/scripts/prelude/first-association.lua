@@ -1,9 +1,9 @@
 -- Prelude of associate-ids.lua: stores a session of which nothing is stored, with its first ids. The caller has computed
 -- what there is to store, so the rules are not needed. Comes before the other preludes, because declaring their functions
--- takes longer than this step. Needs prelude/notes.lua before it.
+-- takes longer than this step.
 --
 -- KEYS, ARGV and the returned values as in associate-ids.lua
 if ARGV[14] ~= '' and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) == 0 then
   redis.call('SET', KEYS[1], ARGV[14], 'PX', ARGV[15])
-  return { 'first', writeNote(ARGV[1] - ARGV[2], ARGV[16], (string.gsub(ARGV[11], ' ', ''))) }
+  return { 'first', redis.call('XADD', KEYS[5], '*', '', ARGV[16]) }
 end
