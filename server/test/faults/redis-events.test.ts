@@ -64,15 +64,19 @@ function createReader(server: ServerProcess) {
   const api = createApi(server.url);
   const found = new Map<string, string[]>();
   const ids = new Set<string>();
-  let after = "start";
+  let position = "start";
 
   async function readOn(): Promise<void> {
     for (;;) {
       const headers = { accept: "application/x-ndjson" };
-      const { status, headers: fields, text } = await api.call("GET", `/events?after=${after}&limit=1000`, { headers });
+      const {
+        status,
+        headers: fields,
+        text,
+      } = await api.call("GET", `/events?after=${position}&limit=1000`, { headers });
       if (status === 503) return;
       assert.equal(status, 200, text);
-      after = fields.get("last-event-id") ?? "";
+      position = fields.get("last-event-id") ?? "";
       if (text === "") return;
       for (const line of text.trimEnd().split("\n")) {
         const event = JSON.parse(line) as EventInfo;

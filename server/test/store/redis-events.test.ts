@@ -57,10 +57,10 @@ async function associate(store: StoreEngine, handle: string, given: Partial<Iden
   assert.equal((await store.associate(request)).outcome, "associated");
 }
 
-/** Returns the events after `after` that are in the log now. */
-async function readAll(store: StoreEngine, after = formatPosition({ at: 0, sequence: 0 })): Promise<SessionEvent[]> {
+/** Returns the events after `position` that are in the log now. */
+async function readAll(store: StoreEngine, position = formatPosition({ at: 0, sequence: 0 })): Promise<SessionEvent[]> {
   const events: SessionEvent[] = [];
-  for (let next = after; ; ) {
+  for (let next = position; ; ) {
     const page = await store.readEvents({ after: next, limit: 500, filter: anyEvent });
     events.push(...page.events.filter((event) => "session" in event));
     next = page.next;

@@ -77,25 +77,28 @@ export class Expiry {
   /** Examines the first handles of the list of a slot, and removes them. Returns how many have expired. */
   async #examine(operation: Operation, slot: number, handles: readonly string[], now: number): Promise<number> {
     const due = [...new Set(handles)].map((handle) => ({ handle, createdAt: timeAndCount(handle).createdAt }));
-    const byQueue = Map.groupBy(due, ({ handle }) => this.#engine.queueOf(handle));
     const later: Due[] = [];
     let expired = 0;
-    const expire = async (queue: string, some: readonly Candidate[]) => {
-      const results = await expireSessions(operation, queue, some, now);
-      for (const [i, { handle, createdAt }] of some.entries()) {
-        const result = results[i] ?? 0;
-        if (result === 0) expired++;
-        else if (result > 0) later.push({ handle, at: createdAt + result });
+    // One small part after the other, so that requests have their turn in this process and in Redis.
+    for (let from = 0; from < due.length; from += SESSIONS_A_SCRIPT) {
+      const byQueue = Map.groupBy(due.slice(from, from + SESSIONS_A_SCRIPT), ({ handle }) =>
+        this.#engine.queueOf(handle),
+      );
+      const parts = await Promise.all(
+        Array.from(byQueue, async ([queue, some]) => ({
+          some,
+          results: await expireSessions(operation, queue, some, now),
+        })),
+      );
+      for (const { some, results } of parts) {
+        for (const [i, { handle, createdAt }] of some.entries()) {
+          const result = results[i] ?? 0;
+          if (result === 0) expired++;
+          else if (result > 0) later.push({ handle, at: createdAt + result });
+        }
       }
-      this.#engine.notes.touch(queue);
-    };
-    const sent: Promise<void>[] = [];
-    for (const [queue, all] of byQueue) {
-      for (let from = 0; from < all.length; from += SESSIONS_A_SCRIPT) {
-        sent.push(expire(queue, all.slice(from, from + SESSIONS_A_SCRIPT)));
-      }
+      for (const queue of byQueue.keys()) this.#engine.notes.touch(queue);
     }
-    await Promise.all(sent);
     await addDue(operation, later);
     const bounds = [handles[0] ?? "", handles.at(-1) ?? ""];
     await operation.run(scripts.removeDue, [listOf(operation, slot)], [handles.length, ...bounds]);

@@ -27,7 +27,7 @@ type Attempt =
   /** The visit must be claimed before the next attempt. Nothing was changed. */
   | { readonly outcome: "unclaimed" };
 
-/** What a script stores if nothing is stored of the session yet. */
+/** The session that a script stores if nothing is stored of it yet, with the note of this change. */
 interface FirstIds {
   readonly session: Session;
   readonly note: string;
