@@ -137,6 +137,7 @@ for (const [name, at] of Object.entries(topologies)) {
     await other.eraseSessions([...early, ...late], Date.now());
     await one.eventBounds();
     assert.deepEqual([...histories(await readAll(other)).keys()], [kept]);
+    assert.equal((await other.eventBounds())?.events, early.length + 1, "later ones are not appended");
     let isDone = false;
     for (let i = 0; !isDone; i++) isDone = !(await other.purgeExpired(Date.now() + i)).hasMore;
     assert.equal((await other.eventBounds())?.events, 1, "their entries are removed");
