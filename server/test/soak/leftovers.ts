@@ -9,7 +9,7 @@ const LASTING = ["facts", "secrets", "keys", "audit"];
 /** Tables whose rows stay for a day: stored responses, also to creates of sessions that were never stored. */
 const OF_A_DAY = ["answers"];
 
-/** Counts rows by table in a data folder, while a server runs or afterwards. */
+/** Counts rows that have contents, by table in a data folder, while a server runs or afterwards. */
 export function rowsByTable(dataDir: string): Map<string, number> {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   try {
@@ -19,7 +19,9 @@ export function rowsByTable(dataDir: string): Map<string, number> {
       .all();
     return new Map(
       tables.map(({ name }) => {
-        const row = database.prepare(`SELECT count(*) AS rows FROM "${String(name)}"`).get();
+        // The newest row of the event log stays without its entries, so that no position is used again.
+        const filled = name === "events" ? "WHERE entries <> ''" : "";
+        const row = database.prepare(`SELECT count(*) AS rows FROM "${String(name)}" ${filled}`).get();
         return [String(name), Number(row?.["rows"])];
       }),
     );
