@@ -1,4 +1,4 @@
-// runs: faults
+// runs: alone
 // needs: slowhttptest
 
 import assert from "node:assert/strict";
