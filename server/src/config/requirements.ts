@@ -39,7 +39,7 @@ function* ofLifetimes({ values: { anonymousLifetime, recognizedLifetime } }: Giv
   ];
 }
 
-/** Refuses a setting that has no effect in the chosen `auth` mode, because whoever set it expects an effect. */
+/** Refuses a setting that has no effect in the chosen `auth` mode, because the operator expects an effect. */
 function* ofOtherModes({ values: { auth }, isSet }: Given): Found {
   if (auth === undefined) return;
   for (const name of settingNames) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { anyEvent, type SessionEvent } from "../../src/session/event.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
@@ -8,10 +8,9 @@ import { formatPosition } from "../../src/store/event-position.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { noteBits } from "../../src/store/redis/layout/note-codec.ts";
 import { eventually, until } from "../support/eventually.ts";
-import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import type { RedisNode } from "../support/redis/node.ts";
-import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
+import { startTopologies } from "../support/redis/topologies.ts";
 import { DAY, ids, lifetimes, MINUTE } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
 
@@ -22,21 +21,7 @@ import { sized } from "../support/tier.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 
-let single: SingleRedis;
-let cluster: RedisCluster;
-before(async () => {
-  single = await startSingleRedis();
-  cluster = await startRedisCluster();
-});
-after(async () => {
-  await single[Symbol.asyncDispose]();
-  await cluster[Symbol.asyncDispose]();
-});
-
-const topologies = {
-  Redis: () => ({ url: single.url, nodes: [single.node] as readonly RedisNode[] }),
-  "Redis Cluster": () => ({ url: cluster.url, nodes: cluster.nodes.slice(0, 3) }),
-};
+const { single, topologies } = startTopologies();
 
 let prefixes = 0;
 const newPrefix = () => `e${prefixes++}:`;
@@ -213,7 +198,7 @@ test("notes that a dead process has left become events, once", async () => {
 });
 
 test("without events, notes are shorter, and nothing else is stored or written", async () => {
-  const { node, url } = single;
+  const { node, url } = single();
   const stored = async (eventRetention: number | null) => {
     const prefix = newPrefix();
     const store = await open(url, prefix, { eventRetention });

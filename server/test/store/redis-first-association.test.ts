@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { Identity } from "../../src/session/session.ts";
 import type { Traits } from "../../src/session/traits.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
-import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
-import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
+import { startTopologies } from "../support/redis/topologies.ts";
 import { ids, lifetimes, MINUTE } from "../support/sessions.ts";
 
 /*
@@ -19,16 +18,7 @@ import { ids, lifetimes, MINUTE } from "../support/sessions.ts";
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 const profiles = new Map([["remember", { idle: 3 * MINUTE, total: 600 * MINUTE }]]);
 
-let single: SingleRedis;
-let cluster: RedisCluster;
-before(async () => {
-  single = await startSingleRedis();
-  cluster = await startRedisCluster();
-});
-after(async () => {
-  await single[Symbol.asyncDispose]();
-  await cluster[Symbol.asyncDispose]();
-});
+const { topologies } = startTopologies();
 
 type Case = { given: Partial<Identity>; traits?: Partial<Traits>; age?: number; generation?: number };
 
@@ -45,10 +35,9 @@ const cases: Record<string, Case> = {
   "another generation": { given: { customerId: "c", visitId: "v5" }, generation: 1 },
 };
 
-for (const topology of ["Redis", "Redis Cluster"]) {
+for (const [topology, reach] of Object.entries(topologies)) {
   test(`${topology}: the first ids of a session are stored as the rules store them`, async () => {
-    const { url, nodes } =
-      topology === "Redis" ? { url: single.url, nodes: [single.node] } : { url: cluster.url, nodes: cluster.nodes };
+    const { url, nodes } = reach();
     const prefixes = ["first:", "rules:"] as const;
     const stores = await Promise.all(
       prefixes.map((prefix) => openRedisAt(url, { prefix, lifetimes: { ...lifetimes, profiles } })),

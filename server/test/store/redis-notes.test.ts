@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
@@ -11,11 +11,10 @@ import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { encodeCreation } from "../../src/store/redis/layout/note-codec.ts";
 import { shardTags } from "../../src/store/redis/layout/shards.ts";
 import { eventually } from "../support/eventually.ts";
-import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import { SLOTS } from "../support/redis/cluster-state.ts";
 import type { RedisNode } from "../support/redis/node.ts";
-import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
+import { startTopologies } from "../support/redis/topologies.ts";
 import { ids, lifetimes, MINUTE } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
 
@@ -27,21 +26,7 @@ import { sized } from "../support/tier.ts";
 const newIssuer = () => createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 const issuer = newIssuer();
 
-let single: SingleRedis;
-let cluster: RedisCluster;
-before(async () => {
-  single = await startSingleRedis();
-  cluster = await startRedisCluster();
-});
-after(async () => {
-  await single[Symbol.asyncDispose]();
-  await cluster[Symbol.asyncDispose]();
-});
-
-const topologies = {
-  Redis: () => ({ url: single.url, nodes: [single.node] as readonly RedisNode[] }),
-  "Redis Cluster": () => ({ url: cluster.url, nodes: cluster.nodes.slice(0, 3) }),
-};
+const { cluster, single, topologies } = startTopologies();
 
 let prefixes = 0;
 
@@ -184,7 +169,7 @@ test("entries of sessions that can no longer be retained are removed from the in
   const prefix = `n${prefixes++}:`;
   const short = { idle: 4 * MINUTE, total: 4 * MINUTE };
   const settings = { prefix, lifetimes: { anonymous: short, recognized: short }, retention: MINUTE };
-  const store = await openRedisAt(single.url, { ...settings, purpose: "serve" });
+  const store = await openRedisAt(single().url, { ...settings, purpose: "serve" });
   const now = Date.now();
   // The time of an issuer never runs backwards.
   const earlier = newIssuer();
@@ -192,7 +177,7 @@ test("entries of sessions that can no longer be retained are removed from the in
   const outdated = await Promise.all(many(50).map(() => create(store, { customerId: "c" }, now - 6 * MINUTE, earlier)));
   const kept = await Promise.all(many(50).map(() => create(store, { customerId: "d" }, now)));
   await findAll(store, {});
-  const left = () => contents([single.node], `${prefix}[xi]:*`);
+  const left = () => contents([single().node], `${prefix}[xi]:*`);
   await eventually(async () => {
     const text = await left();
     assert.ok(outdated.every((handle) => !text.includes(sorted(handle))));
@@ -207,7 +192,10 @@ test("entries of sessions that can no longer be retained are removed from the in
 
 test("while a process creates sessions of a customer, another one finds and ends all that were reported before", async () => {
   const prefix = `n${prefixes++}:`;
-  const [one, other] = await Promise.all([openRedisAt(cluster.url, { prefix }), openRedisAt(cluster.url, { prefix })]);
+  const [one, other] = await Promise.all([
+    openRedisAt(cluster().url, { prefix }),
+    openRedisAt(cluster().url, { prefix }),
+  ]);
   const reported = new Set<string>();
   const stop = new AbortController();
   const load = many(8).map(async () => {
@@ -231,7 +219,7 @@ test("while a process creates sessions of a customer, another one finds and ends
 
 test("the shards have the same number of slots between their tags", async () => {
   for (const [i, tag] of shardTags.entries()) {
-    const slot = await cluster.slotOf(`ac:s:{${tag}}`);
+    const slot = await cluster().slotOf(`ac:s:{${tag}}`);
     assert.equal(Math.floor((slot * shardTags.length) / SLOTS), i, tag);
   }
 });

@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** Runs a command of the launcher, as users do, without the environment settings of whoever runs the tests. */
+/** Runs a command of the launcher, as users do, without the settings in the environment of the tests. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Result> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
   const child = spawn(launcher, args, {

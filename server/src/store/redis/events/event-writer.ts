@@ -17,8 +17,8 @@ export interface DecodedNote {
 }
 
 /**
- * Appends the events of notes to the log, in the order of the notes. Those of a note are appended once, whoever appends
- * them. Of each queue, `notes` must begin with its oldest note and have no gap. Returns whether any were appended.
+ * Appends the events of notes to the log, in the order of the notes. Those of a note are appended once, also if
+ * several processes try to. Of each queue, `notes` must begin with its oldest note and have no gap. Returns whether any were appended.
  */
 export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]): Promise<boolean> {
   const triples = notes.toSorted(byTime).flatMap(({ queue, id, contents }) => {

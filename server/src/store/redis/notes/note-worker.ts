@@ -24,7 +24,7 @@ import { scripts } from "../scripts/scripts.ts";
  *
  * One process at a time holds the lease of the sweep.
  *
- * If events are published, the notes of a queue are worked off from the oldest one on, whoever has written them. So the
+ * If events are published, the notes of a queue are worked off from the oldest one on, also those of other processes. So the
  * events of a session are in the log in the order of its changes, and the id of the last note says which ones are there.
  */
 
