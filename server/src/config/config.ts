@@ -68,6 +68,7 @@ export function configOf(values: Values) {
     recognizedIdle,
     recognizedLifetime,
     profiles,
+    console,
     ...others
   } = parseValues(values);
   const tokens: TokenConfig = {
@@ -87,6 +88,8 @@ export function configOf(values: Values) {
   const unixSocket: SocketConfig = { path: socket, mode: Number.parseInt(socketMode, 8) };
   return {
     ...others,
+    /** Whether the console is served. */
+    console: console === "local" ? others.auth === "local" : console === "true",
     /** Base paths. The API is also always served at the root, in the dialect 8.5.0. */
     basePaths: basePath,
     /** If set, the server listens on this socket instead of host and port. */

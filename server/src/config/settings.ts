@@ -388,6 +388,13 @@ export const settings = {
     description:
       "When the first request of a new visitor is stored: returning stores it when the visitor comes back within a minute, so that robots leave nothing behind; always stores it at once",
   },
+  console: {
+    ...word("when", ["local", "true", "false"]),
+    schema: z.union([z.boolean().transform(String), trimmed]).pipe(z.enum(["local", "true", "false"])),
+    default: "local",
+    description:
+      "Whether the console, web pages for operators and support agents, is served at /console; local serves it only with auth local",
+  },
   recordQueryKeys: {
     schema: listOf(text),
     allowed: "names of query parameters, each once",

@@ -19,6 +19,7 @@ import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { startBackgroundJobs } from "./background-jobs.ts";
 import { machineTime, type TimeSource } from "./clock.ts";
+import { loadConsole } from "./console-files.ts";
 import { CredentialReloader } from "./credential-reloader.ts";
 import { dataFolderOf, type Opened, open } from "./open-store.ts";
 import { startLimits } from "./rate-limits.ts";
@@ -39,6 +40,7 @@ import { startWebhooks } from "./webhooks.ts";
  *   background-jobs.ts      purges sessions, and stores the current time
  *   webhooks.ts             delivers events to the endpoints of webhooks
  *   control/server.ts       listens on the control socket, if the store is in a data folder
+ *   console-files.ts        reads the files of the console
  *   http/auth/              creates the authenticator, and begins to fetch the key sets of issuers
  *   http/listen.ts          listens for requests
  *
@@ -110,9 +112,10 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const { logout } = config;
   const verifyLogoutToken =
     logout && createLogoutTokenVerifier({ config: logout, jwks: keySets.at(logout.keySetUrl), wallClock, log });
+  const consoleFiles = config.console ? await loadConsole(log) : undefined;
   const app = createApp({
     ...opened,
-    ...{ config, version, metrics, log, logHash, authenticate, verifyLogoutToken, limits },
+    ...{ config, version, metrics, log, logHash, authenticate, verifyLogoutToken, limits, consoleFiles },
   });
   const jobs = startBackgroundJobs({
     ...{ store, clock, purgeTime, metrics },

@@ -64,6 +64,7 @@ test("without any settings the documented defaults apply", () => {
     assertionIssuer: "antechamber",
     webhookAllowedHosts: { names: new Set(), ranges: [] },
     storeVisitors: "returning",
+    console: true,
     recordQueryKeys: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,
@@ -390,6 +391,15 @@ test("settings of records and of forward authentication are read", () => {
   ]) {
     assert.equal(faultsOf({ flags }).length, 1, JSON.stringify(flags));
   }
+});
+
+test("the console is served to local callers, and to others if it is switched on", () => {
+  const consoleOf = (env: Record<string, string>) => load({ env }).config.console;
+  const key = { ANTECHAMBER_AUTH: "key" };
+  assert.equal(consoleOf({}), true);
+  assert.equal(consoleOf({ ANTECHAMBER_CONSOLE: "false" }), false);
+  assert.equal(consoleOf(key), false);
+  assert.equal(consoleOf({ ...key, ANTECHAMBER_CONSOLE: "true" }), true);
 });
 
 test("settings of the cookie and of the sources of session ids are read", () => {

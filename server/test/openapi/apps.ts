@@ -53,6 +53,7 @@ export async function openApp(
     log: pino({ level: "silent" }),
     logHash: (id) => id,
     limits: undefined,
+    consoleFiles: undefined,
     verifyLogoutToken: async () => ({ customerId: "customer-4711", jti: "1" }),
     authenticate: () => ({ role: "administrator", customerId: null, agentId: null }),
   });

@@ -92,6 +92,7 @@ const usual: Config = {
   port: 0,
   perAddress: unlimited,
   perCredential: unlimited,
+  console: false,
   cacheSessions: 1000,
   storeTimeout: 30 * SECOND,
   // A server waits a moment for clients that still read their responses, if it may wait at all.

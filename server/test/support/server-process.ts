@@ -134,6 +134,7 @@ function environment(dataDir: string, options: ServerProcessOptions): NodeJS.Pro
     ...Object.fromEntries(kept),
     ANTECHAMBER_RUNTIME: runtime,
     ANTECHAMBER_PORT: "0",
+    ANTECHAMBER_CONSOLE: "false",
     ANTECHAMBER_DATA_DIR: dataDir,
     ...options.env,
   };

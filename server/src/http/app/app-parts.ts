@@ -11,6 +11,7 @@ import type { EventLog } from "../../store/ports/events.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
 import type { Authenticate } from "../auth/api-key-auth.ts";
 import type { VerifyLogoutToken } from "../auth/logout-token.ts";
+import type { ConsoleFile } from "../console-file.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RateLimits } from "../rate-limits.ts";
 
@@ -34,6 +35,8 @@ export interface AppParts {
   readonly verifyLogoutToken: VerifyLogoutToken | undefined;
   /** `undefined` without the setting `assertionAudience`. */
   readonly assertions: Assertions | undefined;
+  /** The files of the console; `undefined` if it is not served. */
+  readonly consoleFiles: readonly ConsoleFile[] | undefined;
   /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
 }

@@ -4,6 +4,7 @@ import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
 import { createKeySetHandler } from "../handlers/assertion-keys.ts";
 import { createBackchannelLogout, logoutError } from "../handlers/backchannel-logout.ts";
+import { createConsolePages } from "../handlers/console/console-pages.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
 import { createDocsHandlers } from "../handlers/docs.ts";
@@ -60,6 +61,17 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("GET", "/", open, "docs", docs.root),
     row("GET", "/docs", open, "docs", docs.page),
     row("GET", "/docs/*", open, "docs", docs.page),
+    ...consoleRoutes(handlers.consolePages),
+  ];
+}
+
+/** Returns the routes of the console; none if it is not served. */
+function consoleRoutes(pages: Handlers["consolePages"]): Route[] {
+  if (pages === undefined) return [];
+  return [
+    // The more general row is first, because the other one also matches `/console/`.
+    row("GET", "/console/*", open, "console", pages.file),
+    row("GET", "/console", open, "console", pages.root),
   ];
 }
 
@@ -146,7 +158,8 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
     keySet: createKeySetHandler(assertions),
     events: createEventHandler({ log: store, feed, logHash }),
     health: createHealthHandlers(store, clock, metrics, isStopping),
-    docs: createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth }),
+    docs: createDocsHandlers({ version, ...config, console: parts.consoleFiles !== undefined }),
+    consolePages: parts.consoleFiles && createConsolePages(parts.consoleFiles),
   };
 }
 

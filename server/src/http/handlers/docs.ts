@@ -6,12 +6,10 @@ import { docsAsset } from "./docs-page.ts";
 
 const byAccept = { vary: "Accept" };
 
-/** The address is relative, so that it also works below a path prefix that a proxy adds. */
-const redirectToPage: ApiResponse = {
-  status: 302,
-  headers: { ...apiFields, ...byAccept, location: "docs" },
-  body: null,
-};
+/** Redirects to a relative address, so that it also works below a path prefix that a proxy adds. */
+function redirectTo(location: string): ApiResponse {
+  return { status: 302, headers: { ...apiFields, ...byAccept, location }, body: null };
+}
 
 const serviceInfo: ApiResponse = {
   status: 200,
@@ -19,12 +17,16 @@ const serviceInfo: ApiResponse = {
   body: JSON.stringify({ service: "antechamber", docs: "docs", openapi: "openapi.json" }),
 };
 
-/** Creates the handlers of the OpenAPI document, serialized once, and of the page that shows it to people. */
-export function createDocsHandlers(options: OpenApiOptions) {
+/**
+ * Creates the handlers of the OpenAPI document, serialized once, and of the page that shows it to people. `console`:
+ * whether the console is served.
+ */
+export function createDocsHandlers({ console, ...options }: OpenApiOptions & { readonly console: boolean }) {
+  const redirectToPage = redirectTo(console ? "console/" : "docs");
   const body = new TextEncoder().encode(JSON.stringify(openApiDocument(options)));
   return {
     document: (): ApiResponse => ({ status: 200, headers: apiFields, body }),
-    /** Redirects a browser to the page. Responds to other programs with the addresses of the page and the document. */
+    /** Redirects a browser to the console, or to the page of the API. Responds to other programs with the addresses of the page and the document. */
     root: ({ request }: Call): ApiResponse =>
       request.header("accept")?.includes("text/html") === true ? redirectToPage : serviceInfo,
     page({ request }: Call): ApiResponse {
