@@ -52,6 +52,11 @@ export interface ListOptions extends PageOptions {
   readonly sessionId?: string | undefined;
 }
 
+export interface ListPageOptions extends ListOptions {
+  /** The `next` of the previous page. */
+  readonly cursor?: string | undefined;
+}
+
 /**
  * Operations for programs of those who run the service. Exporting, erasing and the audit trail need a key with the role
  * `administrator`; for the others, `service` is enough. With a customer's key they reach the customer's own sessions
@@ -62,6 +67,8 @@ export interface ListOptions extends PageOptions {
 export interface AdministrationClient {
   /** Yields live, expired and ended sessions, newest first. Each page of the list is requested only when needed. */
   list(filter?: ListFilter, options?: ListOptions): AsyncGenerator<SessionSummary, void>;
+  /** Returns one page of the list, for an application that shows pages itself. */
+  listPage(filter?: ListFilter, options?: ListPageOptions): Promise<SessionList>;
   /** Yields the entries of a session's timeline, in order. Each page of entries is requested only when needed. */
   timeline(handleOrId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
   /**
@@ -117,6 +124,15 @@ export function createAdministration(options: TransportOptions): AdministrationC
       const found = pages<SessionList>(send, "/sessions", { ...filter, limit }, { sessionId, signal });
       for await (const { sessions } of found) yield* sessions;
     },
+    async listPage(filter = {}, { cursor, limit, sessionId, signal } = {}) {
+      rejectEmptyConditions(filter);
+      return await send({
+        method: "GET",
+        path: `/sessions?${queryOf({ ...filter, limit, cursor })}`,
+        sessionId,
+        signal,
+      });
+    },
     async *timeline(handleOrId, { limit, signal } = {}) {
       if (!isSessionName(handleOrId)) {
         throw new ProblemError({ code: "session-not-found", status: 404 });
@@ -148,16 +164,20 @@ async function* pages<Page extends { readonly next: string | null }>(
   conditions: ListFilter & Pick<PageOptions, "limit">,
   options: Pick<ListOptions, "sessionId" | "signal">,
 ): AsyncGenerator<Page, void> {
+  for (let next: string | null | undefined; next !== null; ) {
+    const query = queryOf({ ...conditions, cursor: next });
+    const page: Page = await send({ method: "GET", path: `${path}?${query}`, ...options });
+    yield page;
+    next = page.next;
+  }
+}
+
+function queryOf(conditions: Readonly<Record<string, string | number | boolean | null | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(conditions)) {
     if (value !== undefined) query.set(name, String(value));
   }
-  for (let next: string | null | undefined; next !== null; ) {
-    if (next !== undefined) query.set("cursor", next);
-    const page: Page = await send({ method: "GET", path: `${path}?${query.toString()}`, ...options });
-    yield page;
-    next = page.next;
-  }
+  return query.toString();
 }
 
 async function endSession(send: SendRequest, handleOrId: string, signal: AbortSignal | undefined): Promise<boolean> {

@@ -1,0 +1,96 @@
+import { useSignal } from "@preact/signals";
+import { type ComponentType, createElement, type JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { viewer } from "../api/viewer.ts";
+import { KeyDialog } from "../keyboard/key-list.tsx";
+import { Palette } from "../keyboard/palette.tsx";
+import { type PageEntry, pages } from "../pages.ts";
+import { hrefOf, navigate, path } from "../router.ts";
+import { PageHeader } from "../ui/page.tsx";
+import { EmptyState, ErrorState, LoadingState } from "../ui/states.tsx";
+import { StatusRegion } from "../ui/status.tsx";
+import { Navigation } from "./navigation.tsx";
+import { TopBar } from "./top-bar.tsx";
+
+/** The page that `/console/` leads to. */
+const FIRST_PAGE = "search";
+
+/** The whole console: navigation, top bar, and the page of the address. */
+export function App(): JSX.Element {
+  const isMenuOpen = useSignal(false);
+  const entry = pages.find((page) => page.path === path.value);
+  useEffect(() => {
+    if (path.value === "") navigate(hrefOf(FIRST_PAGE), { replace: true });
+    isMenuOpen.value = false;
+  }, [path.value]);
+  // Without a border, such as the page of the sign-in.
+  if (entry?.isBare) {
+    return (
+      <>
+        <main id="main" class="bare">
+          <PageOutlet key={entry.path} entry={entry} />
+        </main>
+        <StatusRegion />
+      </>
+    );
+  }
+  return (
+    <div class={isMenuOpen.value ? "frame menu-open" : "frame"}>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <TopBar isMenuOpen={isMenuOpen} />
+      <Navigation />
+      <main id="main" tabIndex={-1}>
+        {path.value !== "" && viewer.value !== undefined && <PageOutlet key={path.value} entry={entry} />}
+      </main>
+      <StatusRegion />
+      <Palette />
+      <KeyDialog />
+    </div>
+  );
+}
+
+/** Components that were loaded before, so that a page that is shown again does not flicker. */
+const loaded = new Map<string, ComponentType>();
+let isFirstPage = true;
+
+function PageOutlet({ entry }: { readonly entry: PageEntry | undefined }): JSX.Element {
+  const component = useSignal(loaded.get(entry?.path ?? ""));
+  const failure = useSignal<unknown>(undefined);
+  useEffect(() => {
+    if (entry === undefined || component.value !== undefined) return;
+    const load = async () => {
+      try {
+        const found = await entry.load();
+        loaded.set(entry.path, found);
+        component.value = found;
+      } catch (error) {
+        failure.value = error;
+      }
+    };
+    void load();
+  }, [entry]);
+  useEffect(() => {
+    if (component.value === undefined && entry !== undefined) return;
+    // A new page is announced by its heading. The first one is announced by the browser.
+    if (!isFirstPage) document.getElementById("page-title")?.focus({ preventScroll: true });
+    isFirstPage = false;
+  }, [component.value]);
+  if (entry === undefined) return <UnknownPage />;
+  if (failure.value !== undefined) return <ErrorState error={failure.value} onRetry={() => location.reload()} />;
+  return component.value === undefined ? <LoadingState /> : createElement(component.value, null);
+}
+
+function UnknownPage(): JSX.Element {
+  return (
+    <>
+      <PageHeader title="No such page" />
+      <EmptyState icon="search" title="Nothing is at this address">
+        <p>
+          Look for a session or a customer in the <a href={hrefOf("search")}>search</a>.
+        </p>
+      </EmptyState>
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+import { computed, type ReadonlySignal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { type Role, viewer } from "./api/viewer.ts";
+import type { IconName } from "./ui/icon.tsx";
+
+/** A page of the console. */
+export interface PageEntry {
+  /** Path below `/console/`, without a slash in it. */
+  readonly path: string;
+  readonly title: string;
+  readonly icon: IconName;
+  /** The letter that leads here after `g`. */
+  readonly key?: string;
+  /** The roles that see the page in the navigation; all of them if it is missing. The API decides what they may do. */
+  readonly roles?: readonly Role[];
+  /** Whether the navigation leaves the page out, because it needs an id, for example. */
+  readonly isHidden?: boolean;
+  /** Whether the page fills the window, without navigation and top bar, such as the sign-in. */
+  readonly isBare?: boolean;
+  /** Loads the component of the page when it is first shown. */
+  readonly load: () => Promise<ComponentType>;
+}
+
+/** All pages, in the order of the navigation. */
+export const pages: readonly PageEntry[] = [
+  {
+    path: "search",
+    title: "Search",
+    icon: "search",
+    key: "s",
+    load: async () => (await import("./pages/search/search-page.tsx")).SearchPage,
+  },
+  {
+    path: "help",
+    title: "Help",
+    icon: "help",
+    key: "h",
+    load: async () => (await import("./pages/help/help-page.tsx")).HelpPage,
+  },
+];
+
+/** The pages of the navigation for the person at the console, in order. */
+export const visiblePages: ReadonlySignal<readonly PageEntry[]> = computed(() => {
+  const role = viewer.value?.role;
+  return pages.filter(
+    ({ isHidden, roles }) => !isHidden && role !== undefined && (roles === undefined || roles.includes(role)),
+  );
+});

@@ -1,0 +1,7 @@
+// Runs before the page is painted, so that a page in the chosen colours never flashes in the others.
+try {
+  const theme = localStorage.getItem("antechamber-console.theme");
+  if (theme === '"light"' || theme === '"dark"') document.documentElement.dataset["theme"] = theme.slice(1, -1);
+} catch {
+  // The browser blocks the storage. The colours of the system remain.
+}

@@ -1,0 +1,85 @@
+import type { ComponentChildren, JSX } from "preact";
+import { messageOf } from "../api/api.ts";
+import type { Loading } from "../api/loading.ts";
+import { Icon, type IconName } from "./icon.tsx";
+
+export interface EmptyStateProps {
+  readonly icon?: IconName | undefined;
+  readonly title: string;
+  /** What it means, and what to do next. */
+  readonly children?: ComponentChildren;
+}
+
+/** What stands in a place where there is nothing to show. */
+export function EmptyState({ icon = "info", title, children }: EmptyStateProps): JSX.Element {
+  return (
+    <div class="state">
+      <Icon name={icon} />
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+/** A failure, with what to do about it and a button that tries again. */
+export function ErrorState({
+  error,
+  onRetry,
+}: {
+  readonly error: unknown;
+  readonly onRetry?: () => void;
+}): JSX.Element {
+  return (
+    <div class="state failure" role="alert">
+      <Icon name="alert" />
+      <h2>This could not be loaded</h2>
+      <p>{messageOf(error)}</p>
+      {onRetry && (
+        <button type="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The place of something that is being loaded. It appears only after a moment, so that quick loads do not flicker. */
+export function LoadingState({ what = "Loading" }: { readonly what?: string }): JSX.Element {
+  return (
+    <div class="state loading" role="status">
+      <span class="spinner" aria-hidden="true" />
+      <p>{what}…</p>
+    </div>
+  );
+}
+
+export interface LoadedViewProps<T> {
+  readonly loading: Loading<T>;
+  readonly what?: string;
+  readonly children: (value: T) => ComponentChildren;
+}
+
+/** Shows a value once it is loaded; before that, that it is being loaded or why it could not be. */
+export function LoadedView<T>({ loading, what, children }: LoadedViewProps<T>): JSX.Element {
+  const { value, error, reload } = loading;
+  if (value === undefined) {
+    return error === undefined ? (
+      <LoadingState {...(what ? { what } : {})} />
+    ) : (
+      <ErrorState error={error} onRetry={reload} />
+    );
+  }
+  return (
+    <>
+      {error !== undefined && (
+        <p class="stale" role="alert">
+          <Icon name="alert" /> <span>This is no longer up to date. {messageOf(error)}</span>
+          <button type="button" onClick={reload}>
+            Try again
+          </button>
+        </p>
+      )}
+      {children(value)}
+    </>
+  );
+}

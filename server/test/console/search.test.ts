@@ -1,0 +1,110 @@
+// runs: outside
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { makeSession, makeShopVisitors } from "./support/visitors.ts";
+
+const site = await sharedConsole();
+const { url } = site.server;
+const visitors = await makeShopVisitors(url, 60);
+
+test("an agent finds a customer by pasting an id, without the mouse", async () => {
+  const page = await site.open("search");
+  await page.keyboard.press("/");
+  await page.keyboard.type("zoë@shop.example");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/customerId=/);
+  assert.equal(new URL(page.url()).searchParams.get("customerId"), "zoë@shop.example");
+  await page.locator("tbody tr").first().waitFor();
+  const customers = await page.locator("tbody td[data-title=Customer]").allInnerTexts();
+  assert.ok(customers.length > 3);
+  assert.deepEqual(new Set(customers), new Set(["zoë@shop.example"]));
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  const focused = await page.evaluate("document.activeElement.closest('tr').rowIndex");
+  assert.equal(focused, 2);
+  assert.deepEqual(site.complaints, []);
+});
+
+test("a text that is an id of two kinds leads to a choice with counts", async () => {
+  await makeSession(url, { customerId: "twice" });
+  await makeSession(url, { agentId: "twice" });
+  await makeSession(url, { agentId: "twice" });
+  const page = await site.open("search?q=twice");
+  await page.locator(".choices li").first().waitFor();
+  assert.deepEqual(await page.locator(".choices a").allInnerTexts(), ["Customer\n1 session", "Agent\n2 sessions"]);
+  await page.getByRole("link", { name: "Agent" }).click();
+  await page.locator("tbody tr").nth(1).waitFor();
+  assert.equal(await page.locator("tbody tr").count(), 2);
+});
+
+test("a pasted session id leads to its handle, and stands in no address, no request and no storage", async () => {
+  const { sessionId, handle } = await makeSession(url, { customerId: "secret-holder" });
+  const addresses: string[] = [];
+  const page = await site.open("search");
+  page.on("request", (request) => addresses.push(request.url(), request.postData() ?? ""));
+  page.on("framenavigated", (frame) => addresses.push(frame.url()));
+  const box = page.getByRole("searchbox");
+  await box.fill(` sessionId=${sessionId}; path=/`);
+  await box.press("Enter");
+  await page.waitForURL(/session\?handle=/);
+  assert.equal(new URL(page.url()).searchParams.get("handle"), handle);
+  const stored = await page.evaluate<string>(
+    "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state])",
+  );
+  const secret = sessionId.slice(24);
+  assert.deepEqual(
+    [...addresses, stored].filter((text) => text.includes(secret)),
+    [],
+  );
+});
+
+test("pages of the list are bounded, and lead forth and back with the address", async () => {
+  const page = await site.open("search");
+  await page.locator("tbody tr").first().waitFor();
+  assert.equal(await page.locator("tbody tr").count(), 50);
+  const first = await page.locator("tbody tr code").first().innerText();
+  await page.keyboard.press("]");
+  await page.getByText("page 2").waitFor();
+  assert.notEqual(await page.locator("tbody tr code").first().innerText(), first);
+  assert.ok(new URL(page.url()).searchParams.get("cursor"));
+  await page.keyboard.press("[");
+  await page.getByText("page 2").waitFor({ state: "detached" });
+  await page.getByText(first).waitFor();
+});
+
+test("filters are in the address, so that a link shows a colleague the same", async () => {
+  const page = await site.open("search");
+  await page.getByRole("combobox", { name: "Status" }).selectOption("Expired and ended");
+  await page.waitForURL(/live=false/);
+  await page.locator("tbody tr").nth(3).waitFor();
+  const colleague = await site.open(page.url());
+  await colleague.locator("tbody tr").nth(3).waitFor();
+  assert.equal(await colleague.locator("tbody tr").count(), 4);
+  assert.deepEqual(new Set(await colleague.locator("td[data-title=Status]").allInnerTexts()), new Set(["ended"]));
+  await colleague.getByRole("button", { name: /^Remove the filter Status/ }).click();
+  await colleague.locator("tbody tr").nth(40).waitFor();
+  assert.equal(visitors.length, 60);
+});
+
+test("the search is accessible in both colour schemes, and fits small windows", async () => {
+  const page = await site.open("search");
+  await page.locator("tbody tr").first().waitFor();
+  await assertAccessible(page);
+  await assertNoSideScroll(page);
+  await photograph(page, "search");
+  const empty = await site.open("search?q=nobody");
+  await empty.getByText("Nothing has this id").waitFor();
+  await assertAccessible(empty);
+  await photograph(empty, "search-nothing");
+  const help = await site.open("help");
+  await assertAccessible(help);
+  await assertNoSideScroll(help);
+  await photograph(help, "help");
+  await help.keyboard.press("Control+k");
+  await help.getByRole("combobox").waitFor();
+  await assertAccessible(help);
+  await photograph(help, "palette");
+  assert.deepEqual(site.complaints, []);
+});
