@@ -19,6 +19,7 @@ import type {
   ExportLine,
   SessionList,
   SessionSummary,
+  StatisticsInfo,
   Timeline,
   TimelineEntry,
 } from "./protocol.ts";
@@ -45,6 +46,16 @@ export interface ListFilter extends Omit<EndFilter, "all" | "dryRun" | "except">
 export interface PageOptions extends CallOptions {
   /** Maximum number of items in one response, 1 to 1,000; 100 by default. All items are yielded in any case. */
   readonly limit?: number | undefined;
+}
+
+/** The range of statistics. */
+export interface StatisticsOptions extends CallOptions {
+  /** The start: a `Date`, or a text in ISO 8601 with a zone. An hour before the end by default. */
+  readonly since?: Date | string | undefined;
+  /** The end; now by default. */
+  readonly until?: Date | string | undefined;
+  /** Length of a step in seconds, a multiple of 60; by default 60, or as many as a long range needs. */
+  readonly step?: number | undefined;
 }
 
 export interface ListOptions extends PageOptions {
@@ -101,6 +112,11 @@ export interface AdministrationClient {
    * }
    */
   events(options?: EventOptions): AsyncGenerator<EventInfo | EventReset, void>;
+  /**
+   * Returns statistics over time, by default of the last hour by minute. Needs a key with the role `service`, `reporter`
+   * or `administrator`.
+   */
+  statistics(options?: StatisticsOptions): Promise<StatisticsInfo>;
   /** Yields the entries of the audit trail, newest first. Each page of entries is requested only when needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
   /** The endpoints of webhooks, which need a key with the role `administrator`. */
@@ -148,6 +164,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
     exportCustomer: (customerId, { signal } = {}) => exportCustomer(options, customerId, signal),
     eraseCustomer: (customerId, { signal } = {}) => eraseCustomer(send, customerId, signal),
     events: (given = {}) => readEvents(options, given),
+    statistics: ({ signal, ...range } = {}) => readStatistics(send, range, signal),
     async *audit({ limit, signal } = {}) {
       for await (const { entries } of pages<AuditPage>(send, "/audit", { limit }, { signal })) {
         yield* entries;
@@ -155,6 +172,18 @@ export function createAdministration(options: TransportOptions): AdministrationC
     },
     webhooks: createWebhookCalls(send),
   };
+}
+
+function readStatistics(
+  send: SendRequest,
+  range: Omit<StatisticsOptions, "signal">,
+  signal: AbortSignal | undefined,
+): Promise<StatisticsInfo> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(range)) {
+    if (value !== undefined) query.set(name, value instanceof Date ? value.toISOString() : String(value));
+  }
+  return send({ method: "GET", path: `/stats?${query.toString()}`, signal });
 }
 
 /** Yields the pages of a list, one after another. */

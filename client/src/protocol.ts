@@ -376,6 +376,53 @@ export interface WebhookDeliveryList {
   readonly next: string | null;
 }
 
+/** A value for each step of statistics; `null` for a step without one. */
+export type StatisticsColumn = readonly (number | null)[];
+
+/** Percentiles of durations, in ms. */
+export interface StatisticsPercentiles {
+  readonly p50: StatisticsColumn;
+  readonly p95: StatisticsColumn;
+  readonly p99: StatisticsColumn;
+}
+
+/**
+ * Statistics over time: columns with a value for each step. A count is `null` for a step in which no server ran.
+ * Times are ISO 8601 in UTC with milliseconds.
+ */
+export interface StatisticsInfo {
+  /** The start of the first step. */
+  readonly since: string;
+  /** The end of the last step. */
+  readonly until: string;
+  /** Length of a step in seconds. */
+  readonly step: number;
+  /** The start of each step. */
+  readonly times: readonly string[];
+  readonly sessions: {
+    readonly created: StatisticsColumn;
+    readonly associated: StatisticsColumn;
+    readonly ended: StatisticsColumn;
+    readonly expired: StatisticsColumn;
+    /** Stored sessions that are live at the end of the step; `null` if unknown. */
+    readonly live: StatisticsColumn;
+  };
+  readonly records: {
+    /** Recorded requests by service. `none` has those without one, `other` those of services beyond the first 50. */
+    readonly byService: Readonly<Record<string, StatisticsColumn>>;
+    /** Recorded requests by class of status, such as `2xx`; `none` has those without one. */
+    readonly byStatus: Readonly<Record<string, StatisticsColumn>>;
+  };
+  /** Durations of the recorded requests by service. */
+  readonly durations: Readonly<Record<string, StatisticsPercentiles>>;
+  /** Requests to the API by operation and class of status. */
+  readonly requests: Readonly<Record<string, Readonly<Record<string, StatisticsColumn>>>>;
+  /** Durations of the requests to the API by operation. */
+  readonly latency: Readonly<Record<string, StatisticsPercentiles>>;
+  /** Refused requests by code. */
+  readonly refusals: Readonly<Record<string, StatisticsColumn>>;
+}
+
 /** Maximum number of records in one request. */
 export const MAX_RECORDS = 1000;
 /** Maximum size of a record in bytes, as JSON in UTF-8. */

@@ -15,6 +15,7 @@ const ownPaths = [
   "customers",
   "audit",
   "events",
+  "stats",
   "webhooks",
   "forward-auth",
   "oidc",

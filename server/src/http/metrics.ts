@@ -1,26 +1,36 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { latencyBounds as LATENCY_BUCKETS } from "../session/histogram.ts";
 import type { EventBounds } from "../store/ports/events.ts";
 import type { StoreStatus } from "../store/ports/lifecycle.ts";
 
 /** The metrics of a server, in the Prometheus text format. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Upper bounds of the latency histogram's buckets, in seconds. */
-const LATENCY_BUCKETS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-];
+/** The counters since the start of the process that statistics are made of. */
+export interface Counters {
+  readonly created: number;
+  readonly associated: number;
+  readonly ended: number;
+  readonly expired: number;
+  /** By code. */
+  readonly refusals: ReadonlyMap<string, number>;
+  /** By operation. */
+  readonly operations: ReadonlyMap<string, CountedRequests>;
+}
+
+/** The requests of an operation: by the first digit of the status, and in the buckets of `latencyBounds`. */
+export interface CountedRequests {
+  readonly statuses: readonly number[];
+  readonly buckets: readonly number[];
+}
 
 export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const operations = new Map<string, RecordedOperation>();
   registerRequests(registry, operations);
-  const refusals = new Counter({
-    name: "antechamber_refusals_total",
-    help: "Requests that were refused, by code.",
-    labelNames: ["code"],
-    registers: [registry],
-  });
+  const refusals = new Map<string, number>();
+  registerRefusals(registry, refusals);
   const unreadable = new Counter({
     name: "antechamber_unreadable_requests_total",
     help: "Requests that were not valid HTTP or did not arrive in time, by the status of the refusal.",
@@ -42,11 +52,17 @@ export function createMetrics() {
   const commits = new Histogram({
     name: "antechamber_commit_duration_seconds",
     help: "Time from handing a group to the store until it is stored.",
-    buckets: LATENCY_BUCKETS,
+    buckets: [...LATENCY_BUCKETS],
     registers: [registry],
   });
   const counter = (name: string, help: string) => registerCounter(registry, name, help);
   const failures = counter("store_failures_total", "Writes that failed in the store.");
+  const sessions = {
+    created: counter("sessions_created_total", "Sessions created, stored or not."),
+    associated: counter("sessions_associated_total", "Associations with response 200."),
+    ended: counter("sessions_ended_total", "Sessions that were ended before they expired."),
+    expired: counter("sessions_expired_total", "Sessions that were found expired."),
+  };
 
   return {
     operation(name: string): RecordedOperation {
@@ -57,11 +73,11 @@ export function createMetrics() {
       }
       return operation;
     },
-    sessionsCreated: counter("sessions_created_total", "Sessions created, stored or not."),
-    sessionsAssociated: counter("sessions_associated_total", "Associations with response 200."),
+    sessionsCreated: sessions.created,
+    sessionsAssociated: sessions.associated,
     sessionsRotated: counter("sessions_rotated_total", "Sessions that got a new id."),
-    sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
-    sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
+    sessionsEnded: sessions.ended,
+    sessionsExpired: sessions.expired,
     eventReadersCutOff: counter(
       "event_readers_cut_off_total",
       "Readers of events that were cut off: they did not read.",
@@ -71,7 +87,9 @@ export function createMetrics() {
     recordsDropped: counter("provisional_records_dropped_total", "First requests of visitors who did not come back."),
     /** Counts records that were accepted but not stored, and `/forward-auth` records that the store refused. */
     recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
-    refused: (code: string) => refusals.inc({ code }),
+    refused(code: string): void {
+      refusals.set(code, (refusals.get(code) ?? 0) + 1);
+    },
     unreadable: (status: number) => unreadable.inc({ status }),
     committed(changes: number, milliseconds: number): void {
       groups.observe(changes);
@@ -93,6 +111,15 @@ export function createMetrics() {
     watchConnections(count: () => number): void {
       registerGauge(registry, "connections", "Connections that clients have open.", count);
     },
+    /** Returns a copy of the counters that statistics are made of. */
+    counters: (): Counters => ({
+      created: sessions.created.count(),
+      associated: sessions.associated.count(),
+      ended: sessions.ended.count(),
+      expired: sessions.expired.count(),
+      refusals: new Map(refusals),
+      operations: new Map(Array.from(operations, ([name, operation]) => [name, operation.counted()])),
+    }),
     async page(): Promise<{ readonly contentType: string; readonly text: string }> {
       const text = (await registry.metrics()) + durationText(operations);
       return { contentType: registry.contentType, text };
@@ -101,7 +128,7 @@ export function createMetrics() {
 }
 
 /** Registers a counter. Between two scrapes the count is in a plain number, because `inc` of prom-client is slower. */
-function registerCounter(registry: Registry, name: string, help: string): { inc(by: number): void } {
+function registerCounter(registry: Registry, name: string, help: string) {
   let count = 0;
   const counter = new Counter({
     name: `antechamber_${name}`,
@@ -114,9 +141,10 @@ function registerCounter(registry: Registry, name: string, help: string): { inc(
   });
   registry.registerMetric(counter);
   return {
-    inc(by) {
+    inc(by: number): void {
       count += by;
     },
+    count: () => count,
   };
 }
 
@@ -134,6 +162,29 @@ class RecordedOperation {
     while (seconds > (LATENCY_BUCKETS[bucket] ?? Number.POSITIVE_INFINITY)) bucket++;
     this.buckets[bucket] = (this.buckets[bucket] as number) + 1;
   }
+
+  counted(): CountedRequests {
+    const statuses = [0, 0, 0, 0, 0, 0];
+    for (const [status, count] of this.statuses.entries()) {
+      const first = Math.floor(status / 100);
+      statuses[first] = (statuses[first] as number) + count;
+    }
+    return { statuses, buckets: [...this.buckets] };
+  }
+}
+
+function registerRefusals(registry: Registry, refusals: ReadonlyMap<string, number>): void {
+  const counter = new Counter({
+    name: "antechamber_refusals_total",
+    help: "Requests that were refused, by code.",
+    labelNames: ["code"],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const [code, count] of refusals) this.inc({ code }, count);
+    },
+  });
+  registry.registerMetric(counter);
 }
 
 function registerRequests(registry: Registry, operations: ReadonlyMap<string, RecordedOperation>): void {

@@ -7,6 +7,7 @@ import { CustomerAdmin } from "../services/customers.ts";
 import { type SessionAdmission, withQuota } from "../services/quota.ts";
 import { SessionAdmin } from "../services/session-admin.ts";
 import { type ServiceEvents, SessionService } from "../services/sessions.ts";
+import { Statistics } from "../services/statistics.ts";
 import { WebhookAdmin, type WebhookAdminEvents } from "../services/webhook-admin.ts";
 import { Refusal } from "../session/errors.ts";
 import { createBunHmac } from "../session/hmac-bun.ts";
@@ -39,6 +40,7 @@ export interface Opened {
   readonly customers: CustomerAdmin;
   readonly credentials: CredentialAdmin;
   readonly webhooks: WebhookAdmin;
+  readonly statistics: Statistics;
   readonly trail: AuditTrail;
 }
 
@@ -94,6 +96,7 @@ export async function open(
       sessionAdmin: new SessionAdmin(parts),
       customers: new CustomerAdmin(parts),
       credentials: new CredentialAdmin(parts),
+      statistics: new Statistics({ store, wallClock }),
       webhooks: new WebhookAdmin({
         ...parts,
         faultOfUrl: (url) => faultOfReceiverUrl(url, config.webhookAllowedHosts),

@@ -3,6 +3,7 @@ import type { Metrics } from "../http/metrics.ts";
 import { safeMessage } from "../logging/safe-error.ts";
 import type { CredentialReloader } from "./credential-reloader.ts";
 import type { OpenEvents } from "./open-store.ts";
+import type { StatisticsCollector } from "./statistics.ts";
 
 /** How often (ms) lost records are logged. Under load every request may lose a record. */
 const LOSS_LOGGED_EVERY_MS = 10_000;
@@ -16,7 +17,12 @@ const MAX_CAUSES_LOGGED = 10;
 const CALM_MS = 5000;
 
 /** Returns the event handlers of a server, which count events, log them, and reload credentials. */
-export function createServerEvents(metrics: Metrics, log: Logger, credentials: CredentialReloader): OpenEvents {
+export function createServerEvents(
+  metrics: Metrics,
+  log: Logger,
+  credentials: CredentialReloader,
+  collector: StatisticsCollector,
+): OpenEvents {
   let lost = 0;
   let lossLoggedAt = Number.NEGATIVE_INFINITY;
   return {
@@ -24,7 +30,10 @@ export function createServerEvents(metrics: Metrics, log: Logger, credentials: C
     associated: () => metrics.sessionsAssociated.inc(1),
     rotated: () => metrics.sessionsRotated.inc(1),
     ended: () => metrics.sessionsEnded.inc(1),
-    recorded: (records) => metrics.recordsAccepted.inc(records),
+    recorded(records) {
+      metrics.recordsAccepted.inc(records.length);
+      collector.recorded(records);
+    },
     credentialsChanged: () => credentials.reloadAll(),
     keysChanged: () => credentials.reloadKeys(),
     listingKeys: () => credentials.storeKeyUses(),

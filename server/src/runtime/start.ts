@@ -25,6 +25,7 @@ import { dataFolderOf, type Opened, open } from "./open-store.ts";
 import { startLimits } from "./rate-limits.ts";
 import { createServerEvents } from "./server-events.ts";
 import { checkClock, checkFolder } from "./start-warnings.ts";
+import { StatisticsCollector, startStatistics } from "./statistics.ts";
 import { version } from "./version.ts";
 import { startWebhooks } from "./webhooks.ts";
 
@@ -38,6 +39,7 @@ import { startWebhooks } from "./webhooks.ts";
  *   rate-limits.ts          creates the rate limits
  *   credential-reloader.ts  loads the API keys, and reloads them when they change
  *   background-jobs.ts      purges sessions, and stores the current time
+ *   statistics.ts           counts what happens in each minute, and stores it
  *   webhooks.ts             delivers events to the endpoints of webhooks
  *   control/server.ts       listens on the control socket, if the store is in a data folder
  *   console-files.ts        reads the files of the console
@@ -92,7 +94,9 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const credentials = new CredentialReloader(log);
   const wakeable: { wake?: () => void } = {};
   const webhooksChanged = () => wakeable.wake?.();
-  const events = { ...createServerEvents(metrics, log, credentials), webhooksChanged };
+  const wallClock = time.wall;
+  const collector = new StatisticsCollector({ counters: () => metrics.counters(), wallClock });
+  const events = { ...createServerEvents(metrics, log, credentials, collector), webhooksChanged };
   const opened = await open(config, time, events, "serve");
   const { store, clock, secretUsers, logHash } = opened;
   opening.defer(() => store.close());
@@ -102,7 +106,6 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const { limits, close: closeLimits } = await startLimits(config, time);
   opening.defer(closeLimits);
 
-  const wallClock = time.wall;
   const keyRing = createKeyRing(wallClock);
   await credentials.start({ store, keyRing, secretUsers });
 
@@ -123,6 +126,9 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
     storeKeyUses: () => credentials.storeKeyUses(),
   });
   opening.defer(() => jobs.close());
+  opened.statistics.unsaved = () => collector.rows(store);
+  const statistics = startStatistics({ collector, store, clock, wallClock });
+  opening.defer(() => statistics.close());
   const dispatcher = startWebhooks(config, opened, time, metrics, log);
   wakeable.wake = dispatcher.wake;
   opening.defer(() => dispatcher.close());

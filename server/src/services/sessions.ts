@@ -70,7 +70,7 @@ export interface ServiceEvents {
   associated(): void;
   rotated(): void;
   ended(): void;
-  recorded(records: number): void;
+  recorded(records: readonly RequestRecord[]): void;
   recordsLost(records: number): void;
 }
 
@@ -226,7 +226,7 @@ export class SessionService {
     return whenReady(this.use(id, scope), (session) => {
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
       const now = this.#clock();
-      const count = () => this.#events.recorded(records.length);
+      const count = () => this.#events.recorded(records);
       if (durable) return this.#store.storeRecords({ handle: session.handle, records, now }).then(count);
       if (this.#store.enqueueRecords(session.handle, records, now)) return count();
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
@@ -255,7 +255,7 @@ export class SessionService {
       const request = { handle: session.handle, records, now: this.#clock(), idempotent };
       const result = await this.#store.storeRecords(request);
       if (result.outcome !== "recorded") return responseOf(result);
-      this.#events.recorded(records.length);
+      this.#events.recorded(records);
       return idempotent.response;
     });
   }
@@ -280,7 +280,7 @@ export class SessionService {
     const { session } = opened;
     const result = await this.#store.setAside({ session, record, now, idempotent, isNewSession: false });
     if (result === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
-    if (result === "accepted") this.#events.recorded(1);
+    if (result === "accepted") this.#events.recorded([record]);
     return true;
   }
 
@@ -295,7 +295,7 @@ export class SessionService {
     }
     const { session } = opened;
     const result = this.#store.setAside({ session, record, now: record.startedAt, isNewSession: true });
-    const count = () => this.#events.recorded(1);
+    const count = () => this.#events.recorded([record]);
     if (result instanceof Promise) result.then(count, () => this.#events.recordsLost(1));
     else count();
   }
@@ -306,8 +306,9 @@ export class SessionService {
    */
   recordBestEffort({ id }: Pick<OpenedSession, "id">, record: RequestRecord): void {
     // The id has just been read, so it is in the processor's cache. The handle in the session is not.
-    if (this.#store.enqueueRecords(handleOf(id), [record], record.startedAt)) {
-      this.#events.recorded(1);
+    const records = [record];
+    if (this.#store.enqueueRecords(handleOf(id), records, record.startedAt)) {
+      this.#events.recorded(records);
     } else this.#events.recordsLost(1);
   }
 

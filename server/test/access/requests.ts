@@ -55,6 +55,8 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
       return caller.call("GET", "/events?after=start&limit=10", {
         headers: { ...headers, accept: "application/x-ndjson" },
       });
+    case "stats":
+      return caller.call("GET", "/stats", { headers });
     case "webhooks":
       return caller.call("GET", "/webhooks", { headers });
     default:

@@ -32,6 +32,7 @@ alice: a customer
   anything             | forward-auth                | same    | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
+  anything             | stats                       | role
   anything             | end                         | done    | absent  | done     | done      | absent
   anything             | list                        | shown   | empty   | empty    | empty     | empty
   anything             | end-many                    | done    | empty   | empty    | empty     | empty
@@ -58,6 +59,7 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | forward-auth                | new     | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
+  anything             | stats                       | role
   anything             | end                         | absent  | absent  | done     | done      | absent
   anything             | list, end-many, end-all     | role
   anything             | export, erase, audit        | role
@@ -89,6 +91,7 @@ seven: agent 7
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
+  anything             | stats                       | role
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -122,6 +125,7 @@ desk: an agent's credential that stands for no one agent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
+  anything             | stats                       | role
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -151,6 +155,7 @@ service: an application's own server
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | shown
+  anything             | stats                       | shown
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -176,6 +181,7 @@ reporter
   anything             | record, forward-auth        | role
   anything             | metrics                     | shown
   anything             | events                      | shown
+  anything             | stats                       | shown
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end, end-many, end-all      | role
   anything             | export, erase, audit        | role
@@ -203,6 +209,7 @@ administrator
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | shown
   anything             | events                      | shown
+  anything             | stats                       | shown
   anything             | list                        | shown   | shown   | shown    | shown     | empty
   anything             | end                         | done    | done    | done     | done      | absent
   anything             | end-many                    | done    | done    | done     | done      | empty
@@ -220,6 +227,7 @@ nobody: no credential at all
   anything             | record, timeline            | none
   anything             | forward-auth, metrics       | none
   anything             | events                      | none
+  anything             | stats                       | none
   anything             | head                        | 401
   anything             | end                         | none
   anything             | list, end-many, end-all     | none
@@ -234,6 +242,7 @@ stranger: a credential of nobody's
   anything             | record, timeline            | invalid
   anything             | forward-auth, metrics       | invalid
   anything             | events                      | invalid
+  anything             | stats                       | invalid
   anything             | head                        | 401
   anything             | end                         | invalid
   anything             | list, end-many, end-all     | invalid
@@ -245,7 +254,7 @@ stranger: a credential of nobody's
 
 export const operations = [
   ...["create", "retrieve", "head", "update"],
-  ...["record", "timeline", "forward-auth", "metrics", "events"],
+  ...["record", "timeline", "forward-auth", "metrics", "events", "stats"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit", "webhooks"],
   ...["handle-timeline", "handle-end"],
 ] as const;

@@ -38,6 +38,7 @@ const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
   },
   "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
   "GET /events": "a caller's",
+  "GET /stats": "a caller's",
   "GET /webhooks": { leaves: [], refused: ["webhooks.list", "reporter"] },
   "POST /webhooks": {
     leaves: ["webhook.create done"],

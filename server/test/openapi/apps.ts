@@ -9,6 +9,7 @@ import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
 import { AuditTrail } from "../../src/services/audit.ts";
 import { SessionService } from "../../src/services/sessions.ts";
+import { Statistics } from "../../src/services/statistics.ts";
 import { WebhookAdmin } from "../../src/services/webhook-admin.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
@@ -46,6 +47,7 @@ export async function openApp(
     store,
     service: new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents }),
     trail: new AuditTrail(store, opened.clock),
+    statistics: new Statistics({ store, wallClock: machineTime.wall }),
     webhooks: new WebhookAdmin({ ...opened, store, faultOfUrl: () => undefined, events: noEvents }),
     config,
     version,
@@ -119,6 +121,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
     listEndpoints: refuse,
     readAuditEntries: refuse,
     eventBounds: refuse,
+    readStatistics: refuse,
   };
 }
 

@@ -117,7 +117,7 @@ test("the credential is part of the document where one is needed", () => {
         : [
             ...["createSession", "retrieveSession", "headSession", "updateSession", "endSession"],
             ...["recordRequests", "readTimeline", "listSessions", "endSessions"],
-            ...["eraseCustomer", "exportCustomer", "readAudit", "readEvents"],
+            ...["eraseCustomer", "exportCustomer", "readAudit", "readEvents", "readStatistics"],
             ...["listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "deleteWebhook"],
             ...["testWebhook", "rotateWebhookSecret", "listDeliveries", "redeliver"],
             ...["forwardAuth", "forwardAuthBelow", "metrics"],

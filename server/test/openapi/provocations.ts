@@ -74,6 +74,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       disabledWebhooks.set(usual, disabledWebhooks.get(usual) ?? usual.webhook(false));
       return disabledWebhooks.get(usual)?.then((inPath) => usual.send(operation, { inPath })) ?? usual.send(operation);
     }
+    if (operation.id === "readStatistics") return usual.send(operation, { query: "step=61" });
     if (["listSessions", "readAudit", "readEvents", "listDeliveries"].includes(operation.id)) {
       return usual.send(operation, { query: "limit=0" });
     }
@@ -135,7 +136,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
   "role-not-permitted": (operation, { usual }) =>
     usual.send(operation, {
-      as: ["metrics", "readEvents"].includes(operation.id)
+      as: ["metrics", "readEvents", "readStatistics"].includes(operation.id)
         ? "customer"
         : operation.id === "listSessions"
           ? "page"
@@ -168,6 +169,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       method === "HEAD" ||
       id === "readAudit" ||
       id === "readEvents" ||
+      id === "readStatistics" ||
       (operation.path.startsWith("/webhooks") && id !== "createWebhook") ||
       id.startsWith("forwardAuth") ||
       (id === "retrieveSession" && createsNothing);

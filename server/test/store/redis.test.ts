@@ -14,6 +14,7 @@ import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { eventsContract } from "./contract/events.ts";
+import { liveCountContract } from "./contract/statistics.ts";
 import { transferContract } from "./contract/transfer.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { basicContract, storeContract } from "./store-contract.ts";
@@ -109,6 +110,8 @@ if (long || !isBun)
   );
 eventsContract("Redis", onSingle);
 eventsContract("Redis Cluster", onCluster);
+liveCountContract("Redis", onSingle);
+liveCountContract("Redis Cluster", onCluster);
 (long || isBun ? storeContract : basicContract)("Redis Cluster", onCluster);
 
 test("Redis Cluster: creating a session takes two commands, and many sessions share those for index and notes", async () => {

@@ -13,6 +13,7 @@ import { lifetimeContract } from "./contract/sessions-lifetime.ts";
 import { racesContract } from "./contract/sessions-races.ts";
 import { rotationContract } from "./contract/sessions-rotation.ts";
 import { traitsContract } from "./contract/sessions-traits.ts";
+import { statisticsContract } from "./contract/statistics.ts";
 import { transferContract } from "./contract/transfer.ts";
 import { webhooksContract } from "./contract/webhooks.ts";
 import type { DataFactory } from "./contract/world.ts";
@@ -37,6 +38,7 @@ export function storeContract(name: string, make: DataFactory): void {
   erasureContract(name, make);
   auditContract(name, make);
   webhooksContract(name, make);
+  statisticsContract(name, make);
 }
 
 /** Registers the part of `storeContract` that is enough for a second way to connect to the same engine. */

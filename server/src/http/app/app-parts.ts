@@ -6,6 +6,7 @@ import type { AuditTrail } from "../../services/audit.ts";
 import type { CustomerAdmin } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
+import type { Statistics } from "../../services/statistics.ts";
 import type { WebhookAdmin } from "../../services/webhook-admin.ts";
 import type { EventLog } from "../../store/ports/events.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
@@ -27,6 +28,7 @@ export interface AppParts {
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
   readonly webhooks: WebhookAdmin;
+  readonly statistics: Statistics;
   readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
   /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;

@@ -14,6 +14,7 @@ import { FORWARD_AUTH_PATH, ForwardAuth, forwardAuthStatus } from "../handlers/f
 import { createHealthHandlers } from "../handlers/health.ts";
 import { createRecordHandlers } from "../handlers/records.ts";
 import { createSessionHandlers } from "../handlers/sessions.ts";
+import { createStatisticsHandler } from "../handlers/statistics.ts";
 import { createWebhookHandlers } from "../handlers/webhooks.ts";
 import type { AppParts } from "./app-parts.ts";
 import type { Base, Route } from "./router.ts";
@@ -45,6 +46,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
     row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),
     row("GET", "/events", reading, "events", events),
+    row("GET", "/stats", reading, "stats", handlers.statistics),
     ...webhookRoutes(handlers.webhooks),
     ...session,
     row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
@@ -156,6 +158,7 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),
     keySet: createKeySetHandler(assertions),
+    statistics: createStatisticsHandler(parts.statistics),
     events: createEventHandler({ log: store, feed, logHash }),
     health: createHealthHandlers(store, clock, metrics, isStopping),
     docs: createDocsHandlers({ version, ...config, console: parts.consoleFiles !== undefined }),

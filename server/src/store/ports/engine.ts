@@ -7,6 +7,7 @@ import type { LifecycleStore } from "./lifecycle.ts";
 import type { RecordStore } from "./records.ts";
 import type { SessionSearch } from "./search.ts";
 import type { SessionStore } from "./sessions.ts";
+import type { StatisticsStore } from "./statistics.ts";
 import type { TransferStore } from "./transfer.ts";
 import type { WebhookStore } from "./webhooks.ts";
 
@@ -42,4 +43,5 @@ export type StoreEngine = SessionStore &
   EventLog &
   TransferStore &
   WebhookStore &
+  StatisticsStore &
   LifecycleStore;

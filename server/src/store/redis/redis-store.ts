@@ -18,7 +18,7 @@ import type { TransferStore } from "../ports/transfer.ts";
 import { createAdmission } from "./connection/admission.ts";
 import { RedisFault } from "./connection/faults.ts";
 import { inaccessible, openConnection } from "./connection/open-connection.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type Operation } from "./engine.ts";
 import { RedisEventLog } from "./events/event-log.ts";
 import { appendErasure, hideEvents } from "./events/event-writer.ts";
 import { Expiry } from "./events/expiry.ts";
@@ -41,6 +41,7 @@ import { RecordQueue } from "./records/record-queue.ts";
 import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
 import * as sessions from "./sessions/sessions.ts";
+import { initLiveCount, statisticsPort } from "./statistics/statistics-port.ts";
 import { eraseDeliveries } from "./webhooks/deliveries.ts";
 import { eraseCustomerDeliveries } from "./webhooks/erase-customer.ts";
 import { webhookPort } from "./webhooks/webhook-port.ts";
@@ -77,6 +78,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<StoreE
       ...credentialPort(store),
       ...transferPort(store),
       ...webhookPort(store.engine),
+      ...statisticsPort(store.engine),
       ...lifecyclePort(store),
       ...eventPort(store),
     };
@@ -96,6 +98,7 @@ async function openStore(engine: Engine): Promise<OpenStore> {
     throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
   }
   engine.advance(await state.readHighWaterMark(engine.begin()));
+  await initLiveCount(engine.begin());
   if (engine.publishes) await Expiry.init(engine.begin());
   const records = new RecordQueue(engine);
   const setAside = new SetAsideRecords(engine, records);
@@ -152,7 +155,11 @@ function sessionPort({
     },
     async eraseSessions(handles, now) {
       for (const handle of handles) records.discard(handle);
-      if (events !== undefined) await engine.change(now, (operation) => hideEvents(operation, handles));
+      if (events !== undefined) {
+        await engine.change(now, (operation) => hideEvents(operation, handles));
+        // An erased session gets no more notes, and its end must be counted.
+        await Promise.all(handles.map((handle) => engine.change(now, (operation) => endForErasure(operation, handle))));
+      }
       await Promise.all(
         handles.map((handle) =>
           engine.change(now, async (operation) => {
@@ -176,6 +183,10 @@ function sessionPort({
         return erased;
       }),
   };
+}
+
+async function endForErasure(operation: Operation, handle: string): Promise<void> {
+  await sessions.end(operation, { handle, now: operation.now, scope: "everyone", reason: "operator" });
 }
 
 function eventPort({ events }: OpenStore): EventLog {

@@ -30,6 +30,7 @@ import { readAuditEntries, readLastAuditEntry } from "./tables/audit-table.ts";
 import { readClock, readImportCursor, readSecrets } from "./tables/meta-tables.ts";
 import { implicitSessionOf } from "./tables/session-row.ts";
 import { readRotation } from "./tables/session-table.ts";
+import { readLiveCount, readStatistics } from "./tables/statistics-table.ts";
 import { readDeliveries, readDue, readEndpoints, readQueue } from "./webhooks/webhook-reads.ts";
 
 interface Parts {
@@ -92,6 +93,12 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     exportPage: (after, now) => writer.submit("exportPage", { after, now }),
     importItems: (request) => writer.submit("importItems", request),
     importCursor: async () => reader.read(readImportCursor),
+
+    async storeStatistics(request) {
+      await writer.submit("storeStatistics", request);
+    },
+    readStatistics: async (from, to) => reader.read((database) => readStatistics(database, from, to)),
+    countLive: async () => reader.read(readLiveCount),
 
     clockHighWaterMark: async () => reader.read(readClock),
     async advanceClock(now) {

@@ -8,6 +8,7 @@ import { SegmentTable } from "./records/segment-table.ts";
 import { ApiKeyTable } from "./tables/api-key-table.ts";
 import { AuditTable } from "./tables/audit-table.ts";
 import { SessionTable } from "./tables/session-table.ts";
+import { StatisticsTable } from "./tables/statistics-table.ts";
 import { StoredResponses } from "./tables/stored-responses.ts";
 import type { Transactional } from "./transactional.ts";
 import { DeliveryTable } from "./webhooks/delivery-table.ts";
@@ -34,6 +35,7 @@ export function openTables(database: DatabaseSync, options: WriterOptions) {
     responses: new StoredResponses(database),
     apiKeys: new ApiKeyTable(database),
     audit: new AuditTable(database),
+    statistics: new StatisticsTable(database),
     endpoints,
     deliveries: new DeliveryTable(database, endpoints),
   } satisfies Record<string, Transactional>;

@@ -42,6 +42,14 @@ function hasBit(bits: number, bit: number): boolean {
   return (bits & bit) !== 0;
 }
 
+/** Returns by how much a note changes the number of live sessions that have ids or records. */
+export function liveChangeOf({ bits }: NoteContents): number {
+  const isBegun = hasBit(bits, noteBits.published);
+  const isOver =
+    hasBit(bits, noteBits.expired) || (hasBit(bits, noteBits.ended) && !hasBit(bits, noteBits.unpublished));
+  return Number(isBegun) - Number(isOver);
+}
+
 /** Returns the entry about an erased customer. */
 export function erasureText({ customerHash, at }: Erasure): string {
   return `${ERASURE},${customerHash},${at}`;

@@ -3,7 +3,7 @@ import { DAY_MS } from "../index/index-entry.ts";
 import { newNonce } from "../layout/nonce.ts";
 import type { NoteContents } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
-import { type Erasure, entriesOf, erasureText } from "./event-entries.ts";
+import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entries.ts";
 
 /** Maximum number of notes whose events are appended by one command. It is small, because a script blocks Redis. */
 const MAX_NOTES = 256;
@@ -21,16 +21,16 @@ export interface DecodedNote {
  * several processes try to. Of each queue, `notes` must begin with its oldest note and have no gap. Returns whether any were appended.
  */
 export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]): Promise<boolean> {
-  const triples = notes.toSorted(byTime).flatMap(({ queue, id, contents }) => {
+  const groups = notes.toSorted(byTime).flatMap(({ queue, id, contents }) => {
     const entries = entriesOf(contents);
-    return entries.length === 0 ? [] : [[tagIn(queue), id, entries.join(";")] as const];
+    return entries.length === 0 ? [] : [[tagIn(queue), id, liveChangeOf(contents), entries.join(";")] as const];
   });
   let isAppended = false;
-  for (let from = 0; from < triples.length; from += MAX_NOTES) {
+  for (let from = 0; from < groups.length; from += MAX_NOTES) {
     const operation = engine.begin();
     const { keys } = engine;
     const names = [keys.events, keys.eventState, keys.hiddenEvents];
-    const args = [...argsOf(operation), ...triples.slice(from, from + MAX_NOTES).flat()];
+    const args = [...argsOf(operation), ...groups.slice(from, from + MAX_NOTES).flat()];
     // Each command waits for the one before: if a later note were first, an earlier one would count as appended.
     const appended = await operation.prepare(scripts.appendEvents, names, args);
     isAppended ||= appended !== 0;

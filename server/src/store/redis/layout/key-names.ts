@@ -57,6 +57,8 @@ export function createKeyNames(prefix: string) {
     hiddenEvents: `${prefix}{fixed}event-hidden`,
     /** Handles of sessions that may expire in a slot of time (`events/due-lists.ts`). */
     due: (tag: string, slot: number) => `${prefix}q:{${tag}}${slot}`,
+    /** Statistics of an hour since 1970 (`statistics/statistics-port.ts`). */
+    statistics: (hour: number) => `${prefix}{fixed}statistics:${hour}`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
     exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
     /** Parses a key name that `exported` matches. `text` is the handle, or the idempotency key of a response. */

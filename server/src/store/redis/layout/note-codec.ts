@@ -31,6 +31,8 @@ export const noteBits = {
   expired: 512,
   /** The session was created with its ids, so they are no association. */
   initial: 1024,
+  /** The session has ended without ever having had an id or a record. */
+  unpublished: 2048,
 } as const;
 
 /** A note in its queue. */

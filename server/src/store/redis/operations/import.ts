@@ -1,5 +1,5 @@
 import { purgeAfter } from "../../../session/retention.ts";
-import { isBare, isLive } from "../../../session/session.ts";
+import { hasNoIds, isBare, isLive } from "../../../session/session.ts";
 import {
   type ImportRequest,
   isNewerState,
@@ -16,6 +16,7 @@ import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts
 import { indexSession } from "../index/index-writer.ts";
 import { decode, encode } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { changeLiveCount } from "../statistics/statistics-port.ts";
 import { importDelivery, importEndpoint } from "../webhooks/transfer.ts";
 import { importResponse } from "./idempotency.ts";
 
@@ -29,7 +30,7 @@ const IMPORTED = "adopted";
 export async function importItems(engine: Engine, { items, cursor, now }: ImportRequest): Promise<readonly string[]> {
   // The records of a session and the audit entries are imported in order, all other items in parallel.
   const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
-  await Promise.all(others.map((item) => importItem(engine, item, now)));
+  const changes = await Promise.all(others.map((item) => importItem(engine, item, now)));
   for (const item of items) if (item.kind === "audit") await importItem(engine, item, now);
   const records = items.filter((item) => item.kind === "records");
   const bySession = Map.groupBy(records, ({ session }) => session.handle);
@@ -38,15 +39,23 @@ export async function importItems(engine: Engine, { items, cursor, now }: Import
       for (const page of pages) await importItem(engine, page, now);
     }),
   );
+  const live = changes.reduce((sum, change) => sum + change.live, 0);
+  await changeLiveCount(engine.begin(now), live);
   await setImportCursor(engine.begin(now), cursor);
   return [];
 }
 
-function importItem(engine: Engine, item: TransferItem, now: number): Promise<unknown> {
+async function importItem(engine: Engine, item: TransferItem, now: number): Promise<{ readonly live: number }> {
   const operation = engine.begin(now);
+  if (item.kind === "session") return importSession(operation, item);
+  await importOther(operation, item);
+  return unchanged;
+}
+
+const unchanged = { live: 0 } as const;
+
+function importOther(operation: Operation, item: Exclude<TransferItem, SessionItem>): Promise<unknown> {
   switch (item.kind) {
-    case "session":
-      return importSession(operation, item);
     case "records":
       return importRecords(operation, item);
     case "answer":
@@ -66,25 +75,35 @@ function importItem(engine: Engine, item: TransferItem, now: number): Promise<un
   }
 }
 
-async function importSession(operation: Operation, item: SessionItem) {
+/** Imports a session. Returns by how much this changes the number of live sessions that have ids or records. */
+async function importSession(operation: Operation, item: SessionItem): Promise<{ readonly live: number }> {
   const { keys, policy } = operation.engine;
   const { session, associations, requests } = item;
   const { handle } = session;
   const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
-  if (ttl <= 0) return;
+  if (ttl <= 0) return unchanged;
   await indexSession(operation, handle, session);
   // The other store has published the expiry of a session that is over.
   if (operation.engine.publishes && isLive(session, operation.now)) {
     await addDue(operation, [{ handle, at: session.expiresAt }]);
   }
-  if (hasOnlyRecords(item)) return;
   const name = keys.session(handle);
-  const stored = (await operation.command("get", name)) as string | null;
+  const [stored, hadRecords] = (await Promise.all([
+    operation.command("get", name),
+    operation.command("exists", keys.records(handle)),
+  ])) as [string | null, number];
+  const before = stored === null ? session : decode(handle, stored);
+  const wasCounted =
+    (stored === null ? hadRecords === 1 : hadRecords === 1 || !hasNoIds(before)) && isLive(before, operation.now);
+  const isCounted = (requests > 0 || !hasNoIds(session)) && isLive(session, operation.now);
+  const live = Number(isCounted) - Number(wasCounted);
+  if (hasOnlyRecords(item)) return { live };
   const text = encode(session, associations);
-  if (stored !== null && stored !== text && isNewerState(decode(handle, stored), session)) return;
+  if (stored !== null && stored !== text && isNewerState(before, session)) return unchanged;
   await operation.write("set", name, text, "PX", ttl);
   await operation.command("pexpire", keys.records(handle), ttl);
   await importClaim(operation, item);
+  return { live };
 }
 
 /** Writes the claim of the session's visit if the session is live; otherwise releases that claim. */

@@ -3,7 +3,8 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1], ARGV[2] as in prelude/event-log.lua
 -- KEYS[3] handles whose events are hidden
--- ARGV[3..] triples: tag of the queue, id of the note, its entries with semicolons between them
+-- ARGV[3..] groups of four: tag of the queue, id of the note, by how much it changes the number of live sessions, its
+-- entries with semicolons between them
 -- Returns the number of appended events
 local hasHidden = redis.call('EXISTS', KEYS[3]) == 1
 
@@ -19,12 +20,14 @@ end
 
 -- The id of the last note of each queue whose events are in the log.
 local done = {}
-for i = 3, #ARGV, 3 do
+local live = 0
+for i = 3, #ARGV, 4 do
   local tag, id = ARGV[i], ARGV[i + 1]
   done[tag] = done[tag] or redis.call('HGET', KEYS[2], 'note ' .. tag) or '0-0'
   if isAfter(id, done[tag]) then
     done[tag] = id
-    for entry in string.gmatch(ARGV[i + 2], '[^;]+') do
+    live = live + tonumber(ARGV[i + 2])
+    for entry in string.gmatch(ARGV[i + 3], '[^;]+') do
       if not hasHidden or not redis.call('ZSCORE', KEYS[3], string.match(entry, '^%d+,([^,]+)')) then
         append(entry)
       end
@@ -33,5 +36,8 @@ for i = 3, #ARGV, 3 do
 end
 for tag, id in pairs(done) do
   redis.call('HSET', KEYS[2], 'note ' .. tag, id)
+end
+if live ~= 0 and redis.call('HEXISTS', KEYS[2], 'live') == 1 then
+  redis.call('HINCRBY', KEYS[2], 'live', live)
 end
 return finish()

@@ -21,6 +21,8 @@ if session[STATE] ~= 'e' .. ARGV[8] then
   if storeSetAside(session, KEYS[3]) then
     local isPublished = not hadRecords and not hasIds(session)
     bits = bits + (stored and 0 or CREATED_BIT) + (isPublished and PUBLISHED_BIT or 0)
+  elseif not hadRecords and not hasIds(session) then
+    bits = bits + UNPUBLISHED_BIT
   end
   if bits > 0 then
     note = writeNote(session, bits, '', ARGV[11])

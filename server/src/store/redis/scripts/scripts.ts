@@ -33,6 +33,7 @@ local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
 local ROTATION_BIT, CREATED_BIT = ${bitsOf({ fields: [], isRotation: true })}, ${noteBits.created}
 local PUBLISHED_BIT, EARLIER_BIT = ${noteBits.published}, ${noteBits.earlier}
 local ENDED_BIT, EXPIRED_BIT = ${noteBits.ended}, ${noteBits.expired}
+local UNPUBLISHED_BIT = ${noteBits.unpublished}
 local MAX_GENERATION = ${MAX_GENERATION}
 local MAX_SET_ASIDE_AGE = ${MAX_SET_ASIDE_AGE_MS}`;
 }
@@ -114,6 +115,9 @@ export const scripts = {
   eraseApiKeys: script(3, "erase-api-keys"),
   noteApiKeyUse: script(2, "note-api-key-use"),
   appendAuditEntry: script(1, "append-audit-entry"),
+
+  storeStatistics: script(1, "store-statistics"),
+  mergeStatistics: script(1, "merge-statistics"),
 
   addToBucket: script(1, "add-to-bucket"),
 } as const;

@@ -166,9 +166,22 @@ CREATE TABLE facts (
   hash_seed     BLOB    NOT NULL,
   -- The number of rows in "sessions". It is stored because counting would read all rows.
   session_count INTEGER NOT NULL DEFAULT 0,
+  -- The number of rows in "sessions" with "ended" 0.
+  live_count    INTEGER NOT NULL DEFAULT 0,
   -- The progress of an unfinished import from another store; NULL if there is none.
   import_cursor TEXT
 ) STRICT;
+
+-- Statistics: what a process has counted in a minute.
+CREATE TABLE statistics (
+  -- Minutes since 1970.
+  minute INTEGER NOT NULL,
+  -- The process, a random text. A server has another one after each start.
+  source TEXT    NOT NULL,
+  -- JSON (session/statistics.ts).
+  counts TEXT    NOT NULL,
+  PRIMARY KEY (minute, source)
+) STRICT, WITHOUT ROWID;
 
 -- Endpoints of webhooks.
 CREATE TABLE webhook_endpoints (

@@ -147,6 +147,10 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
     "stored count of sessions is wrong",
   ],
   [
+    "SELECT count(*) FROM facts WHERE live_count <> (SELECT count(*) FROM sessions WHERE ended = 0)",
+    "stored count of live sessions is wrong",
+  ],
+  [
     // 32 stands for a rotation in the third part of an event (`event-bits.ts`).
     `SELECT count(*) FROM sessions WHERE (generation <> 0 OR history IS NOT NULL) AND ${GENERATION} <>
        (SELECT count(*) FROM json_each(ifnull(history, '[]')) WHERE json_extract(value, '$[2]') & 32)`,

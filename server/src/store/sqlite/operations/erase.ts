@@ -30,7 +30,7 @@ export function createErase(
       if (stored !== undefined) {
         segments.remove(key, Number.MAX_SAFE_INTEGER);
         indexed.set(key, stored);
-        if (tombstone === undefined) sessions.remove(key);
+        if (tombstone === undefined) sessions.erase(key);
         else sessions.bury(tombstone);
       } else if (tombstone !== undefined) sessions.insert(tombstone);
       if (tombstone !== undefined) tombstones.push(tombstone);

@@ -22,7 +22,7 @@ import { createSessionSearch } from "./session-search.ts";
  * `session/`. There is only one writer, so the data that an operation reads cannot change before the commit.
  */
 export function createWriteOperations(database: DatabaseSync, tables: Tables, options: WriterOptions): WriteOperations {
-  const { index, journal, responses, apiKeys, audit, events, deliveries } = tables;
+  const { index, journal, responses, apiKeys, audit, events, deliveries, statistics } = tables;
   const { lifetimes } = options;
   const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
   const expiryPurge = new ExpiryPurge(database, tables, options);
@@ -76,6 +76,10 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
       return null;
     },
     ...webhookOperations(tables),
+    storeStatistics({ rows, keepFrom }) {
+      statistics.store(rows, keepFrom);
+      return null;
+    },
     advanceClock: () => null,
     importItems: createImport(database, tables),
   };

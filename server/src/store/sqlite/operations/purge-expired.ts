@@ -197,6 +197,7 @@ export class ExpiryPurge {
     for (const row of rows) {
       if (row.ended === NOT_ENDED) {
         expired++;
+        sessions.countExpired();
         if (row.visit_id !== null) index.release(row.visit_id, row.id);
         const session = row.outdated === 0 && events.isOn ? sessions.findByKey(row.id)?.session : undefined;
         if (session !== undefined) this.#publishExpiry(session);
@@ -243,6 +244,7 @@ export class ExpiryPurge {
         continue;
       }
       expired++;
+      sessions.countExpired();
       this.#sql.markExpired.run(key);
       if (session.visitId !== null) index.release(session.visitId, key);
       if (now < session.expiresAt + this.#retention) this.#publishExpiry(session);

@@ -67,6 +67,8 @@ export class SessionTable implements Transactional {
   readonly #sql;
   #count: number;
   #committedCount: number;
+  #live: number;
+  #committedLive: number;
 
   /** With a calendar, notes in it when sessions may expire. */
   constructor(database: DatabaseSync, index: SecondaryIndex, calendar?: ExpiryCalendar) {
@@ -88,17 +90,30 @@ export class SessionTable implements Transactional {
       setHistory: sql`UPDATE sessions SET history = ? WHERE id = ?`,
       clear: sql`UPDATE sessions SET records = 0, history = NULL WHERE id = ?`,
       remove: sql`DELETE FROM sessions WHERE id = ?`,
+      isLive: sql`SELECT 1 FROM sessions WHERE id = ? AND ended = 0`,
     };
     this.#sql.byKey.setReturnArrays(true);
     this.#sql.withHistory.setReturnArrays(true);
-    const facts = database.prepare("SELECT session_count FROM facts").get();
+    const facts = database.prepare("SELECT session_count, live_count FROM facts").get();
     this.#count = facts?.["session_count"] as number;
     this.#committedCount = this.#count;
+    this.#live = facts?.["live_count"] as number;
+    this.#committedLive = this.#live;
   }
 
   /** The number of rows, including those of the current transaction. */
   get count(): number {
     return this.#count;
+  }
+
+  /** The number of rows of sessions that are neither ended nor found expired, including those of the transaction. */
+  get live(): number {
+    return this.#live;
+  }
+
+  /** Notes that a purge has found a session expired, which was not found before. */
+  countExpired(): void {
+    this.#live--;
   }
 
   /** Returns the session with this row key, live or not. */
@@ -147,6 +162,7 @@ export class SessionTable implements Transactional {
 
   update(before: Session, session: Session): void {
     const key = keyOf(session.handle);
+    this.#live += Number(!session.ended) - this.#countLive(key);
     this.#sql.update.run(...valuesOf(session), key);
     this.#noteExpiry(key, before, session);
     this.#index.add(key, newIds(before, session), session.ended);
@@ -186,14 +202,21 @@ export class SessionTable implements Transactional {
     return true;
   }
 
-  /** Deletes a row. The caller removes the session's index entries. */
+  /** Deletes the row of a session that has ended or was found expired. The caller removes the session's index entries. */
   remove(key: number): void {
     this.#count -= Number(this.#sql.remove.run(key).changes);
+  }
+
+  /** Deletes the row of an erased session. The caller removes the session's index entries. */
+  erase(key: number): void {
+    this.#live -= this.#countLive(key);
+    this.remove(key);
   }
 
   /** Replaces the row of an erased session with `tombstone`. The caller removes the session's index entries. */
   bury(tombstone: Session): void {
     const key = keyOf(tombstone.handle);
+    this.#live -= this.#countLive(key);
     const [activeAfter, expiresAfter, , ...rest] = valuesOf(tombstone);
     this.#sql.update.run(activeAfter, expiresAfter, ERASED, ...rest, key);
     this.#sql.clear.run(key);
@@ -201,10 +224,12 @@ export class SessionTable implements Transactional {
 
   commit(): void {
     this.#committedCount = this.#count;
+    this.#committedLive = this.#live;
   }
 
   rollback(): void {
     this.#count = this.#committedCount;
+    this.#live = this.#committedLive;
   }
 
   #insert(session: Session, history: string | null): boolean {
@@ -213,9 +238,15 @@ export class SessionTable implements Transactional {
     const { changes } = this.#sql.insert.run(key, ...randomColumnsOf(session.handle), ...values, history);
     if (Number(changes) !== 1) return false;
     this.#count++;
+    if (!session.ended) this.#live++;
     if (!session.ended) this.#calendar?.add(key, session.expiresAt);
     this.#index.add(key, session, session.ended);
     return true;
+  }
+
+  /** Returns 1 if the row of this key is of a session that is neither ended nor found expired, otherwise 0. */
+  #countLive(key: number): number {
+    return this.#sql.isLive.get(key) === undefined ? 0 : 1;
   }
 
   /** Notes an expiry that is earlier than the noted one: other lifetimes count for the session now. */

@@ -1,4 +1,5 @@
 import type { Session } from "../../../session/session.ts";
+import type { StatisticsRow } from "../../../session/statistics.ts";
 import type { RecordPage } from "../../../session/timeline.ts";
 import type { Delivery, Endpoint } from "../../../session/webhook.ts";
 import type { AuditEntry } from "../../audit-chain.ts";
@@ -74,6 +75,8 @@ export interface WriteOperations {
   redeliver(change: { readonly endpointId: string; readonly deliveryId: string } & Timed): Delivery | null;
   /** Purges a slice of finished deliveries. Returns whether there is more to purge. */
   purgeDeliveries(change: Timed): boolean;
+  /** Stores rows, and purges those before the minute `keepFrom`. */
+  storeStatistics(change: { readonly rows: readonly StatisticsRow[]; readonly keepFrom: number } & Timed): null;
   /** Stores `now` as the time of the clock, as every group of writes does. */
   advanceClock(change: Timed): null;
   /** Stores items that another store exported. Returns the handles of sessions that were skipped. */

@@ -83,8 +83,8 @@ class Writer {
     this.#sql = {
       begin: sql`BEGIN IMMEDIATE`,
       commit: sql`COMMIT`,
-      updateFacts: sql`UPDATE facts SET clock = max(clock, ?1), session_count = ?2
-         WHERE clock < ?1 OR session_count <> ?2`,
+      updateFacts: sql`UPDATE facts SET clock = max(clock, ?1), session_count = ?2, live_count = ?3
+         WHERE clock < ?1 OR session_count <> ?2 OR live_count <> ?3`,
     };
   }
 
@@ -148,7 +148,8 @@ class Writer {
     try {
       const outcomes = writes.map((write) => run(this.#writes, write));
       this.#tables.events.flush(() => Math.max(...writes.map(({ now }) => now)));
-      this.#sql.updateFacts.run(Math.max(...writes.map(timeOf)), this.#tables.sessions.count);
+      const { count, live } = this.#tables.sessions;
+      this.#sql.updateFacts.run(Math.max(...writes.map(timeOf)), count, live);
       this.#commitDurably();
       for (const table of Object.values(this.#tables)) table.commit();
       this.#confirmPlace();

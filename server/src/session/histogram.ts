@@ -1,0 +1,61 @@
+/** A histogram: the number of observations in each bucket that has any, by the number of the bucket. */
+export type Histogram = Readonly<Record<string, number>>;
+
+/** The number of buckets for each factor of ten. */
+const PER_DECADE = 8;
+/** Upper bound of the first bucket (ms). */
+const FIRST_MS = 0.1;
+/** Number of buckets: the last one has everything above 1000 s. */
+const BUCKETS = 7 * PER_DECADE + 2;
+
+/**
+ * Upper bounds (ms) of the buckets for the durations of recorded requests, from 0.1 ms to 1000 s; the last one has none.
+ * Each is a third wider than the one before. Stored data depend on them.
+ */
+export const durationBounds: readonly number[] = Array.from(
+  { length: BUCKETS - 1 },
+  (_, i) => FIRST_MS * 10 ** (i / PER_DECADE),
+);
+
+/** Returns the number of the bucket of a duration (ms). */
+export function durationBucket(ms: number): number {
+  if (!(ms > FIRST_MS)) return 0;
+  return Math.min(BUCKETS - 1, Math.ceil(Math.log10(ms / FIRST_MS) * PER_DECADE));
+}
+
+/** The percentiles that statistics show. */
+export const percentiles = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
+export type Percentile = keyof typeof percentiles;
+
+/**
+ * Returns the value below which the part `quantile` of the observations lies, interpolated within its bucket; `null`
+ * without observations. `bounds` are the upper bounds of the buckets, in order. A value in the bucket without an upper
+ * bound counts as the highest bound.
+ */
+export function quantileOf(
+  counts: ReadonlyMap<number, number>,
+  bounds: readonly number[],
+  quantile: number,
+): number | null {
+  let total = 0;
+  for (const count of counts.values()) total += count;
+  if (total === 0) return null;
+  let left = quantile * total;
+  for (const bucket of [...counts.keys()].toSorted((a, b) => a - b)) {
+    const count = counts.get(bucket) ?? 0;
+    if (left > count) {
+      left -= count;
+      continue;
+    }
+    const to = bounds[bucket];
+    if (to === undefined) return bounds.at(-1) ?? null;
+    const from = bounds[bucket - 1] ?? 0;
+    return Number((from + (to - from) * (left / count)).toPrecision(3));
+  }
+  return bounds.at(-1) ?? null;
+}
+
+/** Upper bounds (seconds) of the buckets for the latency of requests to the API; the last one has none. */
+export const latencyBounds: readonly number[] = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];

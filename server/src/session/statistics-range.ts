@@ -1,0 +1,71 @@
+import { MINUTE_MS, STATISTICS_MINUTES } from "./statistics.ts";
+
+/** The steps of statistics. */
+export interface StatisticsRange {
+  /** The start of the first step, Unix ms: a multiple of the length of a step. */
+  readonly since: number;
+  /** The end of the last step, Unix ms. */
+  readonly until: number;
+  /** Length of a step in minutes. */
+  readonly stepMinutes: number;
+}
+
+/** The range that a caller asks for; `undefined` stands for a missing value. */
+export interface RangeRequest {
+  /** Unix ms. */
+  readonly since?: number | undefined;
+  /** Unix ms. */
+  readonly until?: number | undefined;
+  /** Seconds. */
+  readonly step?: number | undefined;
+}
+
+/** A fault in a request for a range. */
+export interface RangeFault {
+  readonly name: "since" | "until" | "step";
+  readonly detail: string;
+}
+
+/** Maximum number of steps. */
+const MAX_STEPS = 2000;
+/** The default length (ms) of a range. */
+const DEFAULT_MS = 60 * MINUTE_MS;
+/** The longest range, with an hour to spare, because a caller asks a moment later than it has calculated `since`. */
+const LONGEST_MS = (STATISTICS_MINUTES + 60) * MINUTE_MS;
+
+/**
+ * Returns the range that a request means at `now` (Unix ms), or its faults. By default a range ends now, and has an hour
+ * and steps of a minute, or of as many as `MAX_STEPS` needs. It begins and ends with whole steps, so the same range
+ * a moment later has the same steps.
+ */
+export function rangeOf(request: RangeRequest, now: number): StatisticsRange | readonly RangeFault[] {
+  // The current step belongs to the range, even at its first moment.
+  const until = request.until ?? now + 1;
+  const since = request.since ?? until - DEFAULT_MS;
+  const stepMs = request.step === undefined ? fittingStep(until - since) : request.step * 1000;
+  if (!Number.isSafeInteger(stepMs) || stepMs < MINUTE_MS || stepMs % MINUTE_MS !== 0 || stepMs > LONGEST_MS) {
+    return [{ name: "step", detail: "step is not a multiple of 60 seconds, up to 14 days." }];
+  }
+  if (since < 0) return [{ name: "since", detail: "since is before 1970." }];
+  if (since >= until) {
+    const isDefault = request.since !== undefined && request.until === undefined;
+    return [{ name: "since", detail: isDefault ? "since is in the future." : "since is not before until." }];
+  }
+  if (until - since > LONGEST_MS) {
+    return [{ name: "since", detail: "The range is longer than 14 days, for which statistics are kept." }];
+  }
+  const first = Math.floor(since / stepMs);
+  const end = Math.ceil(until / stepMs);
+  if (end - first > MAX_STEPS) {
+    const least = fittingStep(until - since) / 1000;
+    const detail = `The range has more than ${MAX_STEPS} steps: give a step of at least ${least} seconds, or a shorter range.`;
+    return [{ name: "step", detail }];
+  }
+  return { since: first * stepMs, until: end * stepMs, stepMinutes: stepMs / MINUTE_MS };
+}
+
+/** Returns the shortest step (ms) with which a range of this length (ms) has no more than `MAX_STEPS`. */
+function fittingStep(length: number): number {
+  // A range that does not begin with a whole step touches one more.
+  return Math.max(1, Math.ceil(length / MINUTE_MS / (MAX_STEPS - 1))) * MINUTE_MS;
+}
