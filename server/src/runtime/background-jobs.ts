@@ -12,8 +12,11 @@ export interface BackgroundJobParts {
   readonly storeKeyUses: () => Promise<void>;
 }
 
-/** Pause (ms) between two purge batches: `busy` while there is more to purge, `idle` otherwise. */
-const PURGE_PAUSE_MS = { busy: 10, idle: 250 };
+/**
+ * Pause (ms) between two slices of the purge: `expiring` while expiries are to be published in time, `busy` while there is
+ * more to purge, `idle` otherwise. Slices between which there are short pauses can be small.
+ */
+const PURGE_PAUSE_MS = { expiring: 2, busy: 10, idle: 250 };
 /** Interval (ms) of storing the time. If the clock is set back, a restarted server continues from that time. */
 const STORE_TIME_EVERY_MS = 1000;
 /** Interval (ms) of storing the last uses of API keys. Storing each use would cost more than the request. */
@@ -39,9 +42,10 @@ export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promi
   async function purge(): Promise<void> {
     let pause = PURGE_PAUSE_MS.idle;
     await attempt(async () => {
-      const { expired, hasMore } = await store.purgeExpired(clock(), purgeTime());
+      const { expired, isExpiring, hasMore } = await store.purgeExpired(clock(), purgeTime());
       if (expired > 0) metrics.sessionsExpired.inc(expired);
-      if (hasMore) pause = PURGE_PAUSE_MS.busy;
+      if (isExpiring) pause = PURGE_PAUSE_MS.expiring;
+      else if (hasMore) pause = PURGE_PAUSE_MS.busy;
     });
     if (!isClosed) purgeTimer = purgeAfter(pause);
   }

@@ -294,7 +294,7 @@ function lifecyclePort(store: OpenStore): LifecycleStore {
     async purgeExpired(now, sessionTime = now) {
       engine.advance(now);
       setAside.removeOverdue(now);
-      return (await upkeep?.slice(Math.min(now, sessionTime))) ?? { expired: 0, hasMore: false };
+      return (await upkeep?.slice(Math.min(now, sessionTime))) ?? { expired: 0, isExpiring: false, hasMore: false };
     },
     status: () => ({
       writable: admission.isWritable && !heartbeat.isSuspended,

@@ -5,6 +5,7 @@ import type { EventBounds, EventPage } from "../../../src/store/ports/events.ts"
 import { until } from "../../support/eventually.ts";
 
 import { DAY, ids, MINUTE, START } from "../../support/sessions.ts";
+import { sized } from "../../support/tier.ts";
 import { record } from "./timeline.ts";
 import { type DataFactory, openWorld, purgeAll, type World } from "./world.ts";
 
@@ -171,6 +172,24 @@ function expiryContract(name: string, make: DataFactory): void {
       times.slice(2).map(({ timestamp }) => timestamp - START),
       [80 * MINUTE, 2 * DAY],
     );
+  });
+
+  test(`${name}: many sessions that expire at once are found within a minute, in many short slices`, async () => {
+    await using world = await openWorld(make);
+    const count = sized(1000, 2500, 100_000);
+    for (let left = count; left > 0; left -= 500) {
+      await Promise.all(Array.from({ length: Math.min(500, left) }, () => world.create({ customerId: "c" })));
+    }
+    const expiresAt = START + 60 * MINUTE;
+    let found = 0;
+    for (world.now = expiresAt - MINUTE; found < count; world.now += 20) {
+      const slice = await world.store.purgeExpired(world.now);
+      assert.ok(slice.expired <= 64 + count / 1000, `${slice.expired} in a slice`);
+      assert.ok(world.now <= expiresAt + MINUTE, `${found} after a minute`);
+      if (!slice.isExpiring && found === 0) world.now += 1000;
+      found += slice.expired;
+    }
+    assert.equal((await expiries(world)).length, count);
   });
 
   test(`${name}: a session whose profile shortens its life expires in the log in time`, async () => {

@@ -1,3 +1,4 @@
+import { SLOT_MS } from "../../expiry-pace.ts";
 import type { Operation } from "../engine.ts";
 import { DAY_MS, sessionTags } from "../index/index-entry.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -9,8 +10,6 @@ import { scripts } from "../scripts/scripts.ts";
  * superfluous handle does no harm.
  */
 
-/** The length (ms) of a slot. A session is examined at the end of the slot in which it may expire. */
-const SLOT_MS = 10_000;
 /** Maximum number of handles in one command. */
 const MAX_HANDLES = 512;
 

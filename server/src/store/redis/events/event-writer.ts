@@ -5,8 +5,8 @@ import type { NoteContents } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entries.ts";
 
-/** Maximum number of notes whose events are appended by one command. It is small, because a script blocks Redis. */
-const MAX_NOTES = 256;
+/** Maximum number of notes whose events are appended by one command: it blocks Redis for some 3 us for each. */
+const MAX_NOTES = 64;
 
 /** A note whose text is decoded. */
 export interface DecodedNote {

@@ -8,7 +8,7 @@ import { Expiry } from "./expiry.ts";
 /** Time (ms) between two looks for something to do. */
 const PAUSE_MS = 2000;
 /** Number of entries of the log that a slice purges, or looks at. It is small, because a script blocks Redis. */
-const ENTRIES = 256;
+const ENTRIES = 128;
 
 /** The place in the log up to which hidden entries are removed. */
 interface Removal {
@@ -16,7 +16,7 @@ interface Removal {
   readonly began: string;
 }
 
-const nothing: PurgeResult = { expired: 0, hasMore: false };
+const nothing: PurgeResult = { expired: 0, isExpiring: false, hasMore: false };
 
 /**
  * Keeps the event log in order, in slices: purges events whose retention is over, removes those of erased sessions, and
@@ -51,9 +51,10 @@ export class EventUpkeep {
     }
     await this.#settleOwn();
     const isCleaning = await this.#clean(operation, now);
-    const { expired, hasMore } = await this.#expiry.slice(operation, now);
-    if (!hasMore && !isCleaning) this.#restsUntil = now + PAUSE_MS;
-    return { expired, hasMore: hasMore || isCleaning };
+    const slice = await this.#expiry.slice(operation, now);
+    const hasMore = slice.hasMore || isCleaning;
+    if (!hasMore) this.#restsUntil = now + PAUSE_MS;
+    return { ...slice, hasMore };
   }
 
   /** Purges and removes a slice of entries. Returns whether there is more to do. */

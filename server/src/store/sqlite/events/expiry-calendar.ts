@@ -1,7 +1,5 @@
+import { type DueSlot, SLOT_MS } from "../../expiry-pace.ts";
 import type { Transactional } from "../transactional.ts";
-
-/** The length of a slot in ms. A session is examined at the end of the slot in which it may expire. */
-const SLOT_MS = 10_000;
 
 /**
  * The stored sessions by the time at which each may expire, so that expiries are found in time without reading all rows.
@@ -25,28 +23,20 @@ export class ExpiryCalendar implements Transactional {
     if (slot < this.#earliest) this.#earliest = slot;
   }
 
-  /** The number of sessions in the earliest slot that has ended at `now`; 0 if there is none. */
-  due(now: number): number {
-    return this.#dueSlot(now)?.length ?? 0;
+  /** Whether sessions are due at `now` (Unix ms): their slot has ended. */
+  isDue(now: number): boolean {
+    return this.#dueSlot(now) !== undefined;
   }
 
-  /**
-   * Returns how many sessions must be taken each millisecond, so that each is taken `withinMs` after the end of its slot.
-   * Returns `Infinity` if some are overdue, and 0 if none are due.
-   */
-  pace(now: number, withinMs: number): number {
-    let sessions = 0;
-    let pace = 0;
+  /** Returns the slots with due sessions, the earliest first. */
+  *due(now: number): Generator<DueSlot> {
     for (let slot = this.#earliest; slot * SLOT_MS <= now; slot++) {
-      const left = slot * SLOT_MS + withinMs - now;
-      if (left <= 0) return Number.POSITIVE_INFINITY;
-      sessions += this.#slots.get(slot)?.length ?? 0;
-      pace = Math.max(pace, sessions / left);
+      const sessions = this.#slots.get(slot)?.length ?? 0;
+      if (sessions > 0) yield { slot, sessions };
     }
-    return pace;
   }
 
-  /** Takes at most `limit` sessions of that slot. They are removed with the commit of the transaction. */
+  /** Takes at most `limit` sessions of the earliest slot that is due. They are removed with the commit of the transaction. */
   take(now: number, limit: number): readonly number[] {
     const keys = this.#dueSlot(now);
     if (keys === undefined) return [];

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { expiryReason, type Lifetimes } from "../../../session/lifetime.ts";
 import { hasNoIds, type Session } from "../../../session/session.ts";
+import { ExpiryPace } from "../../expiry-pace.ts";
 import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
 import { ANY_ID, createdAtOf, EPOCH, handleOf, KEYS_PER_MS, SEEN_EXPIRED } from "../tables/session-row.ts";
@@ -27,14 +28,6 @@ const NOT_ENDED = 0;
 
 /** The number of rows that a slice reads to fill the calendar of expiries. */
 const ROWS_FILLED = 4096;
-/**
- * The limits of the number of due sessions that a slice examines, each of which takes some microseconds. A long slice
- * delays requests, so slices are as small as they can be if all sessions are to be found `withinMs` after they are due.
- */
-const DUE_EXAMINED = { min: 256, max: 4096, withinMs: 30_000 };
-/** The part of the overdue sessions that a slice examines, within the same limits: after a stop, or an overload. */
-const OVERDUE_PART = 1 / 8;
-
 /**
  * The time (ms) from the first deletion until its remains in the secondary index and the write-ahead log are removed:
  * the retention, within these limits.
@@ -92,8 +85,7 @@ export class ExpiryPurge {
   #deletedAt: number | undefined;
   #hasMoreRows = false;
   #skipped = 0;
-  /** When due sessions were last examined; `undefined` since a slice in which none were due. */
-  #examinedAt: number | undefined;
+  readonly #pace = new ExpiryPace();
   /** The row key up to which the calendar has the sessions of earlier processes; `undefined` when it has all. */
   #filled: number | undefined;
 
@@ -138,14 +130,14 @@ export class ExpiryPurge {
     const responses = this.#tables.responses.purgeExpired(sessionTime);
     if (responses > 0) this.#deletedAt ??= now;
     const isPurgingEvents = this.#tables.events.purge(now);
-    if (isMerging && !this.#hasMoreRows && this.#skipped < SEARCHES_SKIPPED) {
+    const isExpiring = this.#tables.calendar.isDue(sessionTime);
+    if (isMerging && !isExpiring && !this.#hasMoreRows && this.#skipped < SEARCHES_SKIPPED) {
       this.#skipped++;
-      return { expired: 0, hasMore: true, isIndexPurged };
+      return { expired: 0, hasMore: true, isExpiring: false, isIndexPurged };
     }
     this.#skipped = 0;
     const isFilling = this.#fillCalendar();
-    const isExpiring = this.#tables.calendar.due(sessionTime) > 0;
-    if (!isExpiring) this.#examinedAt = undefined;
+    if (!isExpiring) this.#pace.rest();
     const expired = isExpiring ? this.#expireDue(sessionTime) : this.#purgeSessions(sessionTime);
     const hasMore =
       this.#hasMoreRows ||
@@ -155,7 +147,7 @@ export class ExpiryPurge {
       isPurgingEvents ||
       isFilling ||
       isExpiring;
-    return { expired, hasMore, isIndexPurged };
+    return { expired, hasMore, isExpiring, isIndexPurged };
   }
 
   #maintainIndex(now: number): { isIndexing: boolean; isIndexPurged: boolean } {
@@ -233,7 +225,7 @@ export class ExpiryPurge {
   /** Finds sessions that have expired since the calendar was last asked. Returns their number. */
   #expireDue(now: number): number {
     const { calendar, sessions, index } = this.#tables;
-    const limit = this.#countToExamine(now);
+    const limit = this.#pace.next(calendar.due(now), now);
     let expired = 0;
     for (const key of calendar.take(now, limit)) {
       const found = sessions.findByKey(key);
@@ -250,16 +242,6 @@ export class ExpiryPurge {
       if (now < session.expiresAt + this.#retention) this.#publishExpiry(session);
     }
     return expired;
-  }
-
-  /** Returns how many due sessions to examine, according to the time since the last slice. */
-  #countToExamine(now: number): number {
-    const { min, max, withinMs } = DUE_EXAMINED;
-    const pace = this.#tables.calendar.pace(now, withinMs);
-    const since = now - (this.#examinedAt ?? now);
-    this.#examinedAt = now;
-    const wanted = pace === Number.POSITIVE_INFINITY ? this.#tables.calendar.due(now) * OVERDUE_PART : pace * since;
-    return Math.min(max, Math.max(min, Math.ceil(wanted)));
   }
 
   /** Publishes that a session has expired, if its creation was published, which means that it has ids or records. */
