@@ -8,10 +8,9 @@ import {
 } from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
 import { type EventOptions, type EventReset, readEvents } from "./events.ts";
+import { createOperatorCalls, type OperatorCalls } from "./operators.ts";
 import { ProblemError } from "./problem-error.ts";
 import type {
-  AuditLine,
-  AuditPage,
   EndReceipt,
   EndRequest,
   ErasureReceipt,
@@ -29,6 +28,7 @@ import { createTransport, pathOf } from "./transport.ts";
 import { createWebhookCalls, type WebhookAdministration } from "./webhooks.ts";
 
 export type { EventOptions, EventReset } from "./events.ts";
+export type { ApiKeyAdministration, ApiKeyListOptions, AuditFilter, AuditOptions, VerifyOptions } from "./operators.ts";
 export { ProblemError } from "./problem-error.ts";
 
 /** The sessions to end: at least one condition, or `all`. An empty condition, also `undefined`, throws a `TypeError`. */
@@ -75,7 +75,7 @@ export interface ListPageOptions extends ListOptions {
  * with a `ProblemError`. Failed calls are retried as with `Transport`; a retry never has a second effect. For an empty
  * condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
  */
-export interface AdministrationClient {
+export interface AdministrationClient extends OperatorCalls {
   /** Yields live, expired and ended sessions, newest first. Each page of the list is requested only when needed. */
   list(filter?: ListFilter, options?: ListOptions): AsyncGenerator<SessionSummary, void>;
   /** Returns one page of the list, for an application that shows pages itself. */
@@ -117,8 +117,6 @@ export interface AdministrationClient {
    * or `administrator`.
    */
   statistics(options?: StatisticsOptions): Promise<StatisticsInfo>;
-  /** Yields the entries of the audit trail, newest first. Each page of entries is requested only when needed. */
-  audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
   /** The endpoints of webhooks, which need a key with the role `administrator`. */
   readonly webhooks: WebhookAdministration;
 }
@@ -165,11 +163,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
     eraseCustomer: (customerId, { signal } = {}) => eraseCustomer(send, customerId, signal),
     events: (given = {}) => readEvents(options, given),
     statistics: ({ signal, ...range } = {}) => readStatistics(send, range, signal),
-    async *audit({ limit, signal } = {}) {
-      for await (const { entries } of pages<AuditPage>(send, "/audit", { limit }, { signal })) {
-        yield* entries;
-      }
-    },
+    ...createOperatorCalls(send, createRequestSender({ ...options, attempts: 1 })),
     webhooks: createWebhookCalls(send),
   };
 }

@@ -251,6 +251,137 @@ export interface AuditPage {
   readonly next: string | null;
 }
 
+/** Result of checking the audit trail, or a part of it. */
+export interface AuditVerification {
+  /** Sequence of the last entry that was checked; 0 if the trail is empty. */
+  readonly entries: number;
+  /** Hash of that entry; `null` if the trail is empty. Keep it elsewhere, to find out later whether it is still there. */
+  readonly hash: string | null;
+  /** The first 100 faults that were found. */
+  readonly faults: readonly {
+    readonly sequence: number;
+    /** `out-of-order`: entries are missing or were moved. `not-linked`, `changed`: the entry was changed. */
+    readonly fault: "out-of-order" | "changed" | "not-linked";
+  }[];
+  /** Number of all faults that were found. */
+  readonly faultCount: number;
+  /** Whether one of the entries has the expected hash; `null` if no hash was given. */
+  readonly isExpectedFound: boolean | null;
+}
+
+/** Result of checking one part of the audit trail. */
+export interface AuditVerificationPage extends AuditVerification {
+  /** Value of `after` that checks the next part; `null` if this was the last one. */
+  readonly next: string | null;
+}
+
+/** The roles of callers. */
+export type Role = "customer" | "agent" | "service" | "reporter" | "administrator";
+
+/** The request body for a new API key. */
+export interface ApiKeyRequest {
+  readonly role: Role;
+  /** Name for lists and the audit trail, 1 to 64 characters. */
+  readonly name?: string | null | undefined;
+  /** The only customer for which a key of the role `customer` may act; without it, it is a key for public pages. */
+  readonly customerId?: string | null | undefined;
+  /** The only agent for which a key of the role `agent` may act. */
+  readonly agentId?: string | null | undefined;
+  /** The time at which the key expires, ISO 8601; without it, the key is valid until it is revoked. */
+  readonly expiresAt?: string | null | undefined;
+}
+
+/** An API key, without its secret. Times are ISO 8601 in UTC with milliseconds. */
+export interface ApiKeyInfo {
+  /** Begins with `k_`. It names the key and is no secret. */
+  readonly id: string;
+  readonly name: string | null;
+  readonly role: Role;
+  readonly customerId: string | null;
+  readonly agentId: string | null;
+  readonly status: "valid" | "expired" | "revoked";
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+  /** Approximate time of the last use; `null` if the key was never used. */
+  readonly lastUsedAt: string | null;
+  /** Id of the key that replaces this one, or `null`. */
+  readonly successorId: string | null;
+}
+
+/** A new API key with its secret, which only this response has. */
+export interface CreatedApiKey extends ApiKeyInfo {
+  /** The secret, which callers send. Begins with `ak_`. */
+  readonly key: string;
+}
+
+/** A new API key, and the one that it replaces. */
+export interface RotatedApiKey extends CreatedApiKey {
+  readonly replaced: ApiKeyInfo;
+}
+
+/** An API key that was revoked. */
+export interface RevokedApiKey extends ApiKeyInfo {
+  /** A sentence about a consequence that may be a mistake, such as that no administrator is left; otherwise `null`. */
+  readonly warning: string | null;
+}
+
+/** The request body for rotating an API key. */
+export interface ApiKeyRotation {
+  /** Time in seconds for which the old key stays valid: 0 to 2,592,000 (30 days); by default 86,400, a day. */
+  readonly graceSeconds?: number | undefined;
+}
+
+/** A page of API keys, oldest first. */
+export interface ApiKeyPage {
+  readonly keys: readonly ApiKeyInfo[];
+  /** Value of `cursor` that returns the next page; `null` on the last page. */
+  readonly next: string | null;
+  /** Number of all keys that match. */
+  readonly total: number;
+  /** Whether callers need keys: only in auth mode `key`. */
+  readonly areUsed: boolean;
+}
+
+/** The value of a setting. */
+export interface SettingInfo {
+  readonly name: string;
+  /** The value as it would be written in the configuration file; `***` instead of a secret. */
+  readonly value: string | number | readonly string[];
+  readonly source: "flag" | "environment" | "file" | "default";
+  /** Name of the source, such as `--port` or `port in antechamber.json`. */
+  readonly from: string;
+  readonly description: string;
+}
+
+/** The settings of the process that responds. */
+export interface Configuration {
+  readonly settings: readonly SettingInfo[];
+}
+
+/** The state of the process that responds. */
+export interface Health {
+  /** `unavailable` if the store accepts no changes. */
+  readonly status: "ok" | "unavailable" | "stopping";
+  readonly version: string;
+  /** The runtime and its version, such as `bun 1.4.5`. */
+  readonly runtime: string;
+  /** ISO 8601 in UTC with milliseconds. */
+  readonly startedAt: string;
+  readonly auth: "local" | "key" | "jwt" | "proxy";
+  /** Memory of the process in bytes. */
+  readonly memoryBytes: number;
+  readonly store: {
+    readonly engine: "sqlite" | "redis";
+    /** Whether the last attempt to write succeeded. */
+    readonly isWritable: boolean;
+    /** Number of changes that are not completed yet. */
+    readonly pendingChanges: number;
+    /** Size of the data, on disk or in the memory of Redis; `null` if it is unknown. */
+    readonly bytes: number | null;
+  };
+}
+
 /** A session in an event, right after the change that the event reports. The label is that of the time of reading. */
 export interface EventSession extends Identity {
   /** The first 24 characters of the session's id. It names the session and does not open it. */
@@ -456,7 +587,7 @@ export type ProblemCode = keyof typeof problemStatus;
 
 /** A fault in a request. `name` is the name of the header, body member or query parameter. */
 export interface Fault {
-  readonly in: "body" | "header" | "query";
+  readonly in: "body" | "header" | "path" | "query";
   readonly name: string;
   readonly detail: string;
 }

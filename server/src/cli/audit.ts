@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import type { Admin } from "../control/operations.ts";
-import { newestEntries, verifyAuditTrail } from "../services/audit.ts";
+import { checkEntries, findEntries } from "../services/audit-search.ts";
 import { handleIn } from "../session/id.ts";
 import type { AuditEntry } from "../store/audit-chain.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { countOf, idOf } from "./option-values.ts";
+import { countOf, idOf, timeOf } from "./option-values.ts";
 import { jsonText, type Output, table, terminalSafe, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -25,6 +25,10 @@ interface ListOptions {
   readonly last: number;
   readonly customer?: string;
   readonly session?: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly since?: number;
+  readonly until?: number;
   readonly json?: true;
 }
 
@@ -34,6 +38,14 @@ function listCommand(output: Output): Command {
     .option("--last <count>", "at most this number", countOf, 50)
     .option("--customer <id>", "only entries about this customer (the trail has a keyed hash of the id)", idOf)
     .option("--session <id-or-handle>", "only entries about this session", idOf)
+    .option("--actor <name>", "only entries of this API key (id or name), agent, or user of the operating system", idOf)
+    .option(
+      "--action <name>",
+      "only entries of this operation, such as customer.erase, or of all that begin with customer",
+      idOf,
+    )
+    .option("--since <time>", "only entries of then or later, such as 2026-11-23T10:00Z", timeOf)
+    .option("--until <time>", "only entries before then", timeOf)
     .option("--json", "print JSON, one entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);
@@ -49,12 +61,13 @@ function listCommand(output: Output): Command {
 }
 
 async function lastEntries(admin: Admin, options: ListOptions): Promise<AuditEntry[]> {
-  const { customer, session } = options;
+  const { customer, session, actor = null, action = null, since = null, until = null, last: limit } = options;
   const about: string[] = [];
   if (customer !== undefined) about.push(await admin.hashOf(customer));
   if (session !== undefined) about.push(handleIn(session) ?? (await admin.hashOf(session)));
-  const isMeant = ({ details }: AuditEntry) => about.every((one) => Object.values(details).includes(one));
-  return newestEntries(admin.auditTrail, options.last, isMeant);
+  const search = { before: null, limit, maxRead: Number.POSITIVE_INFINITY };
+  const { entries } = await findEntries(admin.auditTrail, { actor, action, since, until, about }, search);
+  return entries.toReversed();
 }
 
 function tableOf(entries: readonly AuditEntry[]): string {
@@ -90,9 +103,10 @@ function verifyCommand(output: Output): Command {
     .option("--json", "print the result as JSON")
     .action(async (options: { expect?: string; json?: true }, self: Command) => {
       const { config } = loadSettings(self);
-      const { last, faults, isExpected } = await withAdmin(config, (admin) =>
-        verifyAuditTrail(admin.auditTrail, options.expect),
+      const { last, faults, isExpectedFound } = await withAdmin(config, (admin) =>
+        checkEntries(admin.auditTrail, undefined, Number.POSITIVE_INFINITY, options.expect),
       );
+      const isExpected = options.expect === undefined || isExpectedFound;
       const entries = last?.sequence ?? 0;
       const hash = last?.hash ?? null;
       if (options.json === true) {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { ConfigError, masked } from "../config/faults.ts";
-import type { LoadedConfig } from "../config/load.ts";
-import { type SettingName, settingNames, settingOf, textOf, type Values } from "../config/settings.ts";
+import { ConfigError } from "../config/faults.ts";
+import { settingNames } from "../config/settings.ts";
+import { shownSettings } from "../config/shown.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { type Output, table } from "./output.ts";
@@ -50,9 +50,9 @@ function showCommand(output: Output): Command {
     .description("show the value of every setting and where it comes from; secrets are masked")
     .option("--json", "print them as JSON")
     .action((options: { json?: true }, self: Command) => {
-      const rows = rowsOf(loadSettings(self));
+      const rows = shownSettings(loadSettings(self));
       if (options.json === true) {
-        const entries = rows.map(({ name, ...row }) => [name, row]);
+        const entries = rows.map(({ name, value, source, from }) => [name, { value, source, from }]);
         output.printJson(Object.fromEntries(entries));
         return;
       }
@@ -63,20 +63,4 @@ function showCommand(output: Output): Command {
     ["config show", "the configuration that the server would use"],
     ["config show --json | jq -r .dataDir.value", "one value, in a script"],
   ]);
-}
-
-/** Returns the value as it would be written in the configuration file, without secrets. */
-function shownValue(name: SettingName, value: Values[SettingName]): unknown {
-  if (settingOf(name).isSecret === true) return value === "" ? "" : "***";
-  if (typeof value === "number" && settingOf(name).isDuration !== true) return value;
-  return typeof value === "object" ? value.map(masked) : masked(textOf(name, value));
-}
-
-function rowsOf({ values, sources }: LoadedConfig) {
-  return settingNames.map((name) => ({
-    name,
-    value: shownValue(name, values[name]),
-    source: sources[name].kind,
-    from: sources[name].from,
-  }));
 }

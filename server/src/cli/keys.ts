@@ -89,7 +89,7 @@ function requestOf(options: CreateOptions): ApiKeyRequest {
     validFor,
   };
   const fault = faultOfApiKeyRequest(request);
-  if (fault !== undefined) throw new CliError(exitCodes.usage, fault);
+  if (fault !== undefined) throw new CliError(exitCodes.usage, fault.detail);
   return request;
 }
 

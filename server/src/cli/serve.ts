@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { settingNames } from "../config/settings.ts";
+import { shownSettings } from "../config/shown.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
@@ -11,12 +12,12 @@ export function serveCommand(output: Output): Command {
   const command = new Command("serve")
     .description("run the service until SIGTERM or SIGINT")
     .action(async (_options: unknown, self: Command) => {
-      const { config } = loadSettings(self);
+      const loaded = loadSettings(self);
       onUncaught(logUncaught);
       const stopped = stopSignal();
       // Loaded only here, because other commands do not need the server.
       const { start } = await import("../runtime/start.ts");
-      const server = await start(config);
+      const server = await start(loaded.config, { settings: shownSettings(loaded) });
       output.print(`antechamber listening on ${server.url}`);
       await stopped;
       await server.close();

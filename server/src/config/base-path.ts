@@ -13,7 +13,12 @@ export interface BasePath {
 const ownPaths = [
   "sessions",
   "customers",
+  "api-keys",
   "audit",
+  "configuration",
+  "console",
+  "health",
+  "view-tokens",
   "events",
   "stats",
   "webhooks",

@@ -71,6 +71,12 @@ export function word<const Words extends readonly [string, ...string[]]>(placeho
   } as const satisfies Kind;
 }
 
+/** `true` or `false`, in the file also as a JSON value. */
+export const yesOrNo = {
+  ...word("boolean", ["true", "false"]),
+  schema: z.union([z.boolean(), trimmed.pipe(z.enum(["true", "false"])).transform((given) => given === "true")]),
+} as const satisfies Kind;
+
 /** Text that must not be empty. */
 export const text = printable.min(1);
 

@@ -3,7 +3,20 @@ import { z } from "zod";
 import { type AddressRange, parseRange } from "../network/addresses.ts";
 import { parseAllowedHosts } from "../network/receivers.ts";
 import { type BasePath, parseBasePath, repeatedPaths } from "./base-path.ts";
-import { count, duration, type Kind, listOf, orNull, printable, rate, refusing, text, trimmed, word } from "./kinds.ts";
+import {
+  count,
+  duration,
+  type Kind,
+  listOf,
+  orNull,
+  printable,
+  rate,
+  refusing,
+  text,
+  trimmed,
+  word,
+  yesOrNo,
+} from "./kinds.ts";
 import { type Profile, parseProfile, repeatedProfiles } from "./profiles.ts";
 import { allowedStoreUrls, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 import {
@@ -344,8 +357,7 @@ export const settings = {
       "Time for which browsers keep the cookie that /forward-auth sets, from the creation of its session; none: until the browser is closed",
   },
   cookieHttpOnly: {
-    ...word("boolean", ["true", "false"]),
-    schema: z.union([z.boolean(), trimmed.pipe(z.enum(["true", "false"])).transform((given) => given === "true")]),
+    ...yesOrNo,
     default: "true",
     description:
       "Whether the cookie that /forward-auth sets is hidden from scripts; false lets the browser client use the same session",
@@ -394,6 +406,12 @@ export const settings = {
     default: "local",
     description:
       "Whether the console, web pages for operators and support agents, is served at /console; local serves it only with auth local",
+  },
+  auditReads: {
+    ...yesOrNo,
+    default: "false",
+    description:
+      "Whether the audit trail says who read which timeline; an entry for each page that another role than customer reads",
   },
   recordQueryKeys: {
     schema: listOf(text),

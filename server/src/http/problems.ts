@@ -148,6 +148,9 @@ function detailOf(reason: Reason): string {
       if (reason.what === "webhook") {
         return "There is no endpoint of webhooks, or no delivery, with this id. GET /webhooks lists the endpoints, and GET /webhooks/{webhookId}/deliveries the deliveries of one.";
       }
+      if (reason.what === "api-key") {
+        return "There is no API key with this id, or it is no longer valid. GET /api-keys lists the keys with the id of each (k_…).";
+      }
       return "This path does not exist. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests; /openapi.json lists the others.";
     case "method-not-allowed":
       return `Use one of the methods of this path: ${reason.allow}.`;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { type DestinationStream, destination, type Logger } from "pino";
 import type { Config } from "../config/config.ts";
+import type { ShownSetting } from "../config/shown.ts";
 import { isLoopback } from "../config/values.ts";
 import { localAdmin } from "../control/operations.ts";
 import { listenControl } from "../control/server.ts";
@@ -62,6 +63,8 @@ export interface StartOptions {
   readonly time?: TimeSource;
   /** The destination of log lines (JSON, one per line); standard error by default. */
   readonly logTo?: DestinationStream;
+  /** The settings as administrators may see them; none by default. */
+  readonly settings?: readonly ShownSetting[];
 }
 
 /**
@@ -75,7 +78,8 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   await requireFreePort(config);
   const log = createLog(config.logLevel, options.logTo ?? destination(2));
   await using opening = new AsyncDisposableStack();
-  const url = await openAll(config, options.time ?? machineTime, log, opening);
+  const { time = machineTime, settings = [] } = options;
+  const url = await openAll(config, settings, time, log, opening);
   log.info({ url, version }, "listening");
   const opened = opening.move();
   return {
@@ -89,7 +93,13 @@ export async function start(config: Config, options: StartOptions = {}): Promise
 }
 
 /** Opens every part of a server, in the order at the top of this file, and returns its URL. */
-async function openAll(config: Config, time: TimeSource, log: Logger, opening: AsyncDisposableStack): Promise<string> {
+async function openAll(
+  config: Config,
+  settings: readonly ShownSetting[],
+  time: TimeSource,
+  log: Logger,
+  opening: AsyncDisposableStack,
+): Promise<string> {
   const metrics = createMetrics();
   const credentials = new CredentialReloader(log);
   const wakeable: { wake?: () => void } = {};
@@ -118,7 +128,19 @@ async function openAll(config: Config, time: TimeSource, log: Logger, opening: A
   const consoleFiles = config.console ? await loadConsole(log) : undefined;
   const app = createApp({
     ...opened,
-    ...{ config, version, metrics, log, logHash, authenticate, verifyLogoutToken, limits, consoleFiles },
+    ...{
+      config,
+      settings,
+      version,
+      wallClock,
+      metrics,
+      log,
+      logHash,
+      authenticate,
+      verifyLogoutToken,
+      limits,
+      consoleFiles,
+    },
   });
   const jobs = startBackgroundJobs({
     ...{ store, clock, purgeTime, metrics },

@@ -1,6 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
-import { type Act, type AuditEntry, type ChainFault, chainFaults, entryAfter } from "../store/audit-chain.ts";
+import { type Act, type AuditEntry, entryAfter } from "../store/audit-chain.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
 
 /** The person or credential that starts an operation (`who`), and the way the request came (`from`). */
@@ -127,54 +127,4 @@ export function identityProvider(from: string): Initiator {
 /** Formats a time (Unix ms) for the details of an entry. */
 export function auditTime(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();
-}
-
-/** Returns at most `limit` entries that follow the sequence `after`. It reads from a running server or from a store. */
-type ReadAudit = (request: { readonly after: number; readonly limit: number }) => Promise<{
-  readonly entries: readonly AuditEntry[];
-  /** Sequence of the newest entry in the trail; 0 if the trail is empty. */
-  readonly last: number;
-}>;
-
-/** Number of entries that one call of `ReadAudit` reads. */
-const PAGE = 500;
-
-/** Returns the newest `count` entries that match, oldest first. */
-export async function newestEntries(
-  read: ReadAudit,
-  count: number,
-  isMatch: (entry: AuditEntry) => boolean,
-): Promise<AuditEntry[]> {
-  const found: AuditEntry[] = [];
-  let { last: end } = await read({ after: 0, limit: 0 });
-  while (end > 0 && found.length < count) {
-    const start = Math.max(0, end - PAGE);
-    const { entries } = await read({ after: start, limit: end - start });
-    found.unshift(...entries.filter(isMatch));
-    end = start;
-  }
-  return found.slice(-count);
-}
-
-/** Result of checking the whole audit trail. */
-export interface AuditVerification {
-  /** The newest entry; `undefined` if the trail is empty. */
-  readonly last: AuditEntry | undefined;
-  readonly faults: readonly ChainFault[];
-  /** Whether one of the entries has the expected hash. It is true if no hash is expected. */
-  readonly isExpected: boolean;
-}
-
-/** Reads the whole trail and checks the chain of hashes, and whether an entry has `expectedHash` if given. */
-export async function verifyAuditTrail(read: ReadAudit, expectedHash?: string): Promise<AuditVerification> {
-  const faults: ChainFault[] = [];
-  let isExpected = expectedHash === undefined;
-  let last: AuditEntry | undefined;
-  for (;;) {
-    const { entries } = await read({ after: last?.sequence ?? 0, limit: PAGE });
-    if (entries.length === 0) return { last, faults, isExpected };
-    faults.push(...chainFaults(entries, last));
-    isExpected ||= entries.some(({ hash }) => hash === expectedHash);
-    last = entries.at(-1);
-  }
 }

@@ -70,24 +70,32 @@ export function hashApiKey(key: string): string {
   return hash("sha256", key, "hex");
 }
 
-/** Returns a sentence about the fault of a request for a key, or `undefined` if the request is valid. */
-export function faultOfApiKeyRequest(request: ApiKeyRequest): string | undefined {
+/** The fault of a request for a key: the member with the fault, and a sentence without a full stop. */
+export interface ApiKeyFault {
+  readonly name: keyof ApiKeyRequest;
+  readonly detail: string;
+}
+
+/** Returns the fault of a request for a key, or `undefined` if the request is valid. */
+export function faultOfApiKeyRequest(request: ApiKeyRequest): ApiKeyFault | undefined {
   const { name, role, customerId, agentId, validFor } = request;
-  if (!roles.includes(role)) return `the role is one of ${roles.join(", ")}`;
+  const fault = (member: ApiKeyFault["name"], detail: string) => ({ name: member, detail });
+  if (!roles.includes(role)) return fault("role", `the role is one of ${roles.join(", ")}`);
   if (customerId !== null && role !== "customer") {
-    return `a key with the role ${role} has no customer; only one with the role customer has`;
+    return fault("customerId", `a key with the role ${role} has no customer; only one with the role customer has`);
   }
   if (agentId !== null && role !== "agent") {
-    return `a key with the role ${role} has no agent; only one with the role agent has`;
+    return fault("agentId", `a key with the role ${role} has no agent; only one with the role agent has`);
   }
-  for (const id of [customerId, agentId]) {
-    const fault = id === "" ? "is empty" : id === null ? undefined : faultOfId(id);
-    if (fault !== undefined) return `the ${role}'s id ${fault}`;
+  for (const member of ["customerId", "agentId"] as const) {
+    const id = request[member];
+    const faultOfMember = id === "" ? "is empty" : id === null ? undefined : faultOfId(id);
+    if (faultOfMember !== undefined) return fault(member, `the ${role}'s id ${faultOfMember}`);
   }
   const faultOfName = name === null ? undefined : faultOfKeyName(name);
-  if (faultOfName !== undefined) return `the name of the key ${faultOfName}`;
+  if (faultOfName !== undefined) return fault("name", `the name of the key ${faultOfName}`);
   if (validFor !== null && (!Number.isSafeInteger(validFor) || validFor <= 0)) {
-    return "a key is valid for some time or until it is revoked";
+    return fault("validFor", "a key is valid for some time or until it is revoked");
   }
   return undefined;
 }
@@ -118,7 +126,7 @@ export class CredentialAdmin {
   async createKey(by: Initiator, request: ApiKeyRequest): Promise<CreatedApiKey> {
     const { store, trail, wallClock, events } = this.#parts;
     const fault = faultOfApiKeyRequest(request);
-    if (fault !== undefined) throw new TypeError(fault);
+    if (fault !== undefined) throw new TypeError(fault.detail);
     const { key, stored } = newKey(request, wallClock());
     const event = { ...by, what: "key.create", details: this.#auditDetails(stored) };
     await trail.audited(event, async () => {

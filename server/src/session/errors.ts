@@ -3,7 +3,7 @@ import type { Role } from "./permissions.ts";
 
 /** A fault of a request, and where it is. */
 export interface Fault {
-  readonly in: "body" | "header" | "query";
+  readonly in: "body" | "header" | "path" | "query";
   readonly name: string;
   readonly detail: string;
 }
@@ -27,7 +27,7 @@ export type Reason =
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
   | { readonly code: "idempotency-key-reused" }
   /** `what`: the thing that the path names, if only that does not exist. */
-  | { readonly code: "not-found"; readonly what?: "webhook" }
+  | { readonly code: "not-found"; readonly what?: "webhook" | "api-key" }
   | { readonly code: "method-not-allowed"; readonly allow: string }
   | { readonly code: "body-too-large"; readonly limit: number }
   | {

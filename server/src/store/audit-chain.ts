@@ -70,7 +70,7 @@ export interface ChainFault {
 }
 
 /** Returns the faults of consecutive entries. `last` is the entry before them; `undefined` if there is none. */
-export function chainFaults(entries: readonly AuditEntry[], last: AuditEntry | undefined): ChainFault[] {
+export function chainFaults(entries: readonly AuditEntry[], last: Link | undefined): ChainFault[] {
   let before = last;
   return entries.flatMap((entry) => {
     const fault = faultOf(entry, before);
@@ -79,7 +79,10 @@ export function chainFaults(entries: readonly AuditEntry[], last: AuditEntry | u
   });
 }
 
-function faultOf(entry: AuditEntry, last: AuditEntry | undefined): ChainFault["fault"] | undefined {
+/** The part of an entry by which the next one is linked to it. */
+type Link = Pick<AuditEntry, "sequence" | "hash">;
+
+function faultOf(entry: AuditEntry, last: Link | undefined): ChainFault["fault"] | undefined {
   if (entry.sequence !== (last?.sequence ?? 0) + 1) return "out-of-order";
   if (entry.previous !== (last?.hash ?? NO_HASH)) return "not-linked";
   return hashOf(entry) === entry.hash ? undefined : "changed";

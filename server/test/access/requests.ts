@@ -59,6 +59,12 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
       return caller.call("GET", "/stats", { headers });
     case "webhooks":
       return caller.call("GET", "/webhooks", { headers });
+    case "api-keys":
+      return caller.call("GET", "/api-keys", { headers });
+    case "new-key":
+      return caller.call("POST", "/api-keys", { headers, json: { role: "reporter" } });
+    case "settings":
+      return caller.call("GET", "/configuration", { headers });
     default:
       return caller.call("GET", "/metrics", { headers });
   }
@@ -99,6 +105,8 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
     case "end":
     case "handle-end":
       return status === 204 ? "done" : String(status);
+    case "new-key":
+      return status === 201 ? "shown" : String(status);
     default:
       return status === 200 ? outcomeForMany(operation, text, target) : String(status);
   }

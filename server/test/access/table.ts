@@ -39,6 +39,7 @@ alice: a customer
   anything             | end-all                     | shown
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
+  anything             | api-keys, new-key, settings | role
   anything             | handle-timeline             | shown   | absent  | absent   | absent    | absent
   anything             | handle-end                  | done    | absent  | absent   | absent    | absent
 
@@ -64,6 +65,7 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | list, end-many, end-all     | role
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
+  anything             | api-keys, new-key, settings | role
   anything             | handle-timeline             | absent
   anything             | handle-end                  | absent
 
@@ -98,6 +100,7 @@ seven: agent 7
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
+  anything             | api-keys, new-key, settings | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -132,6 +135,7 @@ desk: an agent's credential that stands for no one agent
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
+  anything             | api-keys, new-key, settings | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -162,6 +166,7 @@ service: an application's own server
   anything             | end-all                     | role
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
+  anything             | api-keys, new-key, settings | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -186,6 +191,7 @@ reporter
   anything             | end, end-many, end-all      | role
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
+  anything             | api-keys, new-key, settings | role
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | role
 
@@ -218,6 +224,7 @@ administrator
   anything             | erase                       | done    | done    | empty    | empty     | empty
   anything             | audit                       | shown
   anything             | webhooks                    | shown
+  anything             | api-keys, new-key, settings | shown
   anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
   anything             | handle-end                  | done    | done    | done     | done      | absent
 
@@ -233,6 +240,7 @@ nobody: no credential at all
   anything             | list, end-many, end-all     | none
   anything             | export, erase, audit        | none
   anything             | webhooks                    | none
+  anything             | api-keys, new-key, settings | none
   anything             | handle-timeline             | none
   anything             | handle-end                  | none
 
@@ -248,6 +256,7 @@ stranger: a credential of nobody's
   anything             | list, end-many, end-all     | invalid
   anything             | export, erase, audit        | invalid
   anything             | webhooks                    | invalid
+  anything             | api-keys, new-key, settings | invalid
   anything             | handle-timeline             | invalid
   anything             | handle-end                  | invalid
 `;
@@ -256,6 +265,7 @@ export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics", "events", "stats"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit", "webhooks"],
+  ...["api-keys", "new-key", "settings"],
   ...["handle-timeline", "handle-end"],
 ] as const;
 

@@ -37,6 +37,13 @@ const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
     refused: ["customer.erase", "alice"],
   },
   "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
+  "GET /audit/verify": { leaves: [], refused: ["audit.verify", "reporter"] },
+  "GET /configuration": { leaves: [], refused: ["configuration.read", "reporter"] },
+  "GET /health": { leaves: [], refused: ["health.read", "reporter"] },
+  "GET /api-keys": { leaves: [], refused: ["keys.list", "reporter"] },
+  "POST /api-keys": { leaves: ["key.create done"], json: { role: "reporter" }, refused: ["key.create", "reporter"] },
+  "POST /api-keys/:keyId/rotate": { leaves: ["key.rotate done"], refused: ["key.rotate", "reporter"] },
+  "DELETE /api-keys/:keyId": { leaves: ["key.revoke done"], refused: ["key.revoke", "reporter"] },
   "GET /events": "a caller's",
   "GET /stats": "a caller's",
   "GET /webhooks": { leaves: [], refused: ["webhooks.list", "reporter"] },
@@ -100,7 +107,9 @@ test("operations and refusals over HTTP add audit entries that name the caller",
     const { sessionId } = sessionOf(await as("agent").create({ headers }));
     const [method = "", path = ""] = line.split(" ");
     const webhookId = path.includes(":webhookId") ? await newWebhook(as("administrator")) : "";
+    const keyId = path.includes(":keyId") ? await newKey(as("administrator")) : "";
     const asked = path
+      .replace(":keyId", keyId)
       .replace(":sessionId", sessionId)
       .replace(":customerId", "one")
       .replace(":webhookId", webhookId)
@@ -127,6 +136,12 @@ test("operations and refusals over HTTP add audit entries that name the caller",
     assert.ok(left.every(({ from }) => from === "127.0.0.1"));
   }
 });
+
+/** Creates an API key, and returns its id. */
+async function newKey(api: Api): Promise<string> {
+  const created = await api.call("POST", "/api-keys", { json: { role: "reporter" } });
+  return (JSON.parse(created.text) as { id: string }).id;
+}
 
 /** Creates an endpoint with a delivery, and returns its id. */
 async function newWebhook(api: Api): Promise<string> {

@@ -65,6 +65,7 @@ test("without any settings the documented defaults apply", () => {
     webhookAllowedHosts: { names: new Set(), ranges: [] },
     storeVisitors: "returning",
     console: true,
+    auditReads: false,
     recordQueryKeys: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,

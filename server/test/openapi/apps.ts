@@ -1,6 +1,7 @@
 import { BodyError, type HttpRequest } from "@antechamber/http1";
 import { pino } from "pino";
 import { loadConfig } from "../../src/config/load.ts";
+import { shownSettings } from "../../src/config/shown.ts";
 import type { ApiResponse } from "../../src/http/api-response.ts";
 import { type App, createApp } from "../../src/http/app/app.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
@@ -8,6 +9,7 @@ import { machineTime } from "../../src/runtime/clock.ts";
 import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
 import { AuditTrail } from "../../src/services/audit.ts";
+import { CredentialAdmin } from "../../src/services/credentials.ts";
 import { SessionService } from "../../src/services/sessions.ts";
 import { Statistics } from "../../src/services/statistics.ts";
 import { WebhookAdmin } from "../../src/services/webhook-admin.ts";
@@ -48,8 +50,20 @@ export async function openApp(
     service: new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents }),
     trail: new AuditTrail(store, opened.clock),
     statistics: new Statistics({ store, wallClock: machineTime.wall }),
+    credentials: new CredentialAdmin({
+      ...opened,
+      ...{
+        store,
+        trail: new AuditTrail(store, opened.clock),
+        logHash: (id) => id,
+        wallClock: machineTime.wall,
+        events: {},
+      },
+    }),
     webhooks: new WebhookAdmin({ ...opened, store, faultOfUrl: () => undefined, events: noEvents }),
     config,
+    settings: shownSettings(loaded),
+    wallClock: machineTime.wall,
     version,
     metrics: createMetrics(),
     log: pino({ level: "silent" }),
@@ -118,6 +132,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
     getCached: nothing,
     find: refuse,
     lastAuditEntry: refuse,
+    listApiKeys: refuse,
     listEndpoints: refuse,
     readAuditEntries: refuse,
     eventBounds: refuse,

@@ -69,7 +69,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     const isLogout = operation.id === "backchannelLogout" && given.body === undefined;
     const parts = isLogout ? { ...given, ...(await logoutForm(provider)) } : given;
     const method = parts.method ?? operation.method;
-    const path = await pathFor(operation, parts, { session, sharedWebhook });
+    const path = await pathFor(operation, parts, { session, sharedWebhook, apiKey });
     const formHeaders = isLogout ? { "Content-Type": "application/x-www-form-urlencoded" } : bodyHeaders(parts);
     const headers = { ...formHeaders, ...parts.headers };
     const query = parts.query === undefined ? "" : `?${parts.query}`;
@@ -103,6 +103,12 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     const { id } = JSON.parse(response.body) as { id: string };
     if (isEnabled) await post(`/webhooks/${id}/test`, {});
     return id;
+  }
+
+  /** Creates an API key and returns its id. */
+  async function apiKey(): Promise<string> {
+    const response = await post("/api-keys", { role: "reporter" });
+    return (JSON.parse(response.body) as { id: string }).id;
   }
 
   /** The endpoints for requests that need one. Their number is limited, so operations share one, except to delete it. */
@@ -139,17 +145,24 @@ async function logoutForm(provider: Issuer) {
 async function pathFor(
   operation: DocumentedOperation,
   { inPath }: RequestParts,
-  { session, sharedWebhook }: { session(): Promise<string>; sharedWebhook(of: DocumentedOperation): Promise<string> },
+  make: {
+    session(): Promise<string>;
+    sharedWebhook(of: DocumentedOperation): Promise<string>;
+    apiKey(): Promise<string>;
+  },
 ): Promise<string> {
   if (operation.path.includes("{webhookId}")) {
-    const id = inPath ?? (await sharedWebhook(operation));
+    const id = inPath ?? (await make.sharedWebhook(operation));
     return operation.path.replace("{webhookId}", id).replace("{deliveryId}", "1");
+  }
+  if (operation.path.includes("{keyId}")) {
+    return operation.path.replace("{keyId}", inPath ?? (await make.apiKey()));
   }
   const parameter = operation.parameters.find((each) => each.in === "path");
   if (parameter === undefined) return operation.path;
   const values = parameter.schema["enum"] as string[] | undefined;
   const example = parameter.example?.toString();
-  const value = inPath ?? values?.[0] ?? example ?? (await session());
+  const value = inPath ?? values?.[0] ?? example ?? (await make.session());
   return operation.path.replace(`{${parameter.name}}`, value);
 }
 

@@ -117,7 +117,8 @@ test("the credential is part of the document where one is needed", () => {
         : [
             ...["createSession", "retrieveSession", "headSession", "updateSession", "endSession"],
             ...["recordRequests", "readTimeline", "listSessions", "endSessions"],
-            ...["eraseCustomer", "exportCustomer", "readAudit", "readEvents", "readStatistics"],
+            ...["eraseCustomer", "exportCustomer", "listApiKeys", "createApiKey", "revokeApiKey", "rotateApiKey"],
+            ...["readAudit", "verifyAudit", "readConfiguration", "readHealth", "readEvents", "readStatistics"],
             ...["listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "deleteWebhook"],
             ...["testWebhook", "rotateWebhookSecret", "listDeliveries", "redeliver"],
             ...["forwardAuth", "forwardAuthBelow", "metrics"],

@@ -140,6 +140,7 @@ test("the examples of refusals that differ from those of their code are the resp
   const logoutReason = { code: "invalid-request", errors: [logoutFault] } as Reason;
   assert.deepEqual(Object.fromEntries(own), {
     "InvalidLogout invalid-request": logoutError(problemOf(logoutReason) as Problem),
+    "ApiKeyNotFound not-found": problemOf({ code: "not-found", what: "api-key" }),
     "WebhookNotFound not-found": problemOf({ code: "not-found", what: "webhook" }),
     "RecordsTooLarge body-too-large": problemOf({
       code: "body-too-large",

@@ -67,17 +67,19 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
     if (operation.id === "backchannelLogout") return usual.send(operation, { body: "logout_token=x" });
     if (operation.id === "endSessions") return usual.send(operation, { body: "{}" });
-    if (operation.id === "createWebhook") return usual.send(operation, { body: "{}" });
+    if (["createWebhook", "createApiKey"].includes(operation.id)) return usual.send(operation, { body: "{}" });
     if (operation.id === "updateWebhook") return usual.send(operation, { body: '{"isEnabled":1}' });
-    if (operation.id === "rotateWebhookSecret") return usual.send(operation, { body: '{"graceSeconds":-1}' });
+    if (["rotateWebhookSecret", "rotateApiKey"].includes(operation.id))
+      return usual.send(operation, { body: '{"graceSeconds":-1}' });
     if (["testWebhook", "redeliver"].includes(operation.id)) {
       disabledWebhooks.set(usual, disabledWebhooks.get(usual) ?? usual.webhook(false));
       return disabledWebhooks.get(usual)?.then((inPath) => usual.send(operation, { inPath })) ?? usual.send(operation);
     }
     if (operation.id === "readStatistics") return usual.send(operation, { query: "step=61" });
-    if (["listSessions", "readAudit", "readEvents", "listDeliveries"].includes(operation.id)) {
+    if (["listSessions", "readAudit", "readEvents", "listDeliveries", "listApiKeys"].includes(operation.id)) {
       return usual.send(operation, { query: "limit=0" });
     }
+    if (operation.id === "verifyAudit") return usual.send(operation, { query: "expect=none" });
     if (operation.mode === "key" && !takes(operation, "gkc_customerId")) {
       return usual.send(operation, { headers: { "x-api-key": "a second key" } });
     }
@@ -163,11 +165,13 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
   unavailable: async (operation, { overloaded, unreadable }) => {
     const { method, id, mode } = operation;
-    if (id === "metrics" && mode === "jwt") return sendWithoutKeySet(operation);
+    if (["metrics", "readConfiguration", "readHealth"].includes(id) && mode === "jwt")
+      return sendWithoutKeySet(operation);
     const createsNothing = codesOf(operation).includes("session-not-found");
     const reads =
       method === "HEAD" ||
-      id === "readAudit" ||
+      ["readAudit", "verifyAudit"].includes(id) ||
+      (operation.path.startsWith("/api-keys") && id !== "createApiKey") ||
       id === "readEvents" ||
       id === "readStatistics" ||
       (operation.path.startsWith("/webhooks") && id !== "createWebhook") ||

@@ -1,5 +1,6 @@
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { shownSettings } from "../../src/config/shown.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { openStore } from "../../src/runtime/open-store.ts";
 import { start } from "../../src/runtime/start.ts";
@@ -49,7 +50,7 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
       log += line;
     },
   };
-  const run = () => start(config, { time, logTo });
+  const run = () => start(config, { time, logTo, settings: shownSettings(defaults) });
   let running = await Promise.resolve()
     .then(() => addKeys(config, options.keys ?? []))
     .then(run)
@@ -86,9 +87,11 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
 /** Settings that turn off all rate limits. */
 export const unlimited = { creates: undefined, misses: undefined, requests: undefined };
 
+const defaults = loadConfig({ flags: {}, env: {}, cwd: "" });
+
 /** The default settings, except those with which a test would wait, be limited or miss a log line. */
 const usual: Config = {
-  ...loadConfig({ flags: {}, env: {}, cwd: "" }).config,
+  ...defaults.config,
   port: 0,
   perAddress: unlimited,
   perCredential: unlimited,

@@ -14,7 +14,7 @@ export function keyFor(principal: Partial<Principal>, more: Partial<ApiKey> = {}
   return {
     bearer: `Bearer ${secret}`,
     key: {
-      id: randomBytes(6).toString("hex"),
+      id: `k_${randomBytes(6).toString("hex")}`,
       name: null,
       hash: createHash("sha256").update(secret).digest("hex"),
       role: "administrator",

@@ -1,8 +1,10 @@
 import type { Logger } from "pino";
 import type { Config } from "../../config/config.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import type { ShownSetting } from "../../config/shown.ts";
+import type { Clock, WallClock } from "../../runtime/clock.ts";
 import type { Assertions } from "../../services/assertions.ts";
 import type { AuditTrail } from "../../services/audit.ts";
+import type { CredentialAdmin } from "../../services/credentials.ts";
 import type { CustomerAdmin } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
@@ -19,17 +21,21 @@ import type { RateLimits } from "../rate-limits.ts";
 /** The dependencies of the application. */
 export interface AppParts {
   readonly config: Config;
+  /** The settings as administrators may see them. */
+  readonly settings: readonly ShownSetting[];
   readonly version: string;
   readonly service: SessionService;
   readonly store: Pick<LifecycleStore, "advanceClock" | "status"> & EventLog;
   readonly clock: Clock;
+  readonly wallClock: WallClock;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
+  readonly credentials: CredentialAdmin;
   readonly webhooks: WebhookAdmin;
   readonly statistics: Statistics;
-  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
+  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "append" | "appendRefusal">;
   /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;
   readonly authenticate: Authenticate;

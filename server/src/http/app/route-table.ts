@@ -2,7 +2,9 @@ import type { BasePath } from "../../config/base-path.ts";
 import { adminRoles, eventRoles, monitoringRoles, recordingRoles, roles } from "../../session/permissions.ts";
 import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
+import { createApiKeyHandlers } from "../handlers/api-keys.ts";
 import { createKeySetHandler } from "../handlers/assertion-keys.ts";
+import { createAuditHandlers } from "../handlers/audit.ts";
 import { createBackchannelLogout, logoutError } from "../handlers/backchannel-logout.ts";
 import { createConsolePages } from "../handlers/console/console-pages.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
@@ -12,6 +14,7 @@ import type { EventFeed } from "../handlers/events/event-feed.ts";
 import { createEventHandler } from "../handlers/events/events.ts";
 import { FORWARD_AUTH_PATH, ForwardAuth, forwardAuthStatus } from "../handlers/forward-auth.ts";
 import { createHealthHandlers } from "../handlers/health.ts";
+import { createOperationHandlers } from "../handlers/operations.ts";
 import { createRecordHandlers } from "../handlers/records.ts";
 import { createSessionHandlers } from "../handlers/sessions.ts";
 import { createStatisticsHandler } from "../handlers/statistics.ts";
@@ -44,7 +47,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("POST", "/sessions/end", recording, "end-by-filter", admin.endByFilter, "sessions.end"),
     row("GET", "/customers/:customerId/export", admins, "export", admin.exportCustomer, "customer.export"),
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
-    row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),
+    ...operatorRoutes(handlers),
     row("GET", "/events", reading, "events", events),
     row("GET", "/stats", reading, "stats", handlers.statistics),
     ...webhookRoutes(handlers.webhooks),
@@ -74,6 +77,20 @@ function consoleRoutes(pages: Handlers["consolePages"]): Route[] {
     // The more general row is first, because the other one also matches `/console/`.
     row("GET", "/console/*", open, "console", pages.file),
     row("GET", "/console", open, "console", pages.root),
+  ];
+}
+
+/** Returns the routes of API keys, the audit trail, and the state of the service. */
+function operatorRoutes({ apiKeys, audit, operations }: Handlers): Route[] {
+  return [
+    row("GET", "/api-keys", admins, "list-keys", apiKeys.list, "keys.list"),
+    row("POST", "/api-keys", admins, "create-key", apiKeys.create, "key.create"),
+    row("POST", "/api-keys/:keyId/rotate", admins, "rotate-key", apiKeys.rotate, "key.rotate"),
+    row("DELETE", "/api-keys/:keyId", admins, "revoke-key", apiKeys.revoke, "key.revoke"),
+    row("GET", "/audit", admins, "audit", audit.list, "audit.read"),
+    row("GET", "/audit/verify", admins, "verify-audit", audit.verify, "audit.verify"),
+    row("GET", "/configuration", admins, "configuration", operations.configuration, "configuration.read"),
+    row("GET", "/health", admins, "health-details", operations.health, "health.read"),
   ];
 }
 
@@ -153,8 +170,11 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
   const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits, assertions });
   return {
     admin: createAdministrationHandlers({ ...parts, initiatorOf }),
+    apiKeys: createApiKeyHandlers({ ...parts, initiatorOf }),
+    audit: createAuditHandlers(parts),
+    operations: createOperationHandlers({ ...parts, isStopping }),
     webhooks: createWebhookHandlers(parts.webhooks, initiatorOf),
-    records: createRecordHandlers(service, clock, queryKeys),
+    records: createRecordHandlers({ ...parts, initiatorOf }),
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),
     keySet: createKeySetHandler(assertions),

@@ -1,22 +1,20 @@
-import type { AuditPage, EndReceipt, ErasureReceipt, SessionList } from "@antechamber/client/protocol";
+import type { EndReceipt, ErasureReceipt, SessionList } from "@antechamber/client/protocol";
 import type { HttpRequest } from "@antechamber/http1";
 import type { AuditTrail, Initiator } from "../../services/audit.ts";
 import { auditedKeyName } from "../../services/credentials.ts";
 import type { CustomerAdmin, CustomerExportPage } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
-import { type Fault, Refusal } from "../../session/errors.ts";
+import { Refusal } from "../../session/errors.ts";
 import { isUnconditional, type SessionFilter } from "../../session/filter.ts";
 import { changeScope, type Findable, findableBy, isFindable, type Principal } from "../../session/permissions.ts";
-import type { AuditEntry } from "../../store/audit-chain.ts";
 import type { ApiKey } from "../../store/ports/credentials.ts";
 import { exportLine, sessionSummary } from "../../wire/customer-export.ts";
 import { type ApiResponse, apiFields, json } from "../api-response.ts";
 import type { ClientAddress } from "../auth/client-address.ts";
 import type { Call } from "../call.ts";
-import { parseJson, readJsonBody, refuseFaults } from "../parse/bodies.ts";
+import { readJsonObject, refuseFaults } from "../parse/bodies.ts";
 import { MAX_BODY_BYTES } from "../parse/identity.ts";
-import { limitOf } from "../parse/paging.ts";
 import { currentSessionId } from "../parse/session-ids.ts";
 import { type Cursors, createCursors, queryOfBody, queryOfUrl } from "../parse/session-query.ts";
 
@@ -24,7 +22,7 @@ export interface AdministrationHandlerParts {
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
   readonly service: Pick<SessionService, "end">;
-  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
+  readonly trail: Pick<AuditTrail, "appendRefusal">;
   readonly config: { readonly auth: string };
   readonly logHash: (id: string) => string;
   readonly initiatorOf: InitiatorOf;
@@ -100,16 +98,6 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
       const { sessions, keys, next } = await customers.erase(by, customerId);
       return json({ sessions, keys, isComplete: next === null } satisfies ErasureReceipt);
     },
-
-    async audit({ request }: Call) {
-      const last = await trail.lastSequence();
-      const { before, limit } = readAuditQuery(request.query, last);
-      const end = before === undefined ? last : Math.min(last, before - 1);
-      const start = Math.max(0, end - limit);
-      const entries = await trail.readEntries(start, end - start);
-      const next = start === 0 ? null : String(start + 1);
-      return json({ entries: entries.toReversed().map(auditInfo), next } satisfies AuditPage);
-    },
   };
 }
 
@@ -151,14 +139,7 @@ function filterWithin(findable: Exclude<Findable, "none">, filter: SessionFilter
  * a condition only among a customer's own sessions: of all others it would leave only one.
  */
 async function readEndRequest(request: HttpRequest, cursors: Cursors, findable: Findable) {
-  const faults: Fault[] = [];
-  const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
-  const value = body === undefined ? {} : parseJson(body, faults);
-  refuseFaults(faults);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
-  }
-  const query = queryOfBody(value as object, cursors, faults);
+  const query = queryOfBody(await readJsonObject(request, MAX_BODY_BYTES), cursors, []);
   const hasConditions = !isUnconditional(query.filter);
   const isEnough = query.all || hasConditions || (findable !== "everyone" && query.except !== null);
   if (!isEnough || (query.all && hasConditions)) {
@@ -168,34 +149,6 @@ async function readEndRequest(request: HttpRequest, cursors: Cursors, findable: 
     refuseFaults([{ in: "body", name: query.all ? "all" : "", detail }]);
   }
   return query;
-}
-
-function readAuditQuery(query: string, last: number): { readonly before: number | undefined; readonly limit: number } {
-  const parameters = new URLSearchParams(query);
-  const faults: Fault[] = [];
-  for (const name of new Set(parameters.keys())) {
-    if (name === "cursor" || name === "limit") {
-      const isTwice = parameters.getAll(name).length > 1;
-      if (isTwice) faults.push({ in: "query", name, detail: `${name} is given twice.` });
-      continue;
-    }
-    const detail = "There is a parameter that is not known here; there are cursor and limit.";
-    faults.push({ in: "query", name: name.slice(0, 32), detail });
-  }
-  const cursor = parameters.get("cursor") ?? "";
-  // A cursor is the sequence number of an existing entry of the audit trail.
-  if (cursor !== "" && !(/^[1-9]\d{0,14}$/.test(cursor) && Number(cursor) <= last)) {
-    const detail = "cursor is not the next of another page.";
-    faults.push({ in: "query", name: "cursor", detail });
-  }
-  const limit = limitOf(parameters, faults);
-  refuseFaults(faults);
-  return { before: cursor === "" ? undefined : Number(cursor), limit };
-}
-
-function auditInfo({ at, ...entry }: AuditEntry): AuditPage["entries"][number] {
-  const { sequence, ...rest } = entry;
-  return { sequence, at: new Date(at).toISOString(), ...rest };
 }
 
 /**

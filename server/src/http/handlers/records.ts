@@ -1,5 +1,7 @@
 import type { RecordReceipt } from "@antechamber/client/protocol";
+import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { AuditTrail } from "../../services/audit.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
 import { changeScope, findableBy, readScope } from "../../session/permissions.ts";
@@ -12,6 +14,7 @@ import { requestKeyOf } from "../parse/idempotency.ts";
 import { identityOfHeaders } from "../parse/identity.ts";
 import { limitOf } from "../parse/paging.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "../parse/record-body.ts";
+import type { InitiatorOf } from "./administration.ts";
 import { permitted } from "./sessions.ts";
 
 /** The maximum number of bytes of incomplete bodies in memory, except the first `FREE_BYTES` of each body. */
@@ -19,8 +22,17 @@ const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 /** This many bytes of each body do not count as buffered, so that long bodies do not block the frequent short ones. */
 const FREE_BYTES = 64 * 1024;
 
-/** Creates the handlers of records (contract.md#request-records). `queryKeys` are the recorded query parameters. */
-export function createRecordHandlers(service: SessionService, clock: Clock, queryKeys: ReadonlySet<string>) {
+export interface RecordHandlerParts {
+  readonly service: SessionService;
+  readonly clock: Clock;
+  readonly config: Pick<Config, "recordQueryKeys" | "auditReads">;
+  readonly trail: Pick<AuditTrail, "append">;
+  readonly initiatorOf: InitiatorOf;
+}
+
+/** Creates the handlers of records (contract.md#request-records). */
+export function createRecordHandlers({ service, clock, config, trail, initiatorOf }: RecordHandlerParts) {
+  const queryKeys = new Set(config.recordQueryKeys);
   let bufferedBytes = 0;
 
   /** Reads the body within `MAX_BUFFERED_BYTES`. Only arrived bytes count: an announced length uses no memory. */
@@ -67,6 +79,10 @@ export function createRecordHandlers(service: SessionService, clock: Clock, quer
       const name = { text: sessionId, findable: findableBy(principal) };
       const recordPage = await service.readRecordPage(name, scope, bounds);
       if (recordPage === undefined) throw new Refusal({ code: "session-not-found" });
+      if (config.auditReads && principal.role !== "customer") {
+        const details = { session: recordPage.life.session.handle };
+        await trail.append({ ...initiatorOf(principal, request), what: "timeline.read", details }, "done");
+      }
       return json(timelineInfo(recordPage, pageOf(recordPage, after, limit)));
     },
   };

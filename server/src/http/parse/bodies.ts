@@ -100,6 +100,18 @@ export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
   }
 }
 
+/** Reads a JSON object; an empty body is an empty object. Refuses like `readJsonBody`, and with `invalid-request`. */
+export async function readJsonObject(request: HttpRequest, limit: number): Promise<object> {
+  const faults: Fault[] = [];
+  const body = request.hasBody ? await readJsonBody(request, limit) : undefined;
+  const value = body === undefined ? {} : parseJson(body, faults);
+  refuseFaults(faults);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
+  }
+  return value as object;
+}
+
 /** Returns an object's own member, never one of the prototype; `null` if there is none. */
 export function memberOf(object: object, name: string): unknown {
   return Object.hasOwn(object, name) ? Reflect.get(object, name) : null;

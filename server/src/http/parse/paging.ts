@@ -21,3 +21,13 @@ export function limitOf(parameters: URLSearchParams, faults: Fault[]): number {
   }
   return limit ?? DEFAULT_LIMIT;
 }
+
+/** Appends to `faults` for parameters that are not known, since a misspelt filter would show everything, or given twice. */
+export function checkParameterNames(parameters: URLSearchParams, known: readonly string[], faults: Fault[]): void {
+  for (const name of new Set(parameters.keys())) {
+    const detail = !known.includes(name)
+      ? `There is a parameter that is not known here; there are ${known.join(", ")}.`
+      : parameters.getAll(name).length > 1 && `${name} is given twice.`;
+    if (detail) faults.push({ in: "query", name: name.slice(0, 64), detail });
+  }
+}

@@ -1,10 +1,10 @@
 import type { HttpRequest } from "@antechamber/http1";
 import type { Fault } from "../../session/errors.ts";
 import { type DeliveryState, deliveryStates } from "../../session/webhook.ts";
-import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import { memberOf, readJsonObject, refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
 import { MAX_BODY_BYTES } from "./identity.ts";
-import { limitOf } from "./paging.ts";
+import { checkParameterNames, limitOf } from "./paging.ts";
 
 /** The members of an endpoint in a request; a member that is not given is missing. */
 export interface WebhookMembers {
@@ -17,7 +17,7 @@ export interface WebhookMembers {
 /** Reads the members of an endpoint. Refuses with `invalid-request` if one has the wrong type. */
 export async function readWebhookBody(request: HttpRequest, requiresUrl: boolean): Promise<WebhookMembers> {
   const faults: Fault[] = [];
-  const body = await readObject(request, faults);
+  const body = await readJsonObject(request, MAX_BODY_BYTES);
   const members: WebhookMembers = {};
   const fault = (name: string, detail: string) => faults.push({ in: "body", name, detail: `${name} ${detail}.` });
   const [url, types, description, isEnabled] = ["url", "types", "description", "isEnabled"].map((name) =>
@@ -41,21 +41,9 @@ function isTexts(value: unknown): value is readonly string[] {
 
 /** Reads the body of a rotation. Returns the grace in ms. */
 export async function readGraceMs(request: HttpRequest, defaultMs: number): Promise<number> {
-  const faults: Fault[] = [];
-  const seconds = memberOf(await readObject(request, faults), "graceSeconds");
-  refuseFaults(faults);
+  const seconds = memberOf(await readJsonObject(request, MAX_BODY_BYTES), "graceSeconds");
   // The service checks the limits.
   return seconds === null ? defaultMs : Number.isInteger(seconds) ? Number(seconds) * 1000 : Number.NaN;
-}
-
-async function readObject(request: HttpRequest, faults: Fault[]): Promise<object> {
-  const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
-  const value = body === undefined ? {} : parseJson(body, faults);
-  refuseFaults(faults);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
-  }
-  return value as object;
 }
 
 const deliveryParameters: readonly string[] = ["state", "cursor", "limit"];
@@ -64,12 +52,7 @@ const deliveryParameters: readonly string[] = ["state", "cursor", "limit"];
 export function deliveryQueryOf(query: string) {
   const faults: Fault[] = [];
   const parameters = parametersOf(query);
-  for (const name of new Set(parameters.keys())) {
-    const detail = !deliveryParameters.includes(name)
-      ? `There is a parameter that is not known here; there are ${deliveryParameters.join(", ")}.`
-      : parameters.getAll(name).length > 1 && `${name} is given twice.`;
-    if (detail) faults.push({ in: "query", name: name.slice(0, 64), detail });
-  }
+  checkParameterNames(parameters, deliveryParameters, faults);
   const state = parameters.get("state");
   const isState = state === null || (deliveryStates as readonly string[]).includes(state);
   if (!isState) faults.push({ in: "query", name: "state", detail: `state is none of ${deliveryStates.join(", ")}.` });
