@@ -146,6 +146,7 @@ export const parts: Readonly<Record<string, Part>> = {
     name: "`http/parse/`",
     contents: "ids, filters, records and keys in requests, validated",
     may: ["http1", "session", "client"],
+    types: ["services"],
     packages: ["node:crypto", "@antechamber/http1"],
   },
   http: {
