@@ -18,6 +18,7 @@ import type { Output } from "./output.ts";
 import { secretsCommand } from "./secrets.ts";
 import { serveCommand } from "./serve.ts";
 import { sessionsCommand } from "./sessions.ts";
+import { statisticsCommand } from "./statistics.ts";
 import { webhooksCommand } from "./webhooks.ts";
 
 /** The meaning of each exit status, for `--help` and the documentation. */
@@ -40,6 +41,7 @@ export function createProgram(output: Output): Command {
     .addCommand(sessionsCommand(output))
     .addCommand(customersCommand(output))
     .addCommand(eventsCommand(output))
+    .addCommand(statisticsCommand(output))
     .addCommand(auditCommand(output))
     .addCommand(webhooksCommand(output))
     .addCommand(secretsCommand(output))

@@ -4,6 +4,7 @@ import type { AuditTrail, Initiator } from "../services/audit.ts";
 import type { CredentialAdmin } from "../services/credentials.ts";
 import type { CustomerAdmin } from "../services/customers.ts";
 import type { SessionAdmin } from "../services/session-admin.ts";
+import type { Statistics } from "../services/statistics.ts";
 import type { WebhookAdmin } from "../services/webhook-admin.ts";
 import type { EventLog } from "../store/ports/events.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
@@ -14,6 +15,7 @@ export interface OperatorParts {
   readonly customers: CustomerAdmin;
   readonly credentials: CredentialAdmin;
   readonly webhooks: WebhookAdmin;
+  readonly statistics: Statistics;
   readonly trail: Pick<AuditTrail, "append" | "lastSequence" | "readEntries">;
   readonly logHash: (id: string) => string;
   readonly store: Pick<TransferStore, "exportPage"> & EventLog;

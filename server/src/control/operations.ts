@@ -19,6 +19,7 @@ import {
   sessionView,
   timeline,
 } from "./schemas.ts";
+import { readStatistics } from "./statistics-operation.ts";
 import { webhookOperations } from "./webhook-operations.ts";
 
 const none = z.null();
@@ -111,6 +112,7 @@ export const operations = {
     z.object({ isGone: z.boolean(), events: z.array(z.string()), next: id, hasMore: z.boolean() }).nullable(),
     readEvents,
   ),
+  readStatistics,
   noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) => use.trail.append({ ...by, ...act }, outcome)),
   /** Returns the hash that stands for an id of a caller, or for a text that names no session, in the audit trail. */
   hashOf: define(id, z.string(), (use, _by, plain) => use.logHash(plain)),

@@ -82,6 +82,7 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
     ),
   ],
   "customers erase": [act(() => ["customers", "erase", "two", "--yes"], "customer.erase begun", "customer.erase done")],
+  stats: looks("stats"),
   "events tail": looks("events", "tail", "--once"),
   "audit list": looks("audit", "list"),
   "audit verify": looks("audit", "verify"),

@@ -38,6 +38,7 @@ const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...l
   redeliver: [{ id: "unknown", deliveryId: "1" }],
   auditTrail: [{ after: 0, limit: 10 }],
   readEvents: [{ after: "start", limit: 10, types: null, customerId: null, waitMs: 0 }],
+  readStatistics: [{}],
   noteAct: [{ what: "store.backup", outcome: "begun", details: {} }, "store.backup begun"],
   hashOf: ["one"],
   rotateSecret: [undefined, "secret.rotate done"],
