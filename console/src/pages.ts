@@ -31,6 +31,20 @@ export const pages: readonly PageEntry[] = [
     load: async () => (await import("./pages/search/search-page.tsx")).SearchPage,
   },
   {
+    path: "session",
+    title: "Session",
+    icon: "session",
+    isHidden: true,
+    load: async () => (await import("./pages/session/session-page.tsx")).SessionPage,
+  },
+  {
+    path: "customer",
+    title: "Customer",
+    icon: "customer",
+    isHidden: true,
+    load: async () => (await import("./pages/customer/customer-page.tsx")).CustomerPage,
+  },
+  {
     path: "help",
     title: "Help",
     icon: "help",

@@ -51,7 +51,7 @@ export function useLoaded<T>(
         throw error;
       }
     };
-    const polling = everyMs === undefined ? startPolling(task) : startPolling(task, everyMs);
+    const polling = startPolling(task, everyMs);
     reload.current = polling.runNow;
     return polling.stop;
   }, [key, everyMs]);

@@ -7,7 +7,7 @@ export interface Action {
   /** Words in the palette and in the list of keys, such as "Jump to the first error". */
   readonly title: string;
   readonly run: () => void;
-  /** A single key, such as "e". The keys g, j, k, t, / and ? are taken. */
+  /** A single key, such as "e". It replaces the key's general meaning; do not replace g, t, / and ?. */
   readonly key?: string | undefined;
   readonly icon?: IconName | undefined;
 }

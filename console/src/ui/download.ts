@@ -1,9 +1,12 @@
-/** Saves a text as a file of the person at the browser. */
-export function saveFile(name: string, type: string, parts: readonly string[]): void {
-  const url = URL.createObjectURL(new Blob([...parts], { type }));
+/** Saves a file for the person at the browser. Characters that file names may not have are replaced. */
+export function saveBlob(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = url;
-  link.download = name.replaceAll(/[^\w.-]+/g, "-").slice(0, 100);
+  link.download = name
+    .replaceAll(/[^\p{L}\p{N}@._-]+/gu, "-")
+    .replace(/^[.-]+/, "")
+    .slice(0, 100);
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

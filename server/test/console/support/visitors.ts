@@ -37,3 +37,39 @@ export async function makeShopVisitors(url: string, count = 24): Promise<readonl
   for (const { sessionId } of made.slice(2, 6)) await transport.end(sessionId);
   return made;
 }
+
+const MINUTE = 60_000;
+const SERVICES = ["help-centre", "search", "orders", "browser"] as const;
+
+/** Returns records of a visit that began at `start` (Unix ms): bursts of requests with pauses, and a few failures. */
+function visitRecords(start: number, count: number): readonly RequestRecord[] {
+  const paths = ["/", "/articles/returns", "/search", "/api/orders/88213", "/assets/page.css", "/basket", "/checkout"];
+  let at = start;
+  return Array.from({ length: count }, (_, index) => {
+    at += index % 9 === 8 ? 40_000 : index % 31 === 30 ? 9 * MINUTE : 120 + ((index * 37) % 400);
+    const status = index % 23 === 17 ? 500 : index % 13 === 11 ? 404 : index % 7 === 5 ? 303 : 200;
+    return {
+      method: index % 8 === 6 ? "POST" : "GET",
+      path: paths[index % paths.length] ?? "/",
+      status,
+      startedAt: at,
+      durationMs: status === 500 ? 1800 + index : 4 + ((index * 53) % 380),
+      service: SERVICES[index % SERVICES.length] ?? "browser",
+      attributes: { traceId: index.toString(16).padStart(32, "a"), page: "returns" },
+    };
+  });
+}
+
+/** Creates an anonymous session with records, which then signs in and continues. */
+export async function makeVisit(url: string, customerId: string, count = 60): Promise<MadeSession> {
+  const start = Date.now() - 25 * MINUTE;
+  const records = visitRecords(start, count);
+  const before = Math.floor(count / 3);
+  const made = await makeSession(url, {}, { label: "Firefox on Windows", records: records.slice(0, before) });
+  const transport = createTransport({ url });
+  await transport.update(made.sessionId, { customerId, visitId: `visit of ${customerId}` });
+  for (let from = before; from < count; from += 1000) {
+    await transport.record(made.sessionId, records.slice(from, from + 1000), { durable: true });
+  }
+  return made;
+}

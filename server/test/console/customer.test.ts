@@ -1,0 +1,99 @@
+// runs: outside
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { createAdministration } from "@antechamber/client/administration";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { makeSession, makeVisit } from "./support/visitors.ts";
+
+const site = await sharedConsole();
+const { url } = site.server;
+const admin = createAdministration({ url });
+
+async function liveOf(customerId: string): Promise<string[]> {
+  const live: string[] = [];
+  for await (const { handle } of admin.list({ customerId, live: true })) live.push(handle);
+  return live;
+}
+
+test("the customer page shows all sessions, is accessible in both colour schemes, and fits small windows", async () => {
+  const customerId = "ana.sousa@shop.example";
+  await makeVisit(url, customerId, 20);
+  const other = await makeSession(url, { customerId }, { label: "Safari on iPhone" });
+  await admin.end(other.handle);
+  await makeSession(url, { customerId }, { label: "Chrome on Android", records: [{ method: "GET", path: "/basket" }] });
+  const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
+  await page.getByText(/entries, newest first/).waitFor();
+  assert.equal(await page.locator(".lane").count(), 3);
+  await assertAccessible(page);
+  await assertNoSideScroll(page);
+  await photograph(page, "customer");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/session\?handle=/);
+  assert.deepEqual(site.complaints, []);
+});
+
+test("an agent signs a customer out everywhere else, after a count, without the mouse", async () => {
+  const customerId = "signs out";
+  const kept = await makeSession(url, { customerId }, { label: "Desk" });
+  await makeSession(url, { customerId }, { label: "Phone" });
+  await makeSession(url, { customerId }, { label: "Lost laptop" });
+  const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
+  await page.keyboard.press("x");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("3 sessions will end.").waitFor();
+  await dialog.getByRole("combobox").focus();
+  await page.keyboard.type("Everywhere else than Desk");
+  await dialog.getByText("2 sessions will end.").waitFor();
+  await assertAccessible(page);
+  await photograph(page, "customer-sign-out");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.getByText("2 sessions ended.").waitFor();
+  assert.deepEqual(await liveOf(customerId), [kept.handle]);
+});
+
+test("an administrator exports a customer", async () => {
+  const customerId = "=cmd|exports/../x";
+  await makeSession(url, { customerId }, { records: [{ method: "GET", path: "/secret" }] });
+  const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const download = page.waitForEvent("download");
+  await page.getByRole("dialog").getByRole("button", { name: "Export", exact: true }).click();
+  const file = await download;
+  assert.equal(file.suggestedFilename(), "customer--cmd-exports-..-x.ndjson");
+  const lines = readFileSync(await file.path(), "utf8")
+    .trim()
+    .split("\n");
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { type: string }).type),
+    ["session", "entry", "entry", "answer", "answer"],
+  );
+  await page.getByText("Exported 5 lines.").waitFor();
+});
+
+test("an administrator erases a customer only after a count and the typed id", async () => {
+  const customerId = "Erika Mustermann";
+  await makeSession(url, { customerId });
+  await makeSession(url, { customerId });
+  const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
+  await page.getByRole("button", { name: "Erase…" }).click();
+  const dialog = page.getByRole("dialog");
+  const button = dialog.getByRole("button", { name: "Erase 2 sessions" });
+  await button.waitFor();
+  await dialog.getByRole("textbox").fill("erika mustermann");
+  assert.equal(await button.isDisabled(), true);
+  await page.keyboard.press("Enter");
+  assert.equal((await liveOf(customerId)).length, 2);
+  await assertAccessible(page);
+  await photograph(page, "customer-erase");
+  await dialog.getByRole("textbox").fill(customerId);
+  await page.keyboard.press("Enter");
+  await page.getByText("2 sessions erased").waitFor();
+  await page.getByText("Customer not found").waitFor();
+  assert.deepEqual(await liveOf(customerId), []);
+  assert.deepEqual(site.complaints, []);
+});
