@@ -29,6 +29,7 @@ export const packages = {
   "python3-cryptography": () => pythonModule("cryptography"),
   "python3-flask": () => pythonModule("flask"),
   "python3-jwt": () => pythonModule("jwt"),
+  "python3-uvicorn": () => pythonModule("uvicorn"),
   "redis-server": () => onPath("redis-server"),
   slowhttptest: () => onPath("slowhttptest"),
   strace: () => onPath("strace"),

@@ -42,6 +42,7 @@ const traces = {
   "python3-cryptography": /"\w+\.py"|"signed-identity"/,
   "python3-flask": /"flask"/,
   "python3-jwt": /"\w+\.py"|"signed-identity"/,
+  "python3-uvicorn": /"uvicorn"/,
   "redis-server": /"redis-(?:server|cli)"/,
   npm: /"npm"/,
   /** A POSIX shell. The launcher and other scripts need it. */

@@ -56,7 +56,7 @@ export function checkOptions(options: SessionsOptions, ownNames: readonly string
   checkSources(options.sources);
   if (cookie !== false) checkCookie(cookie);
   checkIgnored(ignore);
-  // Only Express and Fastify have the option `property`.
+  // Only some frameworks' middleware has the option `property`.
   const { property = "session" } = options as { readonly property?: unknown };
   if (typeof property !== "string" || property === "")
     throw new TypeError(`property is the name of a property of the request, not ${shown(property)}`);

@@ -22,7 +22,7 @@ export function sessionHeaderAdder(tracked: TrackedRequest, environment: unknown
  * Never changes the given response: a handler may return the same object to several visitors, who would then share a
  * session.
  */
-function withSessionHeaders(response: Response, tracked: TrackedRequest): Response {
+export function withSessionHeaders(response: Response, tracked: TrackedRequest): Response {
   if (tracked.sessionHeaders().length === 0 || !acceptsHeaders(response)) return response;
   try {
     const copy = copyOf(response);

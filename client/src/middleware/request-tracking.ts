@@ -9,7 +9,7 @@ import { createRequestSession, type RequestSession, type SessionCalls, type Sess
 import { createRotations } from "./rotations.ts";
 import { type IncomingRequest, sessionIdsOf } from "./session-ids.ts";
 import { createSessionResolver, type ResolvedSession, type SessionResolver } from "./session-resolver.ts";
-import { formatClearCookie, formatSetCookie } from "./set-cookie.ts";
+import { type CookieToSet, cookieFor, formatClearCookie, formatSetCookie } from "./set-cookie.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -17,6 +17,8 @@ type Headers = readonly (readonly [name: string, value: string])[];
 export interface TrackedRequest {
   /** The session of the request; `null` if there is none. Resolves within the deadline and never rejects. */
   readonly session: Promise<RequestSession | null>;
+  /** The result of the search for the session. */
+  readonly resolved: Promise<ResolvedSession>;
   /**
    * Returns the headers that report a new id or an ended session to the visitor; an empty list if nothing changed. Later
    * changes are not reported.
@@ -38,10 +40,21 @@ export interface Delivery {
   dropped(): number;
 }
 
+/** The work that a framework does itself for a request. */
+export interface TrackingOptions {
+  /** The session, if another part of the application has found it, and announces it if it is new. */
+  readonly found?: ResolvedSession | undefined;
+  /**
+   * Sets the cookie of a new or ended session. Without it, the cookie is one of the session's headers. What it throws
+   * rejects `identify` or `end`.
+   */
+  readonly setCookie?: ((cookie: CookieToSet) => void) | undefined;
+}
+
 /** The part of the middleware that all frameworks share. */
 export interface RequestTracker extends Delivery {
   /** Starts tracking a request. Returns `null` if the request is to be ignored. */
-  track(request: IncomingRequest): TrackedRequest | null;
+  track(request: IncomingRequest, options?: TrackingOptions): TrackedRequest | null;
 }
 
 interface TrackerParts {
@@ -87,10 +100,10 @@ export function createRequestTracker(given: SessionsOptions, ownNames: readonly 
     },
   };
   return {
-    track(request) {
+    track(request, options = {}) {
       const path = recordablePath(request.target);
       if (isPreflight(request) || settings.isIgnored(path)) return null;
-      return trackRequest(parts, request, path);
+      return trackRequest(parts, request, path, options);
     },
     flush: () => recorder.flush(),
     close: () => recorder.close(),
@@ -102,6 +115,7 @@ function trackRequest(
   { settings, resolver, recorder, calls }: TrackerParts,
   request: IncomingRequest,
   path: string,
+  { found, setCookie }: TrackingOptions,
 ): TrackedRequest {
   const recordWith = startRecord(request.method, path, settings.service);
   const ids = sessionIdsOf(request, settings.sources, settings.cookieName);
@@ -115,11 +129,11 @@ function trackRequest(
 
   function createSession({ info, isNew }: ResolvedSession): RequestSession | null {
     if (info === null) return null;
-    if (isNew) change = "new id";
+    if (isNew && found === undefined) announce("new id", info.sessionId);
     session = createRequestSession(info, isNew, calls, {
       canReport: () => !isHeadComplete,
       changed(changed) {
-        change = changed;
+        announce(changed, session?.sessionId ?? "");
         if (changed !== "ended session" || isFinished) return;
         // An ended session accepts no records. So the request is recorded before the session ends, without a status.
         isFinished = true;
@@ -127,6 +141,13 @@ function trackRequest(
       },
     });
     return session;
+  }
+
+  /** Remembers a change for the headers of the response, and sets the cookie if the framework does that. */
+  function announce(next: SessionChange, sessionId: string): void {
+    change = next;
+    if (isHeadComplete || settings.cookie === null) return;
+    setCookie?.(cookieFor(next === "ended session" ? "" : sessionId, settings.cookie, isSecure));
   }
 
   function enqueue(record: RequestRecord, isAvailable: boolean): void {
@@ -139,8 +160,9 @@ function trackRequest(
     if (filtered !== null) recorder.add(calls.recent.latestIdOf(sessionId), filtered, session?.isNew === true);
   }
 
-  const resolved = resolver.resolve(ids);
+  const resolved = found === undefined ? resolver.resolve(ids) : Promise.resolve(found);
   return {
+    resolved,
     session: resolved.then(createSession),
     reportFailure: calls.reportFailure,
     sessionHeaders() {
@@ -148,7 +170,8 @@ function trackRequest(
       const sessionId = session?.sessionId ?? "";
       // A sign-in that ends later than the sign-out does not set the cookie again.
       if (change === "new id" && calls.recent.hasEnded(sessionId)) return [];
-      return sessionHeadersOf(change, { sessionId, replaces, isSecure }, settings);
+      const headers = sessionHeadersOf(change, { sessionId, replaces, isSecure }, settings);
+      return setCookie === undefined ? headers : headers.filter(([name]) => name !== "set-cookie");
     },
     finish(status, isAborted) {
       if (isFinished) return;

@@ -1,5 +1,6 @@
 import type { SessionInfo } from "../protocol.ts";
 import type { Ids, SessionOptions, Transport } from "../transport.ts";
+import { createSigner } from "./signer.ts";
 
 /**
  * Rotates a session while it associates ids. Requests of one page that are in progress at the same time may all ask for
@@ -14,19 +15,13 @@ export type RotateSession = (sessionId: string, ids: Ids, options: SessionOption
  */
 export function createRotations(transport: Pick<Transport, "update">, secret: string): RotateSession {
   const underWay = new Map<string, Promise<SessionInfo>>();
-  let signingKey: Promise<CryptoKey> | undefined;
-
-  async function idempotencyKeyOf(text: string): Promise<string> {
-    signingKey ??= importKey(secret);
-    const signature = await crypto.subtle.sign("HMAC", await signingKey, new TextEncoder().encode(text));
-    return Array.from(new Uint8Array(signature), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
+  const signer = createSigner(secret);
 
   return async (sessionId, ids, options) => {
     const { agentId, customerId, visitId, globalVisitId } = ids;
     const { profile, label } = options;
     const request = [sessionId, agentId, customerId, visitId, globalVisitId, profile, label];
-    const idempotencyKey = await idempotencyKeyOf(JSON.stringify(request.map((value) => value ?? "")));
+    const idempotencyKey = await signer.sign(JSON.stringify(request.map((value) => value ?? "")));
     for (let other = underWay.get(idempotencyKey); other; other = underWay.get(idempotencyKey)) {
       const info = await other.catch(() => undefined);
       if (info) return info;
@@ -37,9 +32,4 @@ export function createRotations(transport: Pick<Transport, "update">, secret: st
     underWay.set(idempotencyKey, rotation);
     return await rotation;
   };
-}
-
-function importKey(secret: string): Promise<CryptoKey> {
-  const bytes = new TextEncoder().encode(secret);
-  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }

@@ -57,7 +57,7 @@ function headerIds({ header }: IncomingRequest): readonly string[] {
  * Returns the values of all cookies with this name; they may differ in path or domain. Only a semicolon separates cookies
  * (RFC 6265, section 4.2.1): otherwise a text that a visitor has chosen for another cookie could stand for the session.
  */
-function cookieValues(header: string | null | undefined, name: string): readonly string[] {
+export function cookieValues(header: string | null | undefined, name: string): readonly string[] {
   if (header === null || header === undefined || !header.includes(name)) return [];
   return header
     .split(";")

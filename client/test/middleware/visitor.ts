@@ -17,6 +17,8 @@ export interface Seen {
 
 /** A visitor's browser, which stores cookies. */
 export interface Visitor {
+  /** Address of the site. */
+  readonly site: string;
   readonly cookies: Map<string, string>;
   visit(path: string, init?: RequestInit): Promise<Page>;
 }
@@ -24,6 +26,7 @@ export interface Visitor {
 export function createVisitor(site: string): Visitor {
   const cookies = new Map<string, string>();
   return {
+    site,
     cookies,
     async visit(path, init = {}) {
       const headers = new Headers(init.headers);

@@ -10,7 +10,7 @@ export const startExpress: StartSite = async (options) => {
   const middleware = sessions(withDeadline(options));
   const app = express();
   app.use(middleware);
-  app.get(["/page", "/health"], (request, response) => {
+  app.get(["/page{/*path}", "/health"], (request, response) => {
     response.type("json").send(pageOf(sessionOf(request)));
   });
   app.post("/sign-in", (request, response, next) => {

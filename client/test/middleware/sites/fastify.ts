@@ -7,7 +7,7 @@ export const startFastify: StartSite = async (options) => {
   const gate = createGate();
   const app = fastify({ forceCloseConnections: true });
   await app.register(sessions, withDeadline(options));
-  for (const path of ["/page", "/health"]) {
+  for (const path of ["/page", "/page/*", "/health"]) {
     app.get(path, (request, reply) => reply.type("application/json").send(pageOf(sessionOf(request))));
   }
   app.post("/sign-in", async (request, reply) =>

@@ -27,7 +27,8 @@ export const startFetch: StartSite = async (options) => {
 
 async function respond(request: Request, { session }: SessionContext, gate: Gate): Promise<Response> {
   const json = { headers: { "content-type": "application/json" } };
-  switch (new URL(request.url).pathname) {
+  const { pathname } = new URL(request.url);
+  switch (pathname.startsWith("/page/") ? "/page" : pathname) {
     case "/page":
     case "/health":
       return new Response(pageOf(session), json);

@@ -10,7 +10,7 @@ export const startHono: StartSite = async (options) => {
   const app = new Hono<{ Variables: SessionVariables }>();
   app.use(middleware);
   const json = { "content-type": "application/json" };
-  for (const path of ["/page", "/health"]) {
+  for (const path of ["/page/*", "/health"]) {
     app.get(path, (c) => c.body(pageOf(c.get("session")), 200, json));
   }
   app.post("/sign-in", async (c) => c.body(await signIn(c.var.session, c.req.url), 200, json));

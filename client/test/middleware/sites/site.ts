@@ -5,7 +5,7 @@ import type { Delivery } from "../../../src/middleware/request-tracking.ts";
 /**
  * A small web site over a real framework:
  *
- *     GET  /page      the session, as JSON
+ *     GET  /page      the session, as JSON; also /page/ with anything behind it
  *     GET  /health    the same; some tests let the middleware ignore this path
  *     POST /sign-in   identifies the customer that the query `customer` names
  *     POST /sign-out  ends the session
