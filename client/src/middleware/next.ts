@@ -72,7 +72,7 @@ export function sessions(options: SessionsOptions): NextSessions {
   const passer = createSessionPasser(options.key);
   // A server component cannot announce a new session.
   const finder = createRequestTracker({ ...options, create: false });
-  const cookieName = (options.cookie || {}).name ?? "sessionId";
+  const cookieName = (options.cookie === false ? undefined : options.cookie?.name) ?? "sessionId";
   const { flush, dropped } = tracker;
   const read = async (header: string | null | undefined) => (await passer.read(header)) ?? undefined;
 
