@@ -31,7 +31,7 @@ function logOf(metrics: Metrics, log: Logger): WebhookEvents {
   const about = ({ id, url }: Endpoint, attempt?: Attempt) => ({
     webhook: id,
     origin: new URL(url).origin,
-    ...(attempt && { status: attempt.status, error: attempt.error }),
+    ...(attempt && { status: attempt.status, failure: attempt.error }),
   });
   return {
     attempted(endpoint, outcome, attempt) {

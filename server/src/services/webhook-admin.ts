@@ -11,7 +11,7 @@ import type { DeliveryListRequest, DeliveryPage, WebhookStore } from "../store/p
 import type { AuditTrail, Initiator } from "./audit.ts";
 
 /** An endpoint as operators see it: without the values of its secrets. Times are Unix ms. */
-export interface EndpointView extends Omit<Endpoint, "secrets" | "revision" | "epoch" | "startAfter"> {
+export interface EndpointView extends Omit<Endpoint, "secrets" | "revision" | "epoch" | "startAfter" | "pausedUntil"> {
   readonly secrets: readonly Omit<EndpointSecret, "secret">[];
   /** Number of pending deliveries, and when the oldest of them was queued. */
   readonly pending: number;
@@ -45,7 +45,7 @@ export type Outcome<Done> = ({ readonly outcome: "done" } & Done) | Invalid | { 
 const MAX_DESCRIPTION_CHARACTERS = 256;
 /** The longest time (ms) for which an old secret stays in use. */
 const MAX_GRACE_MS = 7 * 24 * 60 * 60 * 1000;
-/** Maximum attempts of a change. An attempt fails if another change of the same endpoint comes first. */
+/** Maximum attempts of a change. An attempt fails if another process changes the same endpoint first. */
 const MAX_ATTEMPTS = 20;
 
 interface WebhookAdminParts {
@@ -66,6 +66,8 @@ export interface WebhookAdminEvents {
 /** Manages the endpoints of webhooks. All methods refuse with `unavailable` if the store cannot be used. */
 export class WebhookAdmin {
   readonly #parts: WebhookAdminParts;
+  /** The last change of an endpoint, which the next one waits for: of many at the same time, each succeeds. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   constructor(parts: WebhookAdminParts) {
     this.#parts = parts;
@@ -108,8 +110,11 @@ export class WebhookAdmin {
       const faults = this.#faultsOf(request);
       if (faults.length > 0) return { outcome: "invalid", faults };
       const isEnabling = request.isEnabled && !endpoint.isEnabled;
+      const { pausedUntil: _pausedUntil, ...rest } = endpoint;
+      // A pause that a receiver asked for does not hold for another one.
+      const kept = isEnabling || request.url !== endpoint.url ? rest : endpoint;
       return {
-        ...endpoint,
+        ...kept,
         ...chosen(request),
         disabledReason: request.isEnabled ? null : endpoint.disabledReason,
         ...(isEnabling && { epoch: endpoint.epoch + 1, startAfter: await this.#endOfLog() }),
@@ -205,7 +210,7 @@ export class WebhookAdmin {
   }
 
   async #viewOf(endpoint: Endpoint): Promise<EndpointView> {
-    const { secrets, revision: _revision, epoch: _epoch, startAfter: _startAfter, ...rest } = endpoint;
+    const { secrets, revision: _1, epoch: _2, startAfter: _3, pausedUntil: _4, ...rest } = endpoint;
     const queue = await this.#parts.store.readQueue(endpoint.id);
     const now = this.#parts.clock();
     return {
@@ -233,13 +238,15 @@ export class WebhookAdmin {
     return faults;
   }
 
-  /** Replaces an endpoint by what `next` returns. Repeats it if another change of the endpoint comes first. */
-  async #change(
-    by: Initiator,
-    what: string,
-    id: string,
-    next: (endpoint: Endpoint, now: number) => Promise<Endpoint | Invalid>,
-  ): Promise<{ readonly endpoint: Endpoint } | Invalid | { readonly outcome: "not-found" }> {
+  /** Replaces an endpoint by what `next` returns. */
+  #change(by: Initiator, what: string, id: string, next: NextEndpoint): Promise<Changed> {
+    const changed = this.#changing.then(() => this.#changeNow(by, what, id, next));
+    this.#changing = changed.catch(() => undefined);
+    return changed;
+  }
+
+  /** Repeats the change if another process changes the endpoint first. */
+  async #changeNow(by: Initiator, what: string, id: string, next: NextEndpoint): Promise<Changed> {
     const { store, clock } = this.#parts;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const stored = await this.#find(id);
@@ -274,6 +281,10 @@ export class WebhookAdmin {
     );
   }
 }
+
+/** Returns the next state of an endpoint at a time (Unix ms). */
+type NextEndpoint = (endpoint: Endpoint, now: number) => Promise<Endpoint | Invalid>;
+type Changed = { readonly endpoint: Endpoint } | Invalid | { readonly outcome: "not-found" };
 
 function invalid(name: string, detail: string): Invalid {
   return { outcome: "invalid", faults: [{ name, detail }] };

@@ -12,7 +12,7 @@ const RETRY_DELAYS_MS = [
 /** Time (ms) after which a delivery that does not succeed has failed (contract.md#webhooks). */
 export const RETRY_PERIOD_MS = 3 * DAY;
 
-/** Longest time (ms) for which `Retry-After` postpones an attempt. */
+/** Longest time (ms) for which `Retry-After` postpones an attempt, and pauses an endpoint. */
 const MAX_RETRY_AFTER_MS = DAY;
 
 /**
@@ -31,7 +31,7 @@ export interface Attempts {
 
 /**
  * Returns the time (Unix ms) of the next attempt of a delivery whose last attempt failed at `now`; `undefined` if the
- * delivery has failed. `retryAfterMs` is what the receiver asked for, `random` a number from 0 to 1 (exclusive).
+ * delivery has failed. `retryAfterMs` is what `parseRetryAfter` returned, `random` a number from 0 to 1 (exclusive).
  */
 export function nextAttemptAt(
   { attempts, queuedAt }: Attempts,
@@ -41,7 +41,7 @@ export function nextAttemptAt(
   const delay = RETRY_DELAYS_MS[attempts - 1];
   if (delay === undefined || now - queuedAt >= RETRY_PERIOD_MS) return undefined;
   const spread = delay * (1 - JITTER * random);
-  return now + Math.round(Math.max(spread, Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)));
+  return now + Math.round(Math.max(spread, retryAfterMs));
 }
 
 /** Number of failures in a row, over all deliveries of an endpoint, after which the endpoint is paused. */
@@ -62,14 +62,14 @@ export function pauseMs(failuresInARow: number, random: number): number {
 }
 
 /**
- * Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or a date. Returns the delay in ms, at least 0; `undefined`
- * if it is missing or malformed.
+ * Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or a date. Returns the delay in ms, at least 0 and at most a
+ * day; `undefined` if it is missing or malformed.
  */
 export function parseRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
-  if (/^\s*\d+\s*$/.test(text)) return Number(text) * SECOND;
+  if (/^\s*\d+\s*$/.test(text)) return Math.min(Number(text) * SECOND, MAX_RETRY_AFTER_MS);
   // `Date.parse` accepts many other texts, such as "1.5".
   if (!/^\s*[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now), MAX_RETRY_AFTER_MS);
 }

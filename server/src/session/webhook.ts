@@ -53,6 +53,8 @@ export interface Endpoint {
   readonly epoch: number;
   /** Position in the event log after which events are sent; `null` for the start of the log. */
   readonly startAfter: string | null;
+  /** Time up to which nothing is sent, because the receiver asked for it (`Retry-After`); missing if it did not. */
+  readonly pausedUntil?: number | undefined;
 }
 
 /** The states of a delivery. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Endpoint } from "../session/webhook.ts";
 import type { EventLog } from "../store/ports/events.ts";
 import type { WebhookStore } from "../store/ports/webhooks.ts";
-import { EndpointWorker, type WebhookEvents } from "./endpoint-worker.ts";
+import { EndpointWorker, type WebhookEvents, type WorkerParts } from "./endpoint-worker.ts";
 import { type EndpointQueue, FanOut, readQueues } from "./fan-out.ts";
 import type { Sender } from "./sender.ts";
 
@@ -201,8 +201,20 @@ export class WebhookDispatcher {
 
   #createWorker(endpoint: Endpoint): EndpointWorker {
     const { random = Math.random } = this.#parts;
-    const disable = (one: Endpoint) => this.#disable(one);
-    return new EndpointWorker({ ...this.#parts, random, disable, mayDeliver: () => this.#mayDeliver }, endpoint);
+    const { store } = this.#parts;
+    const parts: WorkerParts = {
+      ...this.#parts,
+      random,
+      disable: (one) => this.#disable(one),
+      mayDeliver: () => this.#mayDeliver,
+      async storePause(one, pausedUntil) {
+        const { pausedUntil: _, ...rest } = one;
+        const paused = { ...rest, ...(pausedUntil !== undefined && { pausedUntil }), revision: one.revision + 1 };
+        // If somebody changes the endpoint at the same time, or the store fails, the pause lasts until a restart.
+        await store.replaceEndpoint(paused).catch(() => false);
+      },
+    };
+    return new EndpointWorker(parts, endpoint);
   }
 
   /** Disables an endpoint whose receiver is gone, unless it was changed since the request was sent. */

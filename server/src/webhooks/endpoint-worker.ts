@@ -31,6 +31,8 @@ const MAX_BUSY = 64;
 const FAIL_OVERDUE_EVERY_MS = 10_000;
 /** Maximum number of deliveries that are failed in one step. */
 const OVERDUE_SLICE = 100;
+/** Shortest pause (ms) that is stored, because a receiver asked for it. */
+const LONG_PAUSE_MS = 10_000;
 /** Pause (ms) before the result of an attempt is stored again after the store has refused it. */
 const STORE_AGAIN_MS = 1000;
 
@@ -57,6 +59,8 @@ export interface WorkerParts {
   readonly events: WebhookEvents;
   /** Disables an endpoint whose receiver is gone. */
   readonly disable: (endpoint: Endpoint) => Promise<void>;
+  /** Stores until when (Unix ms) an endpoint is paused, for the time after a restart; `undefined` if it is not. */
+  readonly storePause: (endpoint: Endpoint, until: number | undefined) => Promise<void>;
   /** Returns whether this process may still send: it has the lease, and it is not closing. */
   readonly mayDeliver: () => boolean;
 }
@@ -76,6 +80,7 @@ export class EndpointWorker {
   constructor(parts: WorkerParts, endpoint: Endpoint) {
     this.#parts = parts;
     this.#endpoint = endpoint;
+    this.#pausedUntil = endpoint.pausedUntil ?? 0;
   }
 
   /** Takes the present state of the endpoint. */
@@ -123,9 +128,11 @@ export class EndpointWorker {
     const sessions = new Set(this.#busy.values());
     let left = room;
     for (const delivery of due) {
-      const { id, handle } = delivery;
+      const { id, type, handle } = delivery;
       if (left === 0) return;
       if (this.#busy.has(id) || (handle !== null && sessions.has(handle))) continue;
+      // An erasure must not overtake requests with data of the customer, which may be under way.
+      if (type === "customer.erased" && this.#busy.size > 0) return;
       sessions.add(handle);
       left--;
       void this.#attempt(delivery);
@@ -183,6 +190,7 @@ export class EndpointWorker {
 
   #succeeded(endpoint: Endpoint): void {
     if (!this.#isWorking) this.#parts.events.resumed(endpoint);
+    if (this.#endpoint.pausedUntil !== undefined) void this.#parts.storePause(endpoint, undefined);
     this.#resume();
   }
 
@@ -195,9 +203,11 @@ export class EndpointWorker {
     this.#failuresInARow++;
     if (this.#failuresInARow === FAILURES_BEFORE_PAUSE) this.#parts.events.paused(endpoint, attempt);
     // "Too many requests" and "unavailable" are about the receiver, not about this delivery.
-    const asked = attempt.status === 429 || attempt.status === 503 ? Math.min(retryAfterMs, MAX_ASKED_PAUSE_MS) : 0;
+    const asked = attempt.status === 429 || attempt.status === 503 ? retryAfterMs : 0;
     const wait = Math.max(asked, pauseMs(this.#failuresInARow, this.#parts.random()));
     if (wait > 0) this.#pausedUntil = Math.max(this.#pausedUntil, now + wait);
+    const isLong = asked > LONG_PAUSE_MS && now + asked > (this.#endpoint.pausedUntil ?? 0);
+    if (isLong) void this.#parts.storePause(endpoint, now + asked);
   }
 
   /** Stores a result. Tries again until it is stored, as the delivery would otherwise be sent again. */
@@ -223,6 +233,3 @@ export class EndpointWorker {
     if (count < OVERDUE_SLICE) this.#overdueCheckedAt = now;
   }
 }
-
-/** Longest time (ms) for which a response with `Retry-After` pauses an endpoint. */
-const MAX_ASKED_PAUSE_MS = 24 * 60 * 60 * 1000;

@@ -4,8 +4,8 @@ import type { EventLog } from "../store/ports/events.ts";
 import type { Message, QueueState, WebhookStore } from "../store/ports/webhooks.ts";
 import { eventInfo } from "../wire/event-info.ts";
 
-/** Maximum number of events that are read at a time. */
-const PAGE = 200;
+/** Maximum number of events that are read and queued at a time. It is small, because over Redis a script queues them. */
+const PAGE = 64;
 /** Interval (ms) at which a position is stored while an endpoint takes none of the events. */
 const STORE_POSITION_EVERY_MS = 10_000;
 

@@ -35,6 +35,13 @@ onEachEngine(({ test, empty }) => {
   const deliveries = async (id: string, query = "") =>
     bodyOf(await call("GET", `/webhooks/${id}/deliveries${query}`)) as WebhookDeliveryList;
 
+  test("many changes of an endpoint at the same time all succeed", async () => {
+    const { id } = await create();
+    const changes = Array.from({ length: 40 }, (_, i) => ({ description: `change ${i}` }));
+    const answers = await Promise.all(changes.map((json) => call("PATCH", `/webhooks/${id}`, { json })));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  });
+
   test("an endpoint is created with a secret that is shown once, listed, changed and removed", async () => {
     const json = { url: receiver.url, types: ["session.ended", "session.created"], description: "Läden" };
     const created = await call("POST", "/webhooks", { json });

@@ -1,28 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DELIVERY_RETENTION_MS, type Delivery, type Endpoint, MAX_ENDPOINTS } from "../../../src/session/webhook.ts";
+import { DELIVERY_RETENTION_MS, type Delivery, MAX_ENDPOINTS } from "../../../src/session/webhook.ts";
 import type { Message } from "../../../src/store/ports/webhooks.ts";
 import { DAY, HOUR, MINUTE, SECOND, START } from "../../support/sessions.ts";
+import { sampleEndpoint as endpoint } from "../../webhooks/sample-endpoint.ts";
 import { type DataFactory, openWorld, type World } from "./world.ts";
-
-/** Returns an endpoint, changed by `more`. */
-function endpoint(id: string, more: Partial<Endpoint> = {}): Endpoint {
-  return {
-    id,
-    url: "https://example.com/hook?token=1",
-    types: null,
-    description: "Läden 😀",
-    isEnabled: true,
-    disabledReason: null,
-    createdAt: START,
-    updatedAt: START,
-    secrets: [{ secret: "whsec_c2VjcmV0", createdAt: START, expiresAt: null }],
-    revision: 1,
-    epoch: 1,
-    startAfter: null,
-    ...more,
-  };
-}
 
 /** Returns a message about a session. */
 function message(eventId: string, handle: string | null = null): Message {

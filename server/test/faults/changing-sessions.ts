@@ -1,0 +1,36 @@
+import { createApi } from "../support/api.ts";
+
+/** The types of the events of a session that `changeSessions` has changed, in their order. */
+export const CHANGES = ["session.created", "session.associated", "session.ended"];
+
+/** The types of the events of each customer whose changes were acknowledged. Each customer has one session. */
+export type Acknowledged = Map<string, string[]>;
+
+/**
+ * Creates, changes and ends sessions until `stop` is aborted or the server is gone. Each step may be refused. The customers
+ * are named `name` with a number. The association gives a session the name of its customer as its visit.
+ */
+export async function changeSessions(
+  url: string,
+  name: string,
+  acknowledged: Acknowledged,
+  stop?: AbortSignal,
+): Promise<void> {
+  const api = createApi(url);
+  for (let i = 0; stop?.aborted !== true; i++) {
+    const customer = `${name}-${i}`;
+    const types: string[] = [];
+    acknowledged.set(customer, types);
+    try {
+      const created = await api.create({ headers: { gkc_customerId: customer } });
+      if (created.status !== 200) continue;
+      types.push("session.created");
+      const { sessionId } = JSON.parse(created.text) as { sessionId: string };
+      if ((await api.update(sessionId, { json: { visitId: customer } })).status !== 200) continue;
+      types.push("session.associated");
+      if ((await api.call("DELETE", `/sessions/${sessionId}`)).status === 204) types.push("session.ended");
+    } catch {
+      return;
+    }
+  }
+}
