@@ -1,5 +1,5 @@
 import { errorFromResponse, isRetryable, ProblemError } from "./problem-error.ts";
-import { headerIds, type Identity } from "./protocol.ts";
+import { bodyIds, headerIds, type Identity } from "./protocol.ts";
 import { sleep } from "./sleep.ts";
 
 /** Ids to associate with a session. A missing id, `null` and the empty string all mean that the id is not given. */
@@ -83,10 +83,14 @@ export function createRequestSender(options: TransportOptions): SendRequest {
   };
 }
 
-/** Returns the second argument of `fetch` for a request. */
+const idNames: readonly string[] = [...headerIds, ...bodyIds];
+
+/** Returns the second argument of `fetch` for a request. Throws a `TypeError` for an id of an unknown name. */
 export function requestInit(request: ServiceRequest, signal: AbortSignal, key: string | undefined): RequestInit {
   const { method, ids = {}, sessionId, body, idempotencyKey, keepalive } = request;
   const headers: Record<string, string> = {};
+  const unknown = Object.keys(ids).find((name) => !idNames.includes(name));
+  if (unknown) throw new TypeError(`there is no id ${unknown}, only ${idNames.join(", ")}`);
   if (key) headers["authorization"] = `Bearer ${key}`;
   for (const name of headerIds) {
     if (ids[name]) headers[`gkc-${name}`] = headerBytes(name, ids[name]);

@@ -55,10 +55,22 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
   // `url` is checked first, because its check also reports an argument that is not an object.
   for (const [name, value] of Object.entries({ url: undefined, ...given })) {
     const check = Object.hasOwn(checks, name) && checks[name];
-    if (!check) throw new TypeError(`${call} has no option ${name}, only ${Object.keys(checks).join(", ")}`);
+    if (!check) throw new TypeError(`${call} has no option ${name}${suggestion(name, Object.keys(checks))}`);
     const fault = value === undefined && name !== "url" ? undefined : check(value);
     if (fault) throw new TypeError(`${call}: ${name} ${fault}${name === "key" ? "" : shown(value)}`);
   }
+}
+
+/** Returns the end of the error for an unknown name: the name that was meant, if one is similar, and all names. */
+function suggestion(name: string, known: readonly string[]): string {
+  const nearest = known.find((each) => isSimilar(name.toLowerCase(), each.toLowerCase()));
+  return `${nearest ? ` (did you mean ${nearest}?)` : ""}, only ${known.join(", ")}`;
+}
+
+/** Returns whether at least half of the pairs of neighbouring letters of the one name are also in the other. */
+function isSimilar(one: string, other: string): boolean {
+  const pairs = [...one].slice(1).map((letter, at) => one[at] + letter);
+  return 2 * pairs.filter((pair) => other.includes(pair)).length >= pairs.length;
 }
 
 /** Formats a value for the end of an error message. If it is an address, its password is left out. */

@@ -25,7 +25,10 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
   readonly origins?: readonly string[] | undefined;
   /** Id of the visitor's session on the site's server, if the page knows the id. */
   readonly sessionId?: string | undefined;
-  /** Called when records could not be delivered. `lost` is the number of records that are given up. */
+  /**
+   * Called when records could not be delivered. `lost` is the number of records that are given up. By default the first
+   * failure of each kind is printed with `console.warn`.
+   */
   readonly onError?: OnError | undefined;
 }
 

@@ -48,7 +48,7 @@ export class Recorder {
   readonly #transport: Transport;
   readonly #current: CurrentSession;
   readonly #page: Page | undefined;
-  readonly #onError: OnError | undefined;
+  readonly #onError: OnError;
   #queue: QueuedRecord[] = [];
   /** Batches that will be sent again. */
   #kept: Batch[] = [];
@@ -61,7 +61,7 @@ export class Recorder {
     this.#transport = transport;
     this.#current = current;
     this.#page = page;
-    this.#onError = onError;
+    this.#onError = onError ?? createWarning();
     page?.addEventListener("pagehide", this.#sendNow);
     page?.document.addEventListener("visibilitychange", this.#sendIfHidden);
   }
@@ -113,7 +113,7 @@ export class Recorder {
     const before = this.#waitingCount();
     this.#queue = this.#queue.slice(-MAX_KEPT_RECORDS);
     this.#kept = this.#kept.slice(-MAX_KEPT_BATCHES);
-    this.#onError?.(error, before - this.#waitingCount());
+    this.#onError(error, before - this.#waitingCount());
     this.#flushLater(RETRY_WAIT_MS);
   };
 
@@ -146,7 +146,7 @@ export class Recorder {
     for (const queued of kept) queued.sessionId ??= sessionId;
     const lost = this.#queue.length - kept.length;
     this.#queue = kept;
-    if (lost > 0) this.#onError?.(resetError(), lost);
+    if (lost > 0) this.#onError(resetError(), lost);
   }
 
   /** Removes the first records of a session from the queue, at most `MAX_BATCH_BYTES`, and returns them as a batch. */
@@ -177,7 +177,7 @@ export class Recorder {
         this.#kept = [...this.#kept, batch].toSorted((one, other) => one.number - other.number);
         throw later;
       });
-      this.#onError?.(error, records.length - (rest?.records.length ?? 0));
+      this.#onError(error, records.length - (rest?.records.length ?? 0));
       if (rest) await this.#deliver(rest);
     }
   }
@@ -221,4 +221,14 @@ export class Recorder {
 
 function bytesOf(value: unknown): number {
   return new TextEncoder().encode(JSON.stringify(value)).length;
+}
+
+/** Returns the default `onError`, which prints the first failure of each kind. A reset is none: the page asked for it. */
+function createWarning(): OnError {
+  const seen = new Set<unknown>(["reset"]);
+  return (error) => {
+    const { code, message } = error as ProblemError;
+    if (!seen.has(code)) console.warn("antechamber: records are not delivered:", message);
+    seen.add(code);
+  };
 }

@@ -1,4 +1,5 @@
 import type { CallOptions, SendRequest } from "./call.ts";
+import { checkOptionNames } from "./middleware/option-names.ts";
 import type { ProblemError } from "./problem-error.ts";
 import type {
   WebhookDelivery,
@@ -16,6 +17,9 @@ export interface DeliveryListOptions extends CallOptions {
   /** Maximum number of deliveries in one response, 1 to 1,000; 100 by default. All of them are yielded in any case. */
   readonly limit?: number | undefined;
 }
+
+/** The members of an endpoint. The compiler reports one that is missing here. */
+const members: Record<keyof WebhookRequest, true> = { url: true, types: true, description: true, isEnabled: true };
 
 /** Operations on the endpoints of webhooks. A call about an unknown endpoint or delivery rejects with `not-found`. */
 export interface WebhookAdministration {
@@ -44,9 +48,16 @@ export function createWebhookCalls(send: SendRequest): WebhookAdministration {
   const at = (id: string, rest = "") => `/webhooks/${encodeURIComponent(id)}${rest}`;
   return {
     list: async ({ signal } = {}) => (await send<WebhookList>({ method: "GET", path: "/webhooks", signal })).webhooks,
-    create: (body, { signal } = {}) => send({ method: "POST", path: "/webhooks", body, signal }),
+    async create(body, { signal } = {}) {
+      // The service ignores unknown members. Without its `types`, an endpoint would get all events.
+      checkOptionNames("webhooks.create()", body, Object.keys(members));
+      return await send({ method: "POST", path: "/webhooks", body, signal });
+    },
     get: (id, { signal } = {}) => send({ method: "GET", path: at(id), signal }),
-    update: (id, body, { signal } = {}) => send({ method: "PATCH", path: at(id), body, signal }),
+    async update(id, body, { signal } = {}) {
+      checkOptionNames("webhooks.update()", body, Object.keys(members));
+      return await send({ method: "PATCH", path: at(id), body, signal });
+    },
     async remove(id, { signal } = {}) {
       try {
         await send({ method: "DELETE", path: at(id), signal });

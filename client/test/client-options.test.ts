@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { serve } from "../../server/test/support/in-process.ts";
 import { createAdministration } from "../src/administration.ts";
 import { type ClientOptions, createClient } from "../src/client.ts";
 import { createTransport } from "../src/transport.ts";
@@ -27,6 +28,8 @@ const misuse: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ url: 8080 }, /url is an address/],
   [{ url: "http://u@sessions.example" }, /without user/],
   [{ url, servce: "shop" }, /no option servce, only url, key/],
+  [{ url, Key: "ak_a" }, /no option Key \(did you mean key\?\), only url, key/],
+  [{ url, tiemout: 1 }, /did you mean timeout\?/],
   [{ url, toString: 1 }, /no option toString/],
   [{ url, key: "ak_a\n" }, /key is a text without spaces/],
   [{ url, key: 1 }, /key/],
@@ -39,6 +42,7 @@ const misuse: readonly (readonly [options: unknown, message: RegExp])[] = [
 ];
 const clientMisuse: typeof misuse = [
   [{ url, attempts: 2 }, /no option attempts/],
+  [{ url, storge: false }, /did you mean storage\?/],
   [{ url, storage: true }, /storage is false/],
   [{ url, storage: null }, /storage is false/],
   [{ url, storage: new Map() }, /storage is false/],
@@ -75,6 +79,34 @@ for (const [name, call, cases] of calls) {
     }
   });
 }
+
+test("ids and members of endpoints with unknown names are refused instead of ignored", async () => {
+  const transport = createTransport({ url });
+  const { webhooks } = createAdministration({ url });
+  const ids = { custmerId: "customer-4711" } as never;
+  const endpoint = { url: "https://shop.example/events", tpyes: ["session.ended"] } as never;
+  const isClear = (name: string) => (error: unknown) => error instanceof TypeError && error.message.includes(name);
+  await assert.rejects(transport.create(ids), isClear("no id custmerId, only agentId, customerId"));
+  await assert.rejects(transport.update("A".repeat(40), ids), isClear("no id custmerId"));
+  await assert.rejects(webhooks.create(endpoint), isClear("no option tpyes: did you mean types?"));
+  await assert.rejects(webhooks.update("wh_1", endpoint), isClear("did you mean types?"));
+});
+
+test("without onError the first failure of each kind is printed, once", async (context) => {
+  const written = context.mock.method(console, "warn", () => undefined);
+  await using antechamber = await serve();
+  const client = createClient({ url: antechamber.url, storage: false });
+  for (let time = 0; time < 3; time++) {
+    client.record({ method: "VIEW", path: "no slash at the beginning" });
+    await client.flush();
+  }
+  client.record({ method: "VIEW", path: "/" });
+  client.reset();
+  await client.close();
+  const lines = written.mock.calls.map((call) => call.arguments.join(" "));
+  assert.equal(lines.length, 1, lines.join("\n"));
+  assert.match(lines[0] ?? "", /records are not delivered: .*path/);
+});
 
 test("an error about a wrong option contains no key or password", () => {
   const secrets = [{ url, key: "ak_secret key" }, { url: "http://user:secret@sessions.example" }];
