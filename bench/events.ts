@@ -6,19 +6,40 @@ import { measureOperations } from "./operations.ts";
 import type { Options } from "./options.ts";
 import { startStore } from "./redis/store.ts";
 import type { EventsResult, OperationResult } from "./results.ts";
-import type { Subject } from "./subject.ts";
+import type { Running, Subject } from "./subject.ts";
 import { antechamber, startAntechamber } from "./subjects/antechamber.ts";
 
-/** The service with and without an event log. Only operations that publish are measured. */
-export const eventSubjects: Subject[] = (["on", "off"] as const).map((events) => ({
-  ...antechamber("bun"),
-  name: `events-${events}`,
-  title: `Antechamber on Bun, events ${events}`,
-  operations: ["create-with-ids", "associate"],
-  start: () => startAntechamber("bun", { env: { ANTECHAMBER_EVENTS: events } }),
-}));
+type Engine = "sqlite" | "redis";
 
-/** Measures what events cost the changes that they report. The order of the two rotates. */
+/** The service with and without an event log, on both engines. Only operations that publish are measured. */
+export const eventSubjects: Subject[] = (["sqlite", "redis"] as const).flatMap((engine) =>
+  (["on", "off"] as const).map((events) => ({
+    ...antechamber("bun"),
+    name: engine === "redis" ? `events-${events}-redis` : `events-${events}`,
+    title: `Antechamber on Bun${engine === "redis" ? " over Redis" : ""}, events ${events}`,
+    operations: ["create-with-ids", "associate"],
+    start: () => startService(engine, { ANTECHAMBER_EVENTS: events }),
+  })),
+);
+
+/** Starts our service on an engine. Redis shares its core. */
+async function startService(engine: Engine, env: Record<string, string> = {}): Promise<Running> {
+  if (engine === "sqlite") return startAntechamber("bun", { env });
+  const store = await startStore("single");
+  try {
+    const service = await startAntechamber("bun", { env: { ...env, ANTECHAMBER_STORE: store.url } });
+    const close = async () => {
+      await service.close();
+      await store.close();
+    };
+    return { ...service, pids: [...service.pids, ...store.pids], close };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Measures what events cost the changes that they report. The order of the subjects rotates. */
 export async function measureEventCost(
   round: number,
   options: Options,
@@ -52,8 +73,10 @@ export async function measureEvents(
   report: (result: EventsResult) => void,
 ): Promise<void> {
   const channels: [EventsResult["channel"], Open, number[]][] = [
-    ["stream", openStream, [1, 10, 100]],
-    ["webhook", openWebhook, [1]],
+    ["stream", openStream("sqlite"), [1, 10, 100]],
+    ["stream-over-redis", openStream("redis"), [1, 10, 100]],
+    ["webhook", openWebhook("sqlite"), [1]],
+    ["webhook-over-redis", openWebhook("redis"), [1]],
     ["redis-stream", openRedisStream, [1, 10, 100]],
   ];
   for (const [channel, open, numbers] of channels) {
@@ -113,21 +136,23 @@ function creator(url: string): Channel["publish"] {
   };
 }
 
-const openStream: Open = async (readers, seen) => {
-  const service = await startAntechamber("bun");
-  const ending = new AbortController();
-  for (let i = 0; i < readers; i++) {
-    const { body } = await fetch(`${service.url}/events`, { signal: ending.signal });
-    void readLines(body, seen).catch(ignore);
-  }
-  return {
-    publish: creator(service.url),
-    async [Symbol.asyncDispose]() {
-      ending.abort();
-      await service.close();
-    },
+const openStream =
+  (engine: Engine): Open =>
+  async (readers, seen) => {
+    const service = await startService(engine);
+    const ending = new AbortController();
+    for (let i = 0; i < readers; i++) {
+      const { body } = await fetch(`${service.url}/events`, { signal: ending.signal });
+      void readLines(body, seen).catch(ignore);
+    }
+    return {
+      publish: creator(service.url),
+      async [Symbol.asyncDispose]() {
+        ending.abort();
+        await service.close();
+      },
+    };
   };
-};
 
 /** Reads a stream line by line, as a line may be in two parts. */
 async function readLines(body: ReadableStream<Uint8Array> | null, seen: (key: string) => void): Promise<void> {
@@ -141,32 +166,34 @@ async function readLines(body: ReadableStream<Uint8Array> | null, seen: (key: st
   }
 }
 
-const openWebhook: Open = async (_readers, seen) => {
-  const receiver = createServer((request, response) => {
-    let text = "";
-    request.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
+const openWebhook =
+  (engine: Engine): Open =>
+  async (_readers, seen) => {
+    const receiver = createServer((request, response) => {
+      let text = "";
+      request.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+      });
+      request.on("end", () => {
+        for (const [, key = ""] of text.matchAll(keyInEvent)) seen(key);
+        response.writeHead(204).end();
+      });
     });
-    request.on("end", () => {
-      for (const [, key = ""] of text.matchAll(keyInEvent)) seen(key);
-      response.writeHead(204).end();
-    });
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
-  const service = await startAntechamber("bun");
-  const json = JSON.stringify({ url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/` });
-  const headers = { "content-type": "application/json" };
-  const added = await fetch(`${service.url}/webhooks`, { method: "POST", headers, body: json });
-  if (added.status !== 201) throw new Error(`the endpoint was refused: ${await added.text()}`);
-  return {
-    publish: creator(service.url),
-    async [Symbol.asyncDispose]() {
-      await service.close();
-      receiver.closeAllConnections();
-      receiver.close();
-    },
+    await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+    const service = await startService(engine);
+    const json = JSON.stringify({ url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/` });
+    const headers = { "content-type": "application/json" };
+    const added = await fetch(`${service.url}/webhooks`, { method: "POST", headers, body: json });
+    if (added.status !== 201) throw new Error(`the endpoint was refused: ${await added.text()}`);
+    return {
+      publish: creator(service.url),
+      async [Symbol.asyncDispose]() {
+        await service.close();
+        receiver.closeAllConnections();
+        receiver.close();
+      },
+    };
   };
-};
 
 /** The limit: a Redis Stream, whose readers wait with `XREAD BLOCK`. Its entries are as long as an event. */
 const openRedisStream: Open = async (readers, seen) => {

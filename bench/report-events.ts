@@ -2,7 +2,13 @@ import { median } from "./measure.ts";
 import type { EventsResult, Results } from "./results.ts";
 import { number, table } from "./table.ts";
 
-const titles = { stream: "stream", webhook: "webhooks, one endpoint", "redis-stream": "Redis Stream" } as const;
+const titles = {
+  stream: "stream",
+  "stream-over-redis": "stream, over Redis",
+  webhook: "webhooks, one endpoint",
+  "webhook-over-redis": "webhooks, one endpoint, over Redis",
+  "redis-stream": "Redis Stream",
+} as const;
 
 /** Returns the section of the report on how events reach readers. */
 export function eventsTable({ events }: Results): string {

@@ -84,7 +84,7 @@ export type MiddlewareResult = {
 /** How events reach readers, in one round. Latencies are from the request of the change to the reader. */
 export type EventsResult = {
   round: number;
-  channel: "stream" | "webhook" | "redis-stream";
+  channel: "stream" | "stream-over-redis" | "webhook" | "webhook-over-redis" | "redis-stream";
   readers: number;
   p50: number;
   p99: number;
