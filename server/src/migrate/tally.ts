@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { NO_DATA } from "../session/data.ts";
 import { idFields } from "../session/fields.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { purgeAfter, type RetentionPolicy } from "../session/retention.ts";
@@ -11,6 +12,7 @@ import type { TransferItem } from "../store/ports/transfer.ts";
 export const talliedKinds = [
   "sessions",
   "records",
+  "data",
   "answers",
   "keys",
   "secrets",
@@ -68,7 +70,11 @@ export function createTally(times: TallyTimes): Tally {
       switch (item.kind) {
         case "session": {
           const past = item.associations.map(({ at, after, fields, isRotation }) => [at, after, isRotation, ...fields]);
-          const until = purgeAfter(item.session, item.requests > 0, times);
+          const hasRetained = item.requests > 0 || item.data !== undefined;
+          const until = purgeAfter(item.session, hasRetained, times);
+          if ((item.data ?? NO_DATA) !== NO_DATA) {
+            count("data", [item.session.handle, item.data], item.session.expiresAt);
+          }
           return count("sessions", [...factsOf(item.session), past, item.requests], until);
         }
         case "records": {

@@ -1,5 +1,6 @@
 import { auditContract } from "./contract/audit.ts";
 import { credentialsContract } from "./contract/credentials.ts";
+import { dataContract } from "./contract/data.ts";
 import { erasureContract } from "./contract/erasure.ts";
 import { idempotencyContract } from "./contract/idempotency.ts";
 import { lifecycleContract } from "./contract/lifecycle.ts";
@@ -33,6 +34,7 @@ export function storeContract(name: string, make: DataFactory): void {
   idempotencyContract(name, make);
   credentialsContract(name, make);
   lifecycleContract(name, make);
+  dataContract(name, make);
   transferContract(name, make);
   searchContract(name, make);
   erasureContract(name, make);

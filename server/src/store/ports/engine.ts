@@ -1,5 +1,6 @@
 import type { AuditStore } from "./audit.ts";
 import type { CredentialStore } from "./credentials.ts";
+import type { DataStore } from "./data.ts";
 import type { ErasureStore } from "./erasure.ts";
 import type { EventLog } from "./events.ts";
 import type { IdempotencyStore } from "./idempotency.ts";
@@ -40,6 +41,7 @@ export type StoreEngine = SessionStore &
   ErasureStore &
   CredentialStore &
   AuditStore &
+  DataStore &
   EventLog &
   TransferStore &
   WebhookStore &

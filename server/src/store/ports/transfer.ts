@@ -57,6 +57,8 @@ export interface SessionItem {
   readonly associations: readonly AssociationEvent[];
   /** Number of all recorded requests, including those whose records were dropped. */
   readonly requests: number;
+  /** The session's data as JSON text, `NO_DATA` if it is over; missing if nobody has put any into the session. */
+  readonly data?: string;
 }
 
 /** Consecutive records of a session. The export contains them in order, after the `SessionItem` of the session. */

@@ -6,6 +6,7 @@ import { noEventLog } from "../no-event-log.ts";
 import { StoreOpenError } from "../open-error.ts";
 import type { AuditStore } from "../ports/audit.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
+import type { DataStore } from "../ports/data.ts";
 import type { StoreEngine } from "../ports/engine.ts";
 import type { ErasureStore } from "../ports/erasure.ts";
 import type { EventLog } from "../ports/events.ts";
@@ -40,6 +41,7 @@ import { readRecordPage } from "./records/record-pages.ts";
 import { RecordQueue } from "./records/record-queue.ts";
 import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
+import { changeSessionData, DataChanges, findWithData } from "./sessions/data.ts";
 import * as sessions from "./sessions/sessions.ts";
 import { initLiveCount, statisticsPort } from "./statistics/statistics-port.ts";
 import { eraseDeliveries } from "./webhooks/deliveries.ts";
@@ -72,6 +74,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<StoreE
     const store = await openStore(new Engine(connection, admission, options));
     return {
       ...sessionPort(store),
+      ...dataPort(store),
       ...recordPort(store),
       ...responsePort(store),
       ...auditPort(store),
@@ -187,6 +190,17 @@ function sessionPort({
 
 async function endForErasure(operation: Operation, handle: string): Promise<void> {
   await sessions.end(operation, { handle, now: operation.now, scope: "everyone", reason: "operator" });
+}
+
+function dataPort({ engine }: OpenStore): DataStore {
+  const changes = new DataChanges();
+  return {
+    findWithData: (handle) => findWithData(engine.begin(), handle),
+    changeData: (request) =>
+      engine.change(request.now, (operation) =>
+        changes.run(request.handle, () => changeSessionData(operation, request)),
+      ),
+  };
 }
 
 function eventPort({ events }: OpenStore): EventLog {

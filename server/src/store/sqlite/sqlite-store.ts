@@ -1,4 +1,5 @@
 import { associate } from "../../session/association.ts";
+import { NO_DATA } from "../../session/data.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { isReached } from "../../session/permissions.ts";
 import { mayHaveSetAside } from "../../session/provisional.ts";
@@ -6,6 +7,7 @@ import type { RequestRecord } from "../../session/record.ts";
 import { isBare, isLive, type Session } from "../../session/session.ts";
 import { noEventLog } from "../no-event-log.ts";
 import type { CredentialStore } from "../ports/credentials.ts";
+import type { DataStore } from "../ports/data.ts";
 import type { StoreEngine } from "../ports/engine.ts";
 import type { ErasureStore } from "../ports/erasure.ts";
 import type { EventLog } from "../ports/events.ts";
@@ -19,6 +21,7 @@ import { holdFiles, release } from "./files/held-files.ts";
 import { lockDataDir } from "./files/lock.ts";
 import type { SqliteStoreOptions } from "./options.ts";
 import { journalLine } from "./records/journal-lines.ts";
+import { DataCache } from "./serving/data-cache.ts";
 import { SqliteEventLog } from "./serving/event-log.ts";
 import { GroupCommit } from "./serving/group-commit.ts";
 import { RecordBuffer } from "./serving/record-buffer.ts";
@@ -37,6 +40,7 @@ interface Parts {
   readonly writer: GroupCommit;
   readonly reader: StoredReader;
   readonly cache: SessionCache;
+  readonly dataCache: DataCache;
   readonly buffer: RecordBuffer;
   readonly setAside: SetAsideRecords;
   readonly lifetimes: Lifetimes;
@@ -51,6 +55,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
   const file = databaseFile(dataDir);
   const { reader, files, unlock } = openFiles(dataDir, options.now);
   const cache = new SessionCache(options.cacheSessions);
+  const dataCache = new DataCache(options.cacheSessions);
   const eventLog = new SqliteEventLog(reader);
   const buffer = new RecordBuffer((records) => events.recordsLost(records));
   const writer = new GroupCommit({
@@ -59,9 +64,15 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     files,
     buffer,
     onSend: () => reader.releaseSnapshot(),
-    onStored: (command, outcome) => cache.update(command, outcome),
+    onStored(command, outcome) {
+      cache.update(command, outcome);
+      dataCache.update(command, outcome);
+    },
     onEvents: () => eventLog.notify(),
-    onUnknown: (command) => cache.forget(command),
+    onUnknown(command) {
+      cache.forget(command);
+      dataCache.forget(command);
+    },
   });
   const setAside = new SetAsideRecords({
     enqueue: (handle, record, now) => enqueueRecords(writer, buffer, handle, [record], now),
@@ -72,9 +83,11 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     dropped: events.recordsDropped,
     lost: events.recordsLost,
   });
-  const parts = { writer, reader, cache, buffer, setAside, lifetimes };
+  const parts = { writer, reader, cache, dataCache, buffer, setAside, lifetimes };
+  const sessions = sessionStore(parts);
   return {
-    ...sessionStore(parts),
+    ...sessions,
+    ...dataStore(parts, sessions.find),
     ...recordStore(parts),
     ...erasureStore(parts),
     ...credentialStore(parts),
@@ -158,7 +171,28 @@ function enqueueRecords(
   return isAccepted;
 }
 
-function sessionStore({ writer, reader, cache, setAside, lifetimes }: Parts): SessionStore {
+function dataStore(
+  { writer, reader, dataCache, setAside }: Parts,
+  find: (handle: string, id?: string) => Session,
+): DataStore {
+  return {
+    findWithData(handle, id) {
+      const session = find(handle, id);
+      let data = dataCache.get(handle);
+      if (data === undefined) {
+        data = reader.findData(handle, writer) ?? NO_DATA;
+        dataCache.set(handle, data);
+      }
+      return { session, data };
+    },
+    changeData(request) {
+      setAside.store(request.handle, request.now);
+      return writer.submit("changeData", request);
+    },
+  };
+}
+
+function sessionStore({ writer, reader, cache, setAside, lifetimes }: Parts) {
   return {
     getCached: (id) => cache.getById(id),
     find(handle, id) {
@@ -189,7 +223,7 @@ function sessionStore({ writer, reader, cache, setAside, lifetimes }: Parts): Se
       setAside.store(request.handle, request.now);
       return (await writer.submit("end", request)) !== null;
     },
-  };
+  } satisfies SessionStore;
 }
 
 /**

@@ -7,6 +7,7 @@ import { Journal } from "./records/journal.ts";
 import { SegmentTable } from "./records/segment-table.ts";
 import { ApiKeyTable } from "./tables/api-key-table.ts";
 import { AuditTable } from "./tables/audit-table.ts";
+import { DataTable } from "./tables/data-table.ts";
 import { SessionTable } from "./tables/session-table.ts";
 import { StatisticsTable } from "./tables/statistics-table.ts";
 import { StoredResponses } from "./tables/stored-responses.ts";
@@ -30,6 +31,7 @@ export function openTables(database: DatabaseSync, options: WriterOptions) {
     events,
     calendar,
     sessions,
+    data: new DataTable(database),
     segments,
     journal: new Journal(database, segments),
     responses: new StoredResponses(database),

@@ -6,6 +6,7 @@ import { MAX_ERASED } from "../../../src/store/ports/erasure.ts";
 import type { IdempotentRequest } from "../../../src/store/ports/idempotency.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { apiKey } from "./credentials.ts";
+import { putData } from "./data.ts";
 import { compact, enqueue, readPage, readSummary, records } from "./timeline.ts";
 import { type DataFactory, openWorld, purgeAll, type World } from "./world.ts";
 
@@ -26,6 +27,7 @@ async function fill(world: World, customerId: string): Promise<string> {
   const kept = idempotent(`record ${customerId}`);
   await world.store.storeRecords({ handle, records: records(6, 7), now: world.now, idempotent: kept });
   enqueue(world, handle, records(8, 9));
+  await putData(world, handle, { cart: `of ${customerId}` });
   return handle;
 }
 
@@ -55,6 +57,7 @@ async function assertGone(world: World, handle: string, customerId: string): Pro
     assert.deepEqual([sessions, total], [[], 0]);
   }
   assert.equal(await readPage(world, handle), undefined);
+  assert.equal((await store.findWithData(handle)).data, "{}");
   assert.deepEqual(await world.associate(handle, { customerId }), { outcome: "absent" });
 }
 

@@ -6,6 +6,7 @@ import { until } from "../../support/eventually.ts";
 
 import { DAY, ids, MINUTE, START } from "../../support/sessions.ts";
 import { sized } from "../../support/tier.ts";
+import { putData } from "./data.ts";
 import { record } from "./timeline.ts";
 import { type DataFactory, openWorld, purgeAll, type World } from "./world.ts";
 
@@ -86,6 +87,42 @@ function changesContract(name: string, make: DataFactory): void {
     for (const [handle, ...events] of expected) {
       assert.deepEqual(await changes(world, ({ session }) => session.handle === handle), events);
     }
+  });
+
+  test(`${name}: an anonymous session is published when it first gets data, and once`, async () => {
+    await using world = await openWorld(make);
+    const handle = world.newHandle();
+    await putData(world, handle, { step: 1 });
+    await putData(world, handle, { step: 2 });
+    await world.store.storeRecords({ handle, records: [record(1)], now: world.now });
+    await world.associate(handle, { customerId: "c" });
+    await putData(world, handle, {});
+    const published = (await world.create({ visitId: "v" })).handle;
+    await putData(world, published, { step: 1 });
+    assert.deepEqual(await changes(world, ({ session }) => session.handle === handle), [
+      `created ${handle}`,
+      `associated ${handle} c`,
+    ]);
+    assert.deepEqual(await changes(world, ({ session }) => session.handle === published), [`created ${published}`]);
+  });
+
+  test(`${name}: the end of a session that had only data is published, also if it was cleared`, async () => {
+    await using world = await openWorld(make);
+    const ended = world.newHandle();
+    const expired = world.newHandle();
+    for (const handle of [ended, expired]) {
+      await putData(world, handle, { step: 1 });
+      await putData(world, handle, {});
+    }
+    await world.end(ended);
+    world.now += 2 * DAY;
+    await purgeAll(world);
+    const types = async (handle: string) =>
+      (await allEvents(world))
+        .filter((event) => "session" in event && event.session.handle === handle)
+        .map(({ type }) => type);
+    assert.deepEqual(await types(ended), ["session.created", "session.ended"]);
+    assert.deepEqual(await types(expired), ["session.created", "session.expired"]);
   });
 
   test(`${name}: a request that changes nothing is no event`, async () => {

@@ -8,6 +8,7 @@ import type { ExportPage, TransferItem } from "../../../src/store/ports/transfer
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { act } from "./audit.ts";
 import { apiKey } from "./credentials.ts";
+import { putData, readData } from "./data.ts";
 import { enqueue, readSummary, record, records } from "./timeline.ts";
 import { webhookTransferContract } from "./webhooks.ts";
 import { associated, type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
@@ -148,6 +149,9 @@ async function fill(world: World): Promise<string[]> {
   const noted = world.newHandle();
   enqueue(world, noted, [record(1)]);
   associated(await world.associate(noted, { label: "Hall" }));
+  await putData(world, grown, { cart: [1, 2], name: "é\u2028" });
+  const withData = world.newHandle();
+  await putData(world, withData, { step: 3 });
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));
   return [
     held.handle,
@@ -157,6 +161,7 @@ async function fill(world: World): Promise<string[]> {
     endedImplicit,
     labelled.handle,
     noted,
+    withData,
     ...(await Promise.all(many)).map(({ handle }) => handle),
   ];
 }
@@ -173,6 +178,8 @@ async function changeSome(world: World, filled: readonly string[]): Promise<stri
   enqueue(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
   associated(await world.rotate(grown, 0, { given: { visitId: "grown" } }));
   associated(await world.associate(filled[5] as string, { profile: "remember", label: "Hall" }));
+  await putData(world, grown, { cart: [3] });
+  await putData(world, filled[7] as string, {});
   enqueue(world, grown, [record(4)]);
   await world.store.revokeApiKey("k_1", world.now);
   assert.ok(await world.store.replaceApiKey("k_2", agentKey("k_3", world.now), world.now + MINUTE));
@@ -213,8 +220,9 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
   for (const id of ids) {
     const [expected, found] = [await source.store.find(id), await target.store.find(id)];
     assert.deepEqual(found, expected);
+    assert.deepEqual(await readData(target, id), await readData(source, id));
   }
-  for (const id of ids.slice(0, 7)) assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
+  for (const id of ids.slice(0, 8)) assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
   assert.deepEqual(await target.store.listApiKeys(), await source.store.listApiKeys());
   assert.deepEqual(await target.store.listSecrets(), await source.store.listSecrets());
   assert.deepEqual(await target.store.readAuditEntries(0, 100), await source.store.readAuditEntries(0, 100));

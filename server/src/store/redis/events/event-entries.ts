@@ -42,7 +42,7 @@ function hasBit(bits: number, bit: number): boolean {
   return (bits & bit) !== 0;
 }
 
-/** Returns by how much a note changes the number of live sessions that have ids or records. */
+/** Returns by how much a note changes the number of live sessions that have ids or records, or have had data. */
 export function liveChangeOf({ bits }: NoteContents): number {
   const isBegun = hasBit(bits, noteBits.published);
   const isOver =

@@ -5,7 +5,7 @@ import { purgeAfter } from "../../../session/retention.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../ports/search.ts";
 import type { Operation } from "../engine.ts";
-import { decode, implicitSession } from "../layout/session-codec.ts";
+import { decode, hasHadData, implicitSession } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { DAY_MS, dayOf, indexHash, placeOf, sessionTags } from "./index-entry.ts";
 import { longestRetained } from "./index-writer.ts";
@@ -122,14 +122,14 @@ async function newest(operation: Operation, selection: Selection, limit: number,
 
 /**
  * Reads the session of an entry. Returns `undefined` if its retention is over and `includePurgeable` is false.
- * Also returns `undefined` if the session has neither ids nor records, and is implicit or not live.
+ * Also returns `undefined` if the session has had neither ids nor records nor data, and is implicit or not live.
  */
 async function sessionOf(operation: Operation, handle: string, includePurgeable: boolean) {
   const { keys, policy } = operation.engine;
   const { now } = operation;
   const text = (await operation.command("get", keys.session(handle))) as string | null;
   const session = text === null ? implicitSession(handle, policy.lifetimes) : decode(handle, text);
-  if (hasNoIds(session) && (text === null || !isLive(session, now))) {
+  if (hasNoIds(session) && (text === null || (!isLive(session, now) && !hasHadData(text)))) {
     const count = await operation.command("exists", keys.records(handle));
     if (count !== 1) return undefined;
   }

@@ -4,7 +4,7 @@ import { shardTags, tagOfSession } from "./shards.ts";
 
 /*
  * The names of all Redis keys. DESIGN.md shows an example of each value. In a cluster, the text in braces chooses the
- * slot. The session, the records, the record that is set aside, the fences and the notes of one session have the tag of
+ * slot. The session, its data, the records, the record that is set aside, the fences and the notes of one session have the tag of
  * its shard, so one script can change all of them. Names are short to save memory, because every session has a key.
  */
 
@@ -20,6 +20,7 @@ export function createKeyNames(prefix: string) {
   return {
     session: (handle: string) => `${session}${tagOfSession(handle)}}${handle}`,
     records: (handle: string) => `${records}${tagOfSession(handle)}}${handle}`,
+    data: (handle: string) => `${prefix}d:{${tagOfSession(handle)}}${handle}`,
     /** Record that is set aside, because the visitor has not come back yet. */
     setAside: (handle: string) => `${prefix}p:{${tagOfSession(handle)}}${handle}`,
     /** Exists if this attempt to get a visit is fenced: it may no longer write into the session. */

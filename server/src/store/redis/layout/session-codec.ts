@@ -12,7 +12,7 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
  * creation.
  *
  *   last active | expires | state | agent | customer | visit | global visit | associations | generation
- *     | profile | label
+ *     | profile | label | data
  *
  * The state is one of:
  *   ''               live or expired
@@ -23,9 +23,11 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
  *
  * Each association is `at,after,bits;`: the time, the number of records before it, and what happened (`event-bits.ts`).
  *
+ * The line `data` is `1` if data were put into the session, now or earlier. The data have a key of their own.
+ *
  * The line of the generation is `generation nonce`: the nonce is that of the last rotation, so that a rotation that is
  * sent twice is recognized. An imported session has no nonce. A session that was never rotated has no such line, or an
- * empty one before its profile and label.
+ * empty one before its profile, label and `data`.
  *
  * `scripts/prelude/session.lua` reads and writes the same format.
  */
@@ -35,6 +37,7 @@ export const HISTORY_LINE = 7;
 export const GENERATION_LINE = 8;
 export const PROFILE_LINE = 9;
 export const LABEL_LINE = 10;
+export const DATA_LINE = 11;
 const ENDED = "e";
 const ERASED = "g";
 
@@ -44,8 +47,8 @@ export interface SessionWithHistory {
   readonly associations: readonly AssociationEvent[];
 }
 
-/** Encodes a session as it is stored. */
-export function encode(session: Session, associations: readonly AssociationEvent[] = []): string {
+/** Encodes a session as it is stored. `hasData` is whether data were put into it, now or earlier. */
+export function encode(session: Session, associations: readonly AssociationEvent[] = [], hasData = false): string {
   const { createdAt, generation } = session;
   const lines = [session.lastActiveAt - createdAt, session.expiresAt - createdAt, session.ended ? ENDED : ""];
   for (const field of idFields) lines[idFieldTable[field].redisLine] = session[field] ?? "";
@@ -53,6 +56,7 @@ export function encode(session: Session, associations: readonly AssociationEvent
   if (generation > 0) lines[GENERATION_LINE] = generation;
   if (session.profile !== null) lines[PROFILE_LINE] = session.profile;
   if (session.label !== null) lines[LABEL_LINE] = session.label;
+  if (hasData) lines[DATA_LINE] = 1;
   return lines.join(SEPARATOR);
 }
 
@@ -76,6 +80,11 @@ export function decode(handle: string, text: string): Session {
 /** Returns whether the text is that of a session that is erased or being erased. */
 export function isErased(text: string): boolean {
   return text.split(SEPARATOR, 3)[2] === ERASED;
+}
+
+/** Returns whether data were put into a stored session, now or earlier. */
+export function hasHadData(text: string): boolean {
+  return (text.split(SEPARATOR)[DATA_LINE] ?? "") !== "";
 }
 
 /** Returns whether the last rotation of a stored session is the one with this nonce, from the generation `from`. */

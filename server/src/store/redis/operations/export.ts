@@ -1,11 +1,14 @@
+import type { Session } from "../../../session/session.ts";
 import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { NodeClient } from "../connection/node-client.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine, Operation } from "../engine.ts";
 import * as audit from "../globals/audit-trail.ts";
 import { readApiKeys, readSecrets } from "../globals/credentials.ts";
 import { readHighWaterMark } from "../globals/store-state.ts";
+import { hasHadData } from "../layout/session-codec.ts";
 import { readRecordPage } from "../records/record-pages.ts";
+import { decodeData } from "../sessions/data.ts";
 import { type DeliveryPosition, exportDeliveries, exportEndpoints } from "../webhooks/transfer.ts";
 import { readResponse } from "./idempotency.ts";
 
@@ -187,12 +190,25 @@ async function exportSession(engine: Engine, handle: string, after: number): Pro
   if (page === undefined) return nothing;
   const { life, total, first, records } = page;
   const { session, associations } = life;
-  const items: TransferItem[] = after === 0 ? [{ kind: "session", session, associations, requests: total }] : [];
-  if (records.length === 0) return { ...nothing, items };
+  const items: TransferItem[] = [];
+  let characters = 0;
+  if (after === 0) {
+    const data = await dataOf(operation, session);
+    items.push({ kind: "session", session, associations, requests: total, ...(data !== undefined && { data }) });
+    characters = data?.length ?? 0;
+  }
+  if (records.length === 0) return { ...nothing, items, characters };
   items.push({ kind: "records", session, first, records });
   const last = first + records.length - 1;
-  const { length: characters } = JSON.stringify(records);
+  characters += JSON.stringify(records).length;
   return { items, characters, next: last < total ? last : undefined };
+}
+
+/** Returns the data of a session; `undefined` if nobody has put any into it. */
+async function dataOf(operation: Operation, { handle }: Session): Promise<string | undefined> {
+  const { keys } = operation;
+  const [text, value] = (await operation.command("mget", keys.session(handle), keys.data(handle))) as unknown[];
+  return typeof text === "string" && hasHadData(text) ? decodeData(value) : undefined;
 }
 
 /** Returns the progress of a SCAN from 0 to 1. A SCAN cursor counts upwards with its bits in reverse order. */

@@ -14,8 +14,9 @@ import * as audit from "../globals/audit-trail.ts";
 import { addApiKey, addSecrets } from "../globals/credentials.ts";
 import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts";
 import { indexSession } from "../index/index-writer.ts";
-import { decode, encode } from "../layout/session-codec.ts";
+import { decode, encode, hasHadData } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { encodeData } from "../sessions/data.ts";
 import { changeLiveCount } from "../statistics/statistics-port.ts";
 import { importDelivery, importEndpoint } from "../webhooks/transfer.ts";
 import { importResponse } from "./idempotency.ts";
@@ -75,12 +76,13 @@ function importOther(operation: Operation, item: Exclude<TransferItem, SessionIt
   }
 }
 
-/** Imports a session. Returns by how much this changes the number of live sessions that have ids or records. */
+/** Imports a session. Returns by how much this changes the number of live sessions that have ids, records or data. */
 async function importSession(operation: Operation, item: SessionItem): Promise<{ readonly live: number }> {
   const { keys, policy } = operation.engine;
-  const { session, associations, requests } = item;
+  const { session, associations, requests, data } = item;
   const { handle } = session;
-  const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
+  const hasData = data !== undefined;
+  const ttl = purgeAfter(session, requests > 0 || hasData, policy) - operation.now;
   if (ttl <= 0) return unchanged;
   await indexSession(operation, handle, session);
   // The other store has published the expiry of a session that is over.
@@ -93,15 +95,19 @@ async function importSession(operation: Operation, item: SessionItem): Promise<{
     operation.command("exists", keys.records(handle)),
   ])) as [string | null, number];
   const before = stored === null ? session : decode(handle, stored);
-  const wasCounted =
-    (stored === null ? hadRecords === 1 : hadRecords === 1 || !hasNoIds(before)) && isLive(before, operation.now);
-  const isCounted = (requests > 0 || !hasNoIds(session)) && isLive(session, operation.now);
+  const wasStored = stored !== null && (!hasNoIds(before) || hasHadData(stored));
+  const wasCounted = (hadRecords === 1 || wasStored) && isLive(before, operation.now);
+  const isCounted = (requests > 0 || hasData || !hasNoIds(session)) && isLive(session, operation.now);
   const live = Number(isCounted) - Number(wasCounted);
   if (hasOnlyRecords(item)) return { live };
-  const text = encode(session, associations);
+  const text = encode(session, associations, hasData);
   if (stored !== null && stored !== text && isNewerState(before, session)) return unchanged;
   await operation.write("set", name, text, "PX", ttl);
   await operation.command("pexpire", keys.records(handle), ttl);
+  if (hasData && isLive(session, operation.now)) {
+    const life = session.expiresAt - operation.now;
+    await operation.write("set", keys.data(handle), encodeData(data), "PX", life);
+  }
   await importClaim(operation, item);
   return { live };
 }
@@ -126,9 +132,10 @@ async function importRecords(operation: Operation, { session, first, records }: 
 }
 
 /** Returns whether the exporting store had nothing but records of the session. */
-function hasOnlyRecords({ session, associations, requests }: SessionItem): boolean {
+function hasOnlyRecords({ session, associations, requests, data }: SessionItem): boolean {
   return (
     requests > 0 &&
+    data === undefined &&
     isBare(session) &&
     !session.ended &&
     associations.length === 0 &&

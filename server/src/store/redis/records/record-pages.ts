@@ -5,7 +5,13 @@ import type { EndEvent, RecordPage } from "../../../session/timeline.ts";
 import type { RecordPageRequest } from "../../ports/records.ts";
 import { recordOf } from "../../record-line.ts";
 import type { Operation } from "../engine.ts";
-import { decodeWithHistory, implicitSession, isErased, type SessionWithHistory } from "../layout/session-codec.ts";
+import {
+  decodeWithHistory,
+  hasHadData,
+  implicitSession,
+  isErased,
+  type SessionWithHistory,
+} from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionKeys } from "../sessions/session-scripts.ts";
 import { hasRecord } from "./set-aside.ts";
@@ -36,7 +42,8 @@ export async function readRecordPage(
   if (text !== null && isErased(text)) return undefined;
   const { session, associations } = sessionIn(operation, handle, text);
   const isStored = text !== null || total > 0;
-  const isKept = isLive(session, now) || (isStored && now < purgeAfter(session, total > 0, operation.engine.policy));
+  const hasRetained = total > 0 || (text !== null && hasHadData(text));
+  const isKept = isLive(session, now) || (isStored && now < purgeAfter(session, hasRetained, operation.engine.policy));
   if (!isKept || !isReached(session, generation, scope)) return undefined;
   // If `maxRecords` was higher before, more records may be stored. The excess is treated as dropped.
   const dropped = Math.max(total - operation.engine.options.maxRecords, total === 0 ? 0 : head.oldest - 1);

@@ -4,12 +4,13 @@
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[11] and the last arguments as in prelude/session.lua and prelude/association.lua
 -- KEYS[3] claim of the visit, KEYS[4] fence of the attempt
 -- KEYS[5] record that is set aside; it is stored before the association
--- KEYS[6] queue of notes
+-- KEYS[6] data, only if the session has any; the last of KEYS: queue of notes
 -- ARGV[12] 'handle nonce' of the claim
 -- ARGV[13], ARGV[14] lifetimes of a claim and a fence (ms)
 -- ARGV[15] to ARGV[17] for the case that nothing is stored of the session: its text with the ids, the time until it is
 -- purged (ms), and its note; all '' if the rules must be applied in this case too
 -- Returns one of:
+-- { 'data' } if the session has data and their key was not given; nothing was changed
 -- { 'first', id of the note } if nothing was stored of the session, and now the given text is
 -- { 'associated', session, note or false }, even if this rotation was carried out already because the command was sent
 -- twice
@@ -18,6 +19,12 @@
 -- { 'unclaimed' } if the visit could not be claimed, because another session has claimed it or this attempt is fenced;
 -- the attempt is now fenced, and nothing else was changed
 local session, stored = load()
+if session[DATA] then
+  if #KEYS == 6 then
+    return { 'data' }
+  end
+  dataKey = KEYS[6]
+end
 local outcome, detail = check(session)
 if outcome == 'done' then
   return { 'associated', stored, false }

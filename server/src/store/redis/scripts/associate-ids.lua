@@ -3,12 +3,13 @@
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[11] and the last arguments as in prelude/session.lua and prelude/association.lua
 -- KEYS[3] fence of the attempt
 -- KEYS[4] record that is set aside; it is stored before the association
--- KEYS[5] queue of notes
+-- KEYS[5] data, only if the session has any; the last of KEYS: queue of notes
 -- ARGV[12] nonce of the claim; '' if no visit was claimed
 -- ARGV[13] lifetime of a fence (ms)
 -- ARGV[14] to ARGV[16] for the case that nothing is stored of the session: its text with the ids, the time until it is
 -- purged (ms), and its note; all '' if the rules must be applied in this case too
 -- Returns one of:
+-- { 'data' } if the session has data and their key was not given; nothing was changed
 -- { 'first', id of the note } if nothing was stored of the session, and now the given text is
 -- { 'associated', session, note or false }, even if this rotation was carried out already because the command was sent
 -- twice
@@ -18,6 +19,12 @@
 -- { 'fenced' } if the attempt is fenced
 -- hasVisit is 1 if the session already has the given visit. If it is 0, a refusal also fences the attempt.
 local session, stored = load()
+if session[DATA] then
+  if #KEYS == 5 then
+    return { 'data' }
+  end
+  dataKey = KEYS[5]
+end
 local outcome, detail = check(session)
 if outcome == 'done' then
   return { 'associated', stored, false }

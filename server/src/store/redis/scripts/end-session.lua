@@ -2,7 +2,7 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua
 -- KEYS[3] record that is set aside; it is stored before the session ends
--- KEYS[4] queue of notes
+-- KEYS[4] data of the session, KEYS[5] queue of notes
 -- ARGV[8] nonce of the request
 -- ARGV[9] scope, as for isWithin in prelude/session.lua
 -- ARGV[10] generation that the session must have; '' for any
@@ -19,9 +19,9 @@ if session[STATE] ~= 'e' .. ARGV[8] then
   local hadRecords = not publishes or redis.call('EXISTS', KEYS[2]) == 1
   local bits = publishes and ENDED_BIT or 0
   if storeSetAside(session, KEYS[3]) then
-    local isPublished = not hadRecords and not hasIds(session)
+    local isPublished = not hadRecords and not hasIds(session) and not session[DATA]
     bits = bits + (stored and 0 or CREATED_BIT) + (isPublished and PUBLISHED_BIT or 0)
-  elseif not hadRecords and not hasIds(session) then
+  elseif not hadRecords and not hasIds(session) and not session[DATA] then
     bits = bits + UNPUBLISHED_BIT
   end
   if bits > 0 then
@@ -30,5 +30,8 @@ if session[STATE] ~= 'e' .. ARGV[8] then
   session[STATE] = 'e' .. ARGV[8]
   session[EXPIRES] = math.min(session[EXPIRES], age)
   save(session)
+  if session[DATA] then
+    redis.call('DEL', KEYS[4])
+  end
 end
 return { 1, session[VISIT], note }

@@ -1,8 +1,9 @@
--- Erases a session and its records, in two calls. The first call marks the session as being erased and keeps its ids,
+-- Erases a session, its records and its data, in two calls. The first call marks the session as being erased and keeps its ids,
 -- because the caller needs them to find the index entries and the claim that must be removed too. The second call
 -- replaces the session by a tombstone without ids.
 --
--- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
+-- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua
+-- KEYS[3] data of the session
 -- ARGV[8] '1' in the second call
 -- ARGV[9] minimum lifetime of the tombstone (ms)
 -- Returns the stored text of the session before this call; '' if nothing was stored
@@ -14,5 +15,5 @@ else
 end
 session[STATE] = 'g'
 redis.call('SET', KEYS[1], encode(session), 'PX', math.max(timeToPurge(session, false), tonumber(ARGV[9])))
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[3])
 return stored or ''

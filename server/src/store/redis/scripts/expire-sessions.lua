@@ -1,5 +1,5 @@
 -- Finds out which sessions have expired. Marks them, so that no process with a slower clock renews them, and so that each
--- is found once; writes a note about those that have ids or records.
+-- is found once; writes a note about those that have ids or records, or have had data. Their data expire by themselves.
 --
 -- KEYS pairs: session, its records; then the queue of notes
 -- ARGV[1], ARGV[3] to ARGV[7] as in prelude/session.lua; ARGV[2] 0
@@ -27,7 +27,7 @@ for i = 1, (#KEYS - 1) / 2 do
       -- The mark is not needed for longer: the implicit session has expired on every clock.
       redis.call('SET', name, encode(session), 'PX', math.min(MARK_LIFE, math.max(1, redis.call('PTTL', records))))
     end
-    if (hasRecords or hasIds(session)) and lived < session[EXPIRES] + retention then
+    if (hasRecords or hasIds(session) or session[DATA]) and lived < session[EXPIRES] + retention then
       local _, ofTotal = lifetimeOf(session)
       local reason = session[EXPIRES] >= ofTotal and 'lifetime' or 'idle'
       addNote(name, string.format('%.0f,%.0f,%s', EXPIRED_BIT, session[EXPIRES], momentOf(session, reason)))

@@ -5,7 +5,7 @@ import { MAX_GENERATION } from "../../../session/id.ts";
 import { MAX_SET_ASIDE_AGE_MS } from "../../../session/provisional.ts";
 import { bitsOf } from "../../event-bits.ts";
 import { noteBits } from "../layout/note-codec.ts";
-import { GENERATION_LINE, HISTORY_LINE, LABEL_LINE, PROFILE_LINE } from "../layout/session-codec.ts";
+import { DATA_LINE, GENERATION_LINE, HISTORY_LINE, LABEL_LINE, PROFILE_LINE } from "../layout/session-codec.ts";
 
 /** A Lua script that Redis runs atomically. */
 export interface Script {
@@ -28,7 +28,7 @@ function declare(): string {
 local ID_LINES, ID_BITS = { ${lines.join()} }, { ${idFields.map((field) => idFieldTable[field].bit).join()} }
 local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line("visitId")}
 local HISTORY, GENERATION = ${HISTORY_LINE + 1}, ${GENERATION_LINE + 1}
-local PROFILE, LABEL = ${PROFILE_LINE + 1}, ${LABEL_LINE + 1}
+local PROFILE, LABEL, DATA = ${PROFILE_LINE + 1}, ${LABEL_LINE + 1}, ${DATA_LINE + 1}
 local LAST_LINE = ${Math.max(HISTORY_LINE + 1, ...lines)}
 local ROTATION_BIT, CREATED_BIT = ${bitsOf({ fields: [], isRotation: true })}, ${noteBits.created}
 local PUBLISHED_BIT, EARLIER_BIT = ${noteBits.published}, ${noteBits.earlier}
@@ -67,9 +67,10 @@ export const scripts = {
     ...[combined, firstCombined],
     ...[session, notes, records, association, "associate-ids-combined"],
   ),
-  renewSession: script(3, session, notes, "renew-session"),
-  endSession: script(4, session, notes, records, "end-session"),
-  eraseSession: script(2, session, "erase-session"),
+  renewSession: script(4, session, notes, "renew-session"),
+  endSession: script(5, session, notes, records, "end-session"),
+  eraseSession: script(3, session, "erase-session"),
+  changeData: script(5, session, notes, records, "change-data"),
 
   claimVisit: script(1, "claim-visit"),
   examineAttempt: script(3, session, "examine-attempt"),

@@ -9,7 +9,7 @@ import type { Operation } from "../engine.ts";
 import { indexHashes } from "../index/index-entry.ts";
 import { encodeFirstIds } from "../layout/note-codec.ts";
 import { decode, encode, implicitSession } from "../layout/session-codec.ts";
-import { scripts } from "../scripts/scripts.ts";
+import { type Script, scripts } from "../scripts/scripts.ts";
 import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE, type WriteResult } from "./visit-claim.ts";
 import { newClaim, obtainVisit } from "./visits.ts";
@@ -74,7 +74,7 @@ async function attempt(operation: Operation, request: Association, nonce: string
   // Without a claim, a visit must not be stored.
   const first = nonce === "" && request.ids.visitId !== null ? undefined : firstAssociation(operation, request);
   const args = argsOf(operation, request, [nonce, FENCE_LIFE, ...argsOfFirst(operation, first)]);
-  return attemptIn(operation, handle, await operation.change(scripts.associateIds, names, args), first);
+  return attemptIn(operation, handle, await run(operation, scripts.associateIds, handle, names, args), first);
 }
 
 /** Claims the visit and associates the ids in one script. */
@@ -86,7 +86,15 @@ async function attemptCombined(operation: Operation, request: Association, visit
   const names = [...sessionKeys(operation, handle), ...own];
   const first = firstAssociation(operation, request);
   const args = argsOf(operation, request, [...claim.args, ...argsOfFirst(operation, first)]);
-  return attemptIn(operation, handle, await operation.change(scripts.associateIdsCombined, names, args), first);
+  return attemptIn(operation, handle, await run(operation, scripts.associateIdsCombined, handle, names, args), first);
+}
+
+/** Runs a script. If the session has data, runs it again with their key: most sessions have none, and save the key. */
+async function run(operation: Operation, script: Script, handle: string, names: string[], args: Argument[]) {
+  const reply = await operation.change(script, names, args);
+  if ((reply as readonly unknown[])[0] !== "data") return reply;
+  const withData = names.toSpliced(-1, 0, operation.keys.data(handle));
+  return operation.change({ ...script, keys: withData.length }, withData, args);
 }
 
 /**

@@ -20,20 +20,29 @@ const TOMBSTONE_LIFE = 60 * 60 * 1000;
 
 /** Returns the stored session, or the implicit session of the handle if nothing is stored. */
 export async function find(operation: Operation, handle: string): Promise<Session> {
+  return (await findWith(operation, handle)).session;
+}
+
+/** Does the same as `find`, and reads another key of the session's shard at the same moment. */
+export async function findWith(operation: Operation, handle: string, other?: string) {
   const { engine } = operation;
   const renewal = engine.renewals.of(handle);
   if (renewal !== undefined) await renewal;
-  const name = engine.keys.session(handle);
-  if (!mayHaveSetAside(timeAndCount(handle).createdAt, operation.now)) {
-    return sessionIn(operation, handle, await operation.command("get", name));
+  const { keys } = engine;
+  const name = keys.session(handle);
+  const isYoung = mayHaveSetAside(timeAndCount(handle).createdAt, operation.now);
+  if (!isYoung && other === undefined) {
+    return { session: sessionIn(operation, handle, await operation.command("get", name)), more: undefined };
   }
-  const [text, aside] = (await operation.command("mget", name, engine.keys.setAside(handle))) as unknown[];
+  const names = [...(isYoung ? [keys.setAside(handle)] : []), ...(other === undefined ? [] : [other])];
+  const [text, ...rest] = (await operation.command("mget", name, ...names)) as unknown[];
   const session = sessionIn(operation, handle, text);
-  if (hasRecord(aside)) engine.setAside.add(session);
-  return session;
+  if (isYoung && hasRecord(rest.shift())) engine.setAside.add(session);
+  return { session, more: rest[0] };
 }
 
-function sessionIn(operation: Operation, handle: string, text: unknown): Session {
+/** Returns the session in its stored text, or the implicit session if it is no text or the retention is over. */
+export function sessionIn(operation: Operation, handle: string, text: unknown): Session {
   if (typeof text === "string") {
     const session = decode(handle, text);
     if (isRetained(operation, session)) return session;
@@ -132,7 +141,7 @@ export function renew(engine: Engine, session: Session, now: number): void {
 async function storeRenewal(operation: Operation, session: Session): Promise<void> {
   const { handle, visitId } = session;
   const queue = operation.engine.queueOf(handle);
-  const names = [...sessionKeys(operation, handle), queue];
+  const names = [...sessionKeys(operation, handle), operation.keys.data(handle), queue];
   const args = sessionArgs(operation, handle);
   const [reply] = await Promise.all([
     operation.change(scripts.renewSession, names, args),
@@ -146,7 +155,12 @@ export async function end(operation: Operation, request: EndRequest): Promise<bo
   const { handle, generation, scope, reason = "caller" } = request;
   await operation.engine.renewals.of(handle);
   const queue = operation.engine.queueOf(handle);
-  const names = [...sessionKeys(operation, handle), operation.keys.setAside(handle), queue];
+  const names = [
+    ...sessionKeys(operation, handle),
+    operation.keys.setAside(handle),
+    operation.keys.data(handle),
+    queue,
+  ];
   const facts = sessionArgs(operation, handle);
   const forEvent = operation.engine.publishes ? [numberOfEndReason(reason)] : [];
   const args = [...facts, newNonce(), encodeScope(scope), generation ?? "", ...forEvent];
@@ -166,7 +180,7 @@ export async function end(operation: Operation, request: EndRequest): Promise<bo
 /** Erases everything about a session except its stored responses. Idempotent: call again after a failure. */
 export async function erase(operation: Operation, handle: string): Promise<void> {
   await operation.engine.renewals.of(handle);
-  const names = sessionKeys(operation, handle);
+  const names = [...sessionKeys(operation, handle), operation.keys.data(handle)];
   const facts = sessionArgs(operation, handle);
   const run = (isLastCall: 0 | 1) =>
     operation.change(scripts.eraseSession, names, [...facts, isLastCall, TOMBSTONE_LIFE]);

@@ -31,6 +31,15 @@ CREATE TABLE sessions (
   history         TEXT
 ) STRICT;
 
+-- Session data. A session into which nobody has put any has no row. The row stays as long as that of the session: it
+-- also shows that the session has been published.
+CREATE TABLE session_data (
+  -- The "id" of the session.
+  session INTEGER PRIMARY KEY,
+  -- A JSON object; empty when the session has ended or was found expired.
+  json    TEXT    NOT NULL
+) STRICT;
+
 -- Recently recorded requests of all sessions, in the order of their arrival. Each record is a line: the handle
 -- of the session, then the record. The records that arrive together are one row, at the end of the table.
 CREATE TABLE journal (

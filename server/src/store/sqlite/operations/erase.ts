@@ -11,7 +11,7 @@ import type { WriteOperations } from "../writer/writer-protocol.ts";
  * If the implicit session of an erased handle would still be live, a tombstone replaces it: an ended session without ids.
  */
 export function createErase(
-  { index, sessions, segments, journal, responses, deliveries }: Tables,
+  { index, sessions, data, segments, journal, responses, deliveries }: Tables,
   lifetimes: Lifetimes,
 ): WriteOperations["eraseSessions"] {
   function tombstoneOf(handle: string, now: number): Session | undefined {
@@ -29,6 +29,7 @@ export function createErase(
       responses.remove(handle);
       if (stored !== undefined) {
         segments.remove(key, Number.MAX_SAFE_INTEGER);
+        data.remove(key);
         indexed.set(key, stored);
         if (tombstone === undefined) sessions.erase(key);
         else sessions.bury(tombstone);

@@ -1,10 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
+import { NO_DATA } from "../../../session/data.ts";
+import { isLive, type Session } from "../../../session/session.ts";
 import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
 import { recordOf } from "../../record-line.ts";
 import { readApiKeys } from "../tables/api-key-table.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
 import { readClock, readSecrets } from "../tables/meta-tables.ts";
-import { handleOf } from "../tables/session-row.ts";
+import { handleOf, keyOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import { readDeliveriesAfter, readEndpointItems } from "../webhooks/webhook-reads.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
@@ -153,19 +155,33 @@ function exportSessions(
 }
 
 /** Exports records of a session from the sequence `from`; if that is 0, the session and its first records. */
-function exportSession({ readRecordPage }: Context, handle: string, from: number, now: number) {
+function exportSession({ readRecordPage, tables }: Context, handle: string, from: number, now: number) {
   const after = Math.max(0, from - 1);
   const page = readRecordPage({ handle, scope: "everyone", after, limit: RECORDS_PER_ITEM, now });
   if (page === null) return { items: [], characters: 0 };
   const { life, total, first, lines } = page;
   const { session, associations } = life;
   const items: TransferItem[] = [];
-  if (from === 0) items.push({ kind: "session", session, associations, requests: total });
-  if (lines.length === 0) return { items, characters: 0 };
+  let characters = 0;
+  if (from === 0) {
+    const data = dataOf(tables, session, now);
+    items.push({ kind: "session", session, associations, requests: total, ...(data !== undefined && { data }) });
+    characters = data?.length ?? 0;
+  }
+  if (lines.length === 0) return { items, characters };
   items.push({ kind: "records", session, first, records: lines.map(recordOf) });
-  const characters = lines.reduce((sum, line) => sum + line.length, 0);
+  characters = lines.reduce((sum, line) => sum + line.length, characters);
   const next = first + lines.length;
   return next <= total ? { items, characters, next } : { items, characters };
+}
+
+/** Returns the data of a session; `undefined` if nobody has put any into it. */
+function dataOf({ sessions, data }: Tables, session: Session, now: number): string | undefined {
+  const { handle } = session;
+  const json = data.find(keyOf(handle));
+  // Another session may have the row key of a handle without a row.
+  if (json === undefined || sessions.find(handle) === undefined) return undefined;
+  return isLive(session, now) ? json : NO_DATA;
 }
 
 function parseCursor(text: string): Cursor {

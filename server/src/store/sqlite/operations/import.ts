@@ -1,13 +1,15 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { SessionItem, TransferItem } from "../../ports/transfer.ts";
+import { isLive } from "../../../session/session.ts";
+import { isNewerState, type SessionItem, type TransferItem } from "../../ports/transfer.ts";
 import { lineOf } from "../../record-line.ts";
+import { keyOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { WriteOperations } from "../writer/writer-protocol.ts";
 
 /** Creates the operation that stores items which another store exported. It returns the ids of skipped sessions. */
 export function createImport(
   database: DatabaseSync,
-  { sessions, segments, responses, apiKeys, audit, endpoints, deliveries }: Tables,
+  { sessions, data, segments, responses, apiKeys, audit, endpoints, deliveries }: Tables,
 ): WriteOperations["importItems"] {
   const advanceClock = database.prepare("UPDATE facts SET clock = max(clock, ?)");
   const setCursor = database.prepare("UPDATE facts SET import_cursor = ?");
@@ -40,11 +42,22 @@ export function createImport(
     }
   }
 
-  return ({ items, cursor }) => {
+  /** Returns false if another session has the same row key. */
+  function importSession(item: SessionItem, now: number): boolean {
+    const { session, data: json } = item;
+    const { handle } = session;
+    const stored = json === undefined ? undefined : sessions.find(handle);
+    const isOutdated = stored !== undefined && isNewerState(stored, session);
+    if (!sessions.import(item)) return false;
+    if (json !== undefined && !isOutdated) data.set(keyOf(handle), isLive(session, now) ? json : "");
+    return true;
+  }
+
+  return ({ items, cursor, now }) => {
     const skipped: string[] = [];
     for (const item of items) {
       if (item.kind !== "session") importOther(item);
-      else if (!sessions.import(item)) skipped.push(item.session.handle);
+      else if (!importSession(item, now)) skipped.push(item.session.handle);
     }
     setCursor.run(cursor);
     return skipped;

@@ -7,9 +7,10 @@ import { hasNoIds, isBare, isLive, type Session } from "../../../session/session
 import type { AssociationRequest, AssociationResult, CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { EventTable } from "../events/event-table.ts";
 import type { WriterOptions } from "../options.ts";
-import { implicitSessionOf } from "../tables/session-row.ts";
+import { implicitSessionOf, keyOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { ReadOperations, WriteOperations } from "../writer/writer-protocol.ts";
+import { createChangeData } from "./change-data.ts";
 import { createErase } from "./erase.ts";
 import { createExport } from "./export.ts";
 import { createImport } from "./import.ts";
@@ -22,7 +23,7 @@ import { createSessionSearch } from "./session-search.ts";
  * `session/`. There is only one writer, so the data that an operation reads cannot change before the commit.
  */
 export function createWriteOperations(database: DatabaseSync, tables: Tables, options: WriterOptions): WriteOperations {
-  const { index, journal, responses, apiKeys, audit, events, deliveries, statistics } = tables;
+  const { index, journal, responses, apiKeys, audit, events, deliveries, data, statistics } = tables;
   const { lifetimes } = options;
   const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
   const expiryPurge = new ExpiryPurge(database, tables, options);
@@ -37,9 +38,12 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
       const { now, reason = "caller" } = change;
       const next = (session: Session) => ({ ...session, ended: true, expiresAt: Math.min(session.expiresAt, now) });
       const ended = changeLive(tables, change, lifetimes, next);
-      if (ended !== null) events.append({ type: "session.ended", reason }, ended, now);
+      if (ended === null) return null;
+      data.clear(keyOf(ended.handle));
+      events.append({ type: "session.ended", reason }, ended, now);
       return ended;
     },
+    changeData: createChangeData(tables, lifetimes),
     storeRecords: (change) =>
       responses.applyOnce(change, () => {
         journal.append(change.lines, change.now, onFirstRecord);
@@ -126,14 +130,14 @@ function create({ sessions, events }: Tables, session: Session, now: number): Cr
 }
 
 /**
- * Creates the function that publishes a session whose first record is stored, before it has ids. Its row is inserted
+ * Creates the function that publishes a session whose first record is stored, before it has ids or data. Its row is inserted
  * now, not when the record is merged, because the event refers to it.
  */
-function createFirstRecord({ sessions, events }: Tables, lifetimes: Lifetimes) {
+function createFirstRecord({ sessions, events, data }: Tables, lifetimes: Lifetimes) {
   return (handle: string, now: number): void => {
     const stored = sessions.findWithHistory(handle);
     const session = stored?.session ?? implicitSessionOf(handle, lifetimes);
-    const isPublished = stored !== undefined && (stored.records > 0 || !hasNoIds(session));
+    const isPublished = stored !== undefined && (stored.records > 0 || !hasNoIds(session) || data.has(keyOf(handle)));
     if (isPublished || !isLive(session, now)) return;
     if (stored === undefined && !sessions.insert(session)) return;
     events.append({ type: "session.created" }, session, now);
@@ -161,18 +165,28 @@ function associateSession(
     if (!sessions.insertChanged(session, next, records, now)) return { outcome: "absent" };
   } else if (!rotate && idFields.every((field) => session[field] === next[field])) sessions.update(session, next);
   else sessions.associate(stored, next, records, now);
-  if (tables.events.isOn) publishAssociation(tables.events, session, next, records, now);
+  if (tables.events.isOn) {
+    const hasData = () => stored !== undefined && tables.data.has(keyOf(handle));
+    const isPublished = !hasNoIds(session) || records > 0 || hasData();
+    publishAssociation(tables.events, session, next, isPublished, now);
+  }
   return { outcome: "associated", session: next };
 }
 
 /**
- * Appends the events of an association that changed `before` to `session`. Without ids and records, nothing but
- * rotations of the session was published before.
+ * Appends the events of an association that changed `before` to `session`. `isPublished` is whether its creation was
+ * published before: it has ids, records or data.
  */
-function publishAssociation(events: EventTable, before: Session, session: Session, records: number, now: number): void {
+function publishAssociation(
+  events: EventTable,
+  before: Session,
+  session: Session,
+  isPublished: boolean,
+  now: number,
+): void {
   const added = idFields.filter((field) => before[field] !== session[field]);
   if (added.length > 0) {
-    if (records === 0 && hasNoIds(before)) events.append({ type: "session.created" }, session, now);
+    if (!isPublished) events.append({ type: "session.created" }, session, now);
     events.append({ type: "session.associated", added }, session, now);
   }
   if (before.generation !== session.generation) events.append({ type: "session.rotated" }, session, now);

@@ -4,7 +4,7 @@ import { hasNoIds, type Session } from "../../../session/session.ts";
 import { ExpiryPace } from "../../expiry-pace.ts";
 import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
-import { ANY_ID, createdAtOf, EPOCH, handleOf, KEYS_PER_MS, SEEN_EXPIRED } from "../tables/session-row.ts";
+import { ANY_ID, createdAtOf, EPOCH, handleOf, KEYS_PER_MS, keyOf, SEEN_EXPIRED } from "../tables/session-row.ts";
 import { RESPONSES_PURGED } from "../tables/stored-responses.ts";
 import type { Tables } from "../tables.ts";
 import type { PurgeOutcome } from "../writer/writer-protocol.ts";
@@ -48,7 +48,7 @@ interface Row {
   readonly ended: number;
   /** 1 if the session has an id of a caller, and so has entries in the index. */
   readonly indexed: number;
-  /** 1 if the session has neither ids nor records, so there is nothing to retain. */
+  /** 1 if the session has had neither ids nor records nor data, so there is nothing to retain. */
   readonly empty: number;
   /** 1 if the retention of the session is over. */
   readonly outdated: number;
@@ -59,9 +59,9 @@ interface Row {
  * no index of expiry times is needed, which every renewal would have to update. A round may take minutes. So if events
  * are published, a calendar finds the expired sessions in time, and the slices only delete.
  *
- *   live --time--> expired: it releases its visit --retention--> deleted with its records
+ *   live --time--> expired: it loses its visit and data --retention--> deleted with its records
  *     `--end--> ended ----------------------------retention--> deleted with its records
- *   without ids and records: deleted as soon as it has ended or expired
+ *   never with ids, records or data: deleted as soon as it has ended or expired
  *
  * A row is kept at least until the implicit session of its id has expired too. Without the row, the id of an ended
  * session would stand for a live implicit session. The same holds for a recognized session that expired early.
@@ -107,7 +107,8 @@ export class ExpiryPurge {
       over: sql`SELECT * FROM (
            SELECT id, random_high, random_low, visit_id, ended,
              ${ANY_ID} IS NOT NULL AS indexed,
-             records = 0 AND ${ANY_ID} IS NULL AS empty,
+             records = 0 AND ${ANY_ID} IS NULL
+               AND NOT EXISTS (SELECT 1 FROM session_data WHERE session = id) AS empty,
              expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated
            FROM sessions WHERE id > ?1 AND id <= ?2
              AND max(expires_after, ?3) <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS})
@@ -179,10 +180,10 @@ export class ExpiryPurge {
     this.#hasMoreRows = rows.length === ROWS_PURGED;
     this.#position = this.#hasMoreRows ? (rows.at(-1) as Row).id : last;
     if (rows.some((row) => row.outdated === 1 || row.empty === 1)) this.#deletedAt ??= now;
-    return this.#purgeRows(rows);
+    return this.#purgeRows(rows, now);
   }
 
-  #purgeRows(rows: readonly Row[]): number {
+  #purgeRows(rows: readonly Row[], now: number): number {
     const { index, segments, events, sessions } = this.#tables;
     let expired = 0;
     let room = SEGMENTS_PURGED;
@@ -200,7 +201,7 @@ export class ExpiryPurge {
         this.#delete(row);
         continue;
       }
-      if (row.ended === NOT_ENDED) this.#sql.markExpired.run(row.id);
+      if (row.ended === NOT_ENDED) this.#markExpired(row.id, now);
       if (!isDeleted) continue;
       // The session may have more segments, so the next slice begins with this session.
       this.#position = row.id - 1;
@@ -237,19 +238,25 @@ export class ExpiryPurge {
       }
       expired++;
       sessions.countExpired();
-      this.#sql.markExpired.run(key);
+      this.#markExpired(key, now);
       if (session.visitId !== null) index.release(session.visitId, key);
       if (now < session.expiresAt + this.#retention) this.#publishExpiry(session);
     }
     return expired;
   }
 
-  /** Publishes that a session has expired, if its creation was published, which means that it has ids or records. */
+  /** Marks a session as found expired, and removes its data. */
+  #markExpired(key: number, now: number): void {
+    this.#sql.markExpired.run(key);
+    if (this.#tables.data.clear(key)) this.#deletedAt ??= now;
+  }
+
+  /** Publishes that a session has expired, if its creation was published: it has ids or records, or has had data. */
   #publishExpiry(session: Session): void {
-    const { events, segments, journal } = this.#tables;
+    const { events, segments, journal, data } = this.#tables;
     const { handle } = session;
     const hasRecords = () => segments.counts(handle).records > 0 || journal.unmerged(handle).length > 0;
-    if (hasNoIds(session) && !hasRecords()) return;
+    if (hasNoIds(session) && !hasRecords() && !data.has(keyOf(handle))) return;
     const reason = expiryReason(session, this.#lifetimes);
     events.append({ type: "session.expired", reason }, session, session.expiresAt);
   }
@@ -261,8 +268,9 @@ export class ExpiryPurge {
   }
 
   #delete(row: Row): void {
-    const { index, sessions, responses } = this.#tables;
+    const { index, sessions, responses, data } = this.#tables;
     sessions.remove(row.id);
+    data.remove(row.id);
     if (row.indexed === 1) index.noteDeleted(row.id);
     if (row.empty === 0) responses.remove(handleOf(row.id, row.random_high, row.random_low));
   }

@@ -23,7 +23,7 @@ const ROWS_READ = 1024;
 /** Creates the operation that lists sessions. `retention` is in ms. */
 export function createSessionSearch(
   database: DatabaseSync,
-  { index, sessions }: Tables,
+  { index, sessions, data }: Tables,
   retention: number,
 ): ReadOperations["listSessions"] {
   const sql = sqlOf(database);
@@ -50,7 +50,8 @@ export function createSessionSearch(
 
   function isRetained({ session, hasRecords }: ReturnType<typeof rowOf>, now: number): boolean {
     if (isLive(session, now)) return true;
-    return (hasRecords || !hasNoIds(session)) && now < session.expiresAt + retention;
+    if (now >= session.expiresAt + retention) return false;
+    return hasRecords || !hasNoIds(session) || data.has(keyOf(session.handle));
   }
 
   /** Returns the number of sessions that match a filter with one id or none; `null` for any other filter. */

@@ -1,4 +1,5 @@
 import { isBare, type Session } from "../../../session/session.ts";
+import type { DataResult } from "../../ports/data.ts";
 import type { AssociationResult, CreateResult } from "../../ports/sessions.ts";
 import type { Command, Outcome } from "../writer/writer-protocol.ts";
 
@@ -181,6 +182,10 @@ function sessionAfter(command: Command, outcome: Outcome): Session | undefined {
     case "associate": {
       const result = outcome as AssociationResult;
       return result.outcome === "associated" ? result.session : undefined;
+    }
+    case "changeData": {
+      const result = outcome as DataResult;
+      return result.outcome === "changed" ? result.session : undefined;
     }
     case "renew":
     case "end":

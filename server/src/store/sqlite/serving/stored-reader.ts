@@ -3,8 +3,11 @@ import { Refusal } from "../../../session/errors.ts";
 import type { Session } from "../../../session/session.ts";
 import { openForReading } from "../files/database.ts";
 import { explained } from "../files/file-errors.ts";
+import { createDataReader } from "../tables/data-table.ts";
 import { createSessionReader } from "../tables/session-table.ts";
 import type { GroupCommit } from "./group-commit.ts";
+
+type Writer = Pick<GroupCommit, "isBusy" | "displaced">;
 
 /** SQLite's page cache in KiB. It is small: sessions that are read often come from `SessionCache`. */
 const PAGE_CACHE_KIB = 256;
@@ -14,6 +17,7 @@ export class StoredReader {
   readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #readSession;
+  readonly #readData;
   readonly #begin;
   readonly #commit;
   #isSnapshotHeld = false;
@@ -23,6 +27,7 @@ export class StoredReader {
     this.#database = openForReading(file);
     this.#database.exec(`PRAGMA cache_size = ${-PAGE_CACHE_KIB}`);
     this.#readSession = createSessionReader(this.#database);
+    this.#readData = createDataReader(this.#database);
     this.#begin = this.#database.prepare("BEGIN");
     this.#commit = this.#database.prepare("COMMIT");
   }
@@ -31,14 +36,23 @@ export class StoredReader {
    * Returns the stored session of an id. While no group is under way, reads share one transaction. Otherwise each read
    * would take and free locks, which is a large part of its time.
    */
-  findSession(id: string, writer: Pick<GroupCommit, "isBusy" | "displaced">): Session | undefined {
+  findSession(id: string, writer: Writer): Session | undefined {
+    return this.#readOne(writer, () => this.#readSession(id));
+  }
+
+  /** Returns the stored data of a handle as JSON text, in the same way as `findSession`; `undefined` if there are none. */
+  findData(handle: string, writer: Writer): string | undefined {
+    return this.#readOne(writer, () => this.#readData(handle));
+  }
+
+  #readOne<T>(writer: Writer, read: () => T): T {
     return this.read(() => {
       if (writer.displaced === "overwritten") throw new Error("the data was overwritten");
       if (!writer.isBusy && !this.#isSnapshotHeld) {
         this.#begin.run();
         this.#isSnapshotHeld = true;
       }
-      return this.#readSession(id);
+      return read();
     });
   }
 

@@ -5,6 +5,7 @@ import type { Delivery, Endpoint } from "../../../session/webhook.ts";
 import type { AuditEntry } from "../../audit-chain.ts";
 import type { StoreOpenFault } from "../../open-error.ts";
 import type { ApiKey, ApiKeyUse } from "../../ports/credentials.ts";
+import type { DataRequest, DataResult } from "../../ports/data.ts";
 import type { IdempotentRequest, Replay, StoredResponseItem } from "../../ports/idempotency.ts";
 import type { PurgeResult } from "../../ports/lifecycle.ts";
 import type { RecordPageRequest } from "../../ports/records.ts";
@@ -31,6 +32,7 @@ export interface WriteOperations {
   renew(change: { readonly handle: string } & Timed): Session | null;
   /** Ends a session. Returns the ended session; `null` if there was no live session with this handle in the scope. */
   end(change: EndRequest): Session | null;
+  changeData(change: DataRequest): DataResult;
   /** Stores lines of the journal. `handle` is their session, if the request has an idempotency key. */
   storeRecords(
     change: {

@@ -76,7 +76,7 @@ end
 -- its text, and the note of the change, or false if there is nothing to note.
 local function associate(session, stored, added, hasNewRecord)
   local last = lastSequence()
-  local expired, hadData = session[EXPIRES], hasIds(session) or last > (hasNewRecord and 1 or 0)
+  local expired, hadData = session[EXPIRES], hasIds(session) or session[DATA] or last > (hasNewRecord and 1 or 0)
   for i, line in ipairs(ID_LINES) do
     if hasBit(added, ID_BITS[i]) then
       session[line] = given[line]

@@ -7,5 +7,5 @@ if ARGV[15] ~= '' and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[5]) == 0 then
     return { 'unclaimed' }
   end
   redis.call('SET', KEYS[1], ARGV[15], 'PX', ARGV[16])
-  return { 'first', redis.call('XADD', KEYS[6], '*', '', ARGV[17]) }
+  return { 'first', redis.call('XADD', KEYS[#KEYS], '*', '', ARGV[17]) }
 end

@@ -5,5 +5,5 @@
 -- KEYS, ARGV and the returned values as in associate-ids.lua
 if ARGV[14] ~= '' and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) == 0 then
   redis.call('SET', KEYS[1], ARGV[14], 'PX', ARGV[15])
-  return { 'first', redis.call('XADD', KEYS[5], '*', '', ARGV[16]) }
+  return { 'first', redis.call('XADD', KEYS[#KEYS], '*', '', ARGV[16]) }
 end

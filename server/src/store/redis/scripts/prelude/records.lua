@@ -12,7 +12,7 @@ end
 -- Notes that the session has its first record. Returns the note, or nil if there is nothing to note: the session is
 -- stored, and it is published already or was ended before.
 local function noteFirstRecord(session, stored)
-  local isPublished = publishes and not hasIds(session) and (session[STATE] == '' or session[STATE] == 'x')
+  local isPublished = publishes and not hasIds(session) and not session[DATA] and (session[STATE] == '' or session[STATE] == 'x')
   local bits = (stored and 0 or CREATED_BIT) + (isPublished and PUBLISHED_BIT or 0)
   return bits > 0 and writeNote(session, bits, '') or nil
 end

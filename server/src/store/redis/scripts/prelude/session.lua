@@ -31,6 +31,9 @@ local function lifetimeOf(session)
   return idle[kind], total[kind]
 end
 
+-- Key of the session's data. A script sets it before it calls `save` for a session that may have data.
+local dataKey
+
 -- Adds the lines that the stored text does not have, as empty lines, up to LAST_LINE. The lines after it exist only if
 -- they or a later one have content.
 local function complete(session)
@@ -96,7 +99,7 @@ end
 
 -- Returns the time (ms) from now until the session is purged; 0 or less if its retention is over.
 local function timeToPurge(session, hasRecords)
-  local retained = (hasRecords or hasIds(session)) and retention or 0
+  local retained = (hasRecords or hasIds(session) or session[DATA]) and retention or 0
   return math.max(session[EXPIRES] + retained, math.min(idle[1], total[1])) - age
 end
 
@@ -114,6 +117,9 @@ local function save(session, hasRecords)
   redis.call('SET', KEYS[1], text, 'PX', ttl)
   if hasRecords then
     redis.call('PEXPIRE', KEYS[2], ttl)
+  end
+  if session[DATA] and dataKey then
+    redis.call('PEXPIRE', dataKey, math.max(1, session[EXPIRES] - age))
   end
   return text
 end
