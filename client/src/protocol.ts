@@ -35,6 +35,18 @@ export interface SessionInfo extends Identity {
   readonly label?: string;
 }
 
+/** A session with its data (contract.md#data). */
+export interface SessionInfoWithData<Data extends object = SessionData> extends SessionInfo {
+  readonly data: Data;
+}
+
+/** The data of a session: a JSON object of at most 16 KiB. */
+export type SessionData = Readonly<Record<string, unknown>>;
+
+/** A merge patch (RFC 7396) of data: members to set; `null` removes one. Objects are merged, arrays are replaced. */
+export type MergePatch<Data> = { readonly [Name in keyof Data]?: MergedValue<Data[Name]> | null };
+type MergedValue<Value> = Value extends readonly unknown[] ? Value : Value extends object ? MergePatch<Value> : Value;
+
 /** The request body for creating and updating a session. Unknown members are ignored. */
 export type SessionBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null } & {
   /** Only for updating: whether the session gets a new id (contract.md#rule-9). */
@@ -575,6 +587,7 @@ export const problemStatus = {
   "method-not-allowed": 405,
   "request-timeout": 408,
   "request-under-way": 409,
+  "precondition-failed": 412,
   "body-too-large": 413,
   "unsupported-media-type": 415,
   "idempotency-key-reused": 422,

@@ -20,6 +20,7 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   "method-not-allowed": "The path does not take this method",
   "request-under-way": "The same request is under way",
   "idempotency-key-reused": "The idempotency key belongs to another request",
+  "precondition-failed": "The data have changed",
   "body-too-large": "The body is too large",
   "unsupported-media-type": "The body is not JSON in UTF-8",
   "request-timeout": "The request did not arrive in time",
@@ -91,10 +92,11 @@ function headersOf(reason: Reason): HeaderFields {
       return { "retry-after": String(reason.retryAfterSeconds) };
     case "unsupported-media-type":
       // Informs the client that no content coding is accepted (RFC 9110, section 15.5.16).
-      return reason.refused === "encoding" ? { "accept-encoding": "identity" } : {};
+      if (reason.refused === "encoding") return { "accept-encoding": "identity" };
+      return reason.refused === "patch" ? { "accept-patch": "application/merge-patch+json" } : {};
     case "body-too-large":
       // The rest of the body is not read, so the connection cannot carry another request.
-      return { connection: "close" };
+      return reason.what === undefined ? { connection: "close" } : {};
     default:
       return {};
   }
@@ -113,6 +115,7 @@ function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number):
 const mediaDetails = {
   type: "Send the body as JSON, with Content-Type: application/json.",
   charset: "Send the body in UTF-8, the only charset that is accepted.",
+  patch: "Send a merge patch (RFC 7396), with Content-Type: application/merge-patch+json.",
   encoding: "Send the body without Content-Encoding.",
 } as const;
 
@@ -154,7 +157,12 @@ function detailOf(reason: Reason): string {
       return "This path does not exist. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests; /openapi.json lists the others.";
     case "method-not-allowed":
       return `Use one of the methods of this path: ${reason.allow}.`;
+    case "precondition-failed":
+      return "The data of the session have another ETag than the request allows. Read them with GET, apply the change to them, and send their ETag in If-Match.";
     case "body-too-large":
+      if (reason.what === "data") {
+        return `The data of the session would have more than ${reason.limit} bytes of JSON. Remove members: null removes one in a merge patch.`;
+      }
       return `Send at most ${reason.limit} bytes.`;
     case "unsupported-media-type":
       return mediaDetails[reason.refused];

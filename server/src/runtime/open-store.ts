@@ -6,6 +6,7 @@ import { type ApiKeyEvents, CredentialAdmin } from "../services/credentials.ts";
 import { CustomerAdmin } from "../services/customers.ts";
 import { type SessionAdmission, withQuota } from "../services/quota.ts";
 import { SessionAdmin } from "../services/session-admin.ts";
+import { SessionData } from "../services/session-data.ts";
 import { type ServiceEvents, SessionService } from "../services/sessions.ts";
 import { Statistics } from "../services/statistics.ts";
 import { WebhookAdmin, type WebhookAdminEvents } from "../services/webhook-admin.ts";
@@ -36,6 +37,7 @@ export interface Opened {
   /** Returns the keyed hash that replaces an id in the log and in the audit trail. */
   readonly logHash: (id: string) => string;
   readonly service: SessionService;
+  readonly sessionData: SessionData;
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
   readonly credentials: CredentialAdmin;
@@ -89,10 +91,11 @@ export async function open(
     const admission = admissionOf(store, config);
     const rules = { lifetimes, rotation: config, storeVisitors };
     const service = new SessionService({ store, admission, ids, clock, ...rules, events });
+    const sessionData = new SessionData({ store, service, ids, clock });
     const trail = new AuditTrail(store, clock);
     const parts = { store, clock, wallClock, ids, secretUsers, logHash, trail, service, events };
     return {
-      ...{ store, clock, lastSeen, ids, assertions, secretUsers, logHash, service, trail },
+      ...{ store, clock, lastSeen, ids, assertions, secretUsers, logHash, service, sessionData, trail },
       sessionAdmin: new SessionAdmin(parts),
       customers: new CustomerAdmin(parts),
       credentials: new CredentialAdmin(parts),

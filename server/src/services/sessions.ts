@@ -93,10 +93,10 @@ export interface ServiceParts {
 /** Maximum number of attempts to find an unused id. A collision is practically impossible. */
 const MAX_ID_ATTEMPTS = 3;
 
-type MaybePromise<Value> = Value | Promise<Value>;
+export type MaybePromise<Value> = Value | Promise<Value>;
 
 /** Calls `receive` with a value: at once, or if the value is a promise, when the promise is fulfilled. */
-function whenReady<Value, Result>(
+export function whenReady<Value, Result>(
   value: MaybePromise<Value>,
   receive: (value: Value) => MaybePromise<Result>,
 ): MaybePromise<Result> {
@@ -346,6 +346,17 @@ export class SessionService {
     return page !== undefined && isFound(page, name) ? named : undefined;
   }
 
+  /**
+   * Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. Also stores the record
+   * that is set aside for the session, because the visitor has come back.
+   */
+  useFound(session: Session, generation: number, scope: Scope): Session | undefined {
+    const now = this.#clock();
+    if (!isLive(session, now) || !isReached(session, generation, scope)) return undefined;
+    this.#store.storeSetAside(session, now);
+    return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
+  }
+
   #newSession(ids: Identity, traits: Traits, now: number): OpenedSession {
     const { id, handle, createdAt } = this.#ids.issue(now);
     return { id, session: newSession(handle, createdAt, ids, this.#lifetimes, traits) };
@@ -396,7 +407,7 @@ export class SessionService {
   /** Renews and returns the session if it is cached and can be used with this id. A session that is in use is cached. */
   #useCached(id: string, scope: Scope): Session | undefined {
     const session = this.#store.getCached(id);
-    return session && this.#renewIfLive(session, generationOf(id), scope);
+    return session && this.useFound(session, generationOf(id), scope);
   }
 
   /** Does the same as `useIfIssued` for a session that may not be cached. */
@@ -409,19 +420,8 @@ export class SessionService {
       const isRetired = generation < session.generation && isLive(session, this.#clock());
       return isRetired
         ? this.#rotation.useRetired(session, generation, scope)
-        : this.#renewIfLive(session, generation, scope);
+        : this.useFound(session, generation, scope);
     });
-  }
-
-  /**
-   * Returns the session, renewed if due; `undefined` if it cannot be used with the verified id. Also stores the record
-   * that is set aside for the session, because the visitor has come back.
-   */
-  #renewIfLive(session: Session, generation: number, scope: Scope): Session | undefined {
-    const now = this.#clock();
-    if (!isLive(session, now) || !isReached(session, generation, scope)) return undefined;
-    this.#store.storeSetAside(session, now);
-    return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
   }
 
   /** Associates ids and rotates the session's id in one step. A repetition gets the id that the first request got. */

@@ -29,11 +29,13 @@ export type Reason =
   /** `what`: the thing that the path names, if only that does not exist. */
   | { readonly code: "not-found"; readonly what?: "webhook" | "api-key" }
   | { readonly code: "method-not-allowed"; readonly allow: string }
-  | { readonly code: "body-too-large"; readonly limit: number }
+  | { readonly code: "precondition-failed" }
+  /** `what`: not the body of the request is too large, but what would be stored. */
+  | { readonly code: "body-too-large"; readonly limit: number; readonly what?: "data" }
   | {
       readonly code: "unsupported-media-type";
-      /** The fault of the body: its content type, charset or content coding. */
-      readonly refused: "type" | "charset" | "encoding";
+      /** The fault of the body: its content type, charset or content coding; or it is a patch of another kind. */
+      readonly refused: "type" | "charset" | "encoding" | "patch";
     }
   | { readonly code: "request-timeout" }
   | { readonly code: "credential-required" }

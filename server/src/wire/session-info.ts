@@ -9,6 +9,11 @@ export function sessionInfo(opened: OpenedSession): string {
   return bytes.toString("utf8", 0, writeSessionInfo(opened, bytes, 0));
 }
 
+/** Returns the `SessionInfo` of a session with the member `data`, which is JSON text (contract.md#data). */
+export function sessionInfoWithData(opened: OpenedSession, data: string): string {
+  return `${sessionInfo(opened).slice(0, -1)},"data":${data}}`;
+}
+
 /**
  * Writes the same text as `sessionInfo`, in UTF-8, into `bytes` at `start`. Returns the position after the text. There
  * must be room for `maxLengthOf(opened)` bytes.

@@ -31,6 +31,14 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
       return caller.call("POST", `${path}/requests`, { headers, json: record });
     case "timeline":
       return caller.call("GET", `${path}/requests`, { headers });
+    case "data":
+      return caller.call("GET", `${path}/data`, { headers });
+    case "change-data":
+      return caller.call("PATCH", `${path}/data`, { headers, json: { step: 1 } });
+    case "handle-data":
+      return caller.call("GET", `/sessions/${handleOf(id)}/data`);
+    case "handle-change":
+      return caller.call("PATCH", `/sessions/${handleOf(id)}/data`, { headers, json: { step: 1 } });
     case "forward-auth":
       return caller.call("GET", "/forward-auth", { headers: { ...headers, "gkc-sessionid": id } });
     case "list":
@@ -100,6 +108,12 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
     case "timeline":
     case "handle-timeline":
       return (JSON.parse(text) as Timeline).handle === handleOf(id) ? "shown" : "another timeline";
+    case "data":
+    case "handle-data":
+      return typeof JSON.parse(text) === "object" ? "shown" : text;
+    case "change-data":
+    case "handle-change":
+      return text === '{"step":1}' ? "done" : text;
     case "forward-auth":
       return headers.get("gkc-sessionid") === id ? "same" : "new";
     case "end":

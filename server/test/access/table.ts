@@ -4,7 +4,7 @@
  *
  * Each block is for one person who sends requests. A row begins with the ids that the headers assert and the operation;
  * then follows the outcome for each session of `sessions`, or one outcome for all of them. `list` and `end-many` find
- * the session by its visit; `handle-timeline` (which never asserts ids) and `handle-end` name it by its handle. `export`
+ * the session by its visit; `handle-timeline` and `handle-data` (which never assert ids), `handle-end` and `handle-change` name it by its handle. `export`
  * and `erase` name the session's customer, or a customer without sessions.
  *
  *   same     200, that session              new      200, another session, which is new
@@ -24,11 +24,11 @@ alice: a customer
   nothing, alice       | retrieve                    | same    | new     | same     | same      | new
   nothing, alice       | head                        | 200     | 404     | 200      | 200       | 404
   nothing, alice       | update                      | done    | absent  | done     | done      | absent
-  nothing, alice       | timeline                    | shown   | absent  | shown    | shown     | absent
+  nothing, alice       | timeline, data              | shown   | absent  | shown    | shown     | absent
   bob, 7, 8, alice+7   | create, retrieve, update    | mismatch
-  bob, 7, 8, alice+7   | timeline                    | mismatch
+  bob, 7, 8, alice+7   | timeline, data              | mismatch
   bob, 7, 8, alice+7   | head                        | 403
-  anything             | record                      | done    | absent  | done     | done      | absent
+  anything             | record, change-data         | done    | absent  | done     | done      | absent
   anything             | forward-auth                | same    | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -40,8 +40,8 @@ alice: a customer
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
-  anything             | handle-timeline             | shown   | absent  | absent   | absent    | absent
-  anything             | handle-end                  | done    | absent  | absent   | absent    | absent
+  anything             | handle-timeline, handle-data | shown   | absent  | absent   | absent    | absent
+  anything             | handle-end, handle-change   | done    | absent  | absent   | absent    | absent
 
 page: a customer's credential for public pages, which stands for nobody
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -49,14 +49,14 @@ page: a customer's credential for public pages, which stands for nobody
   nothing              | retrieve                    | new     | new     | same     | same      | new
   nothing              | head                        | 404     | 404     | 200      | 200       | 404
   nothing              | update                      | absent  | absent  | done     | done      | absent
-  nothing              | timeline                    | absent  | absent  | shown    | shown     | absent
+  nothing              | timeline, data              | absent  | absent  | shown    | shown     | absent
   alice, bob           | create, retrieve, update    | mismatch
-  alice, bob           | timeline                    | mismatch
+  alice, bob           | timeline, data              | mismatch
   alice, bob           | head                        | 403
   7, 8, alice+7        | create, retrieve, update    | mismatch
-  7, 8, alice+7        | timeline                    | mismatch
+  7, 8, alice+7        | timeline, data              | mismatch
   7, 8, alice+7        | head                        | 403
-  anything             | record                      | absent  | absent  | done     | done      | absent
+  anything             | record, change-data         | absent  | absent  | done     | done      | absent
   anything             | forward-auth                | new     | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -66,8 +66,8 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
-  anything             | handle-timeline             | absent
-  anything             | handle-end                  | absent
+  anything             | handle-timeline, handle-data | absent
+  anything             | handle-end, handle-change   | absent
 
 seven: agent 7
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -75,21 +75,21 @@ seven: agent 7
   nothing, 7           | retrieve                    | same    | same    | same     | same      | new
   nothing, 7           | head                        | 200     | 200     | 200      | 200       | 404
   nothing, 7           | update                      | done    | done    | done     | done      | absent
-  nothing, 7           | timeline                    | shown   | shown   | shown    | shown     | absent
+  nothing, 7           | timeline, data              | shown   | shown   | shown    | shown     | absent
   alice, alice+7       | create                      | new
   alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
   alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
   alice, alice+7       | update                      | done    | exists  | done     | done      | absent
-  alice, alice+7       | timeline                    | shown   | absent  | shown    | shown     | absent
+  alice, alice+7       | timeline, data              | shown   | absent  | shown    | shown     | absent
   bob                  | create                      | new
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
-  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
+  bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
   8                    | create, retrieve, update    | mismatch
-  8                    | timeline                    | mismatch
+  8                    | timeline, data              | mismatch
   8                    | head                        | 403
-  anything             | record                      | done    | done    | done     | done      | absent
+  anything             | record, change-data         | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -101,8 +101,8 @@ seven: agent 7
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
-  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
-  anything             | handle-end                  | done    | done    | done     | done      | absent
+  anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
 desk: an agent's credential that stands for no one agent
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -110,21 +110,21 @@ desk: an agent's credential that stands for no one agent
   nothing              | retrieve                    | same    | same    | same     | same      | new
   nothing              | head                        | 200     | 200     | 200      | 200       | 404
   nothing              | update                      | done    | done    | done     | done      | absent
-  nothing              | timeline                    | shown   | shown   | shown    | shown     | absent
+  nothing              | timeline, data              | shown   | shown   | shown    | shown     | absent
   alice                | create                      | new
   alice                | retrieve                    | same    | new     | same     | same      | new
   alice                | head                        | 200     | 404     | 200      | 200       | 404
   alice                | update                      | done    | exists  | done     | done      | absent
-  alice                | timeline                    | shown   | absent  | shown    | shown     | absent
+  alice                | timeline, data              | shown   | absent  | shown    | shown     | absent
   bob                  | create                      | new
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
-  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
+  bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
   7, 8, alice+7        | create, retrieve, update    | mismatch
-  7, 8, alice+7        | timeline                    | mismatch
+  7, 8, alice+7        | timeline, data              | mismatch
   7, 8, alice+7        | head                        | 403
-  anything             | record                      | done    | done    | done     | done      | absent
+  anything             | record, change-data         | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -136,8 +136,8 @@ desk: an agent's credential that stands for no one agent
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
-  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
-  anything             | handle-end                  | done    | done    | done     | done      | absent
+  anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
 service: an application's own server
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -146,16 +146,16 @@ service: an application's own server
   nothing, 7, 8        | head                        | 200     | 200     | 200      | 200       | 404
   nothing, 7           | update                      | done    | done    | done     | done      | absent
   8                    | update                      | done    | done    | done     | exists    | absent
-  nothing, 7, 8        | timeline                    | shown   | shown   | shown    | shown     | absent
+  nothing, 7, 8        | timeline, data              | shown   | shown   | shown    | shown     | absent
   alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
   alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
   alice, alice+7       | update                      | done    | exists  | done     | done      | absent
-  alice, alice+7       | timeline                    | shown   | absent  | shown    | shown     | absent
+  alice, alice+7       | timeline, data              | shown   | absent  | shown    | shown     | absent
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
-  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
-  anything             | record                      | done    | done    | done     | done      | absent
+  bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
+  anything             | record, change-data         | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | shown
@@ -167,8 +167,8 @@ service: an application's own server
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
-  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
-  anything             | handle-end                  | done    | done    | done     | done      | absent
+  anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
 reporter
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -176,14 +176,15 @@ reporter
   nothing              | retrieve                    | same    | same    | same     | same      | new
   nothing              | head                        | 200     | 200     | 200      | 200       | 404
   nothing              | update                      | absent  | absent  | done     | done      | absent
-  nothing              | timeline                    | shown   | shown   | shown    | shown     | absent
+  nothing              | timeline, data              | shown   | shown   | shown    | shown     | absent
   alice, bob           | create, retrieve, update    | mismatch
-  alice, bob           | timeline                    | mismatch
+  alice, bob           | timeline, data              | mismatch
   alice, bob           | head                        | 403
   7, 8, alice+7        | create, retrieve, update    | mismatch
-  7, 8, alice+7        | timeline                    | mismatch
+  7, 8, alice+7        | timeline, data              | mismatch
   7, 8, alice+7        | head                        | 403
   anything             | record, forward-auth        | role
+  anything             | change-data                 | role
   anything             | metrics                     | shown
   anything             | events                      | shown
   anything             | stats                       | shown
@@ -192,8 +193,8 @@ reporter
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
-  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
-  anything             | handle-end                  | role
+  anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end, handle-change   | role
 
 administrator
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -202,16 +203,16 @@ administrator
   nothing, 7, 8        | head                        | 200     | 200     | 200      | 200       | 404
   nothing, 7           | update                      | done    | done    | done     | done      | absent
   8                    | update                      | done    | done    | done     | exists    | absent
-  nothing, 7, 8        | timeline                    | shown   | shown   | shown    | shown     | absent
+  nothing, 7, 8        | timeline, data              | shown   | shown   | shown    | shown     | absent
   alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
   alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
   alice, alice+7       | update                      | done    | exists  | done     | done      | absent
-  alice, alice+7       | timeline                    | shown   | absent  | shown    | shown     | absent
+  alice, alice+7       | timeline, data              | shown   | absent  | shown    | shown     | absent
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
-  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
-  anything             | record                      | done    | done    | done     | done      | absent
+  bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
+  anything             | record, change-data         | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | shown
   anything             | events                      | shown
@@ -225,13 +226,14 @@ administrator
   anything             | audit                       | shown
   anything             | webhooks                    | shown
   anything             | api-keys, new-key, settings | shown
-  anything             | handle-timeline             | shown   | shown   | shown    | shown     | absent
-  anything             | handle-end                  | done    | done    | done     | done      | absent
+  anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
+  anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
 nobody: no credential at all
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
   anything             | create, retrieve, update    | none
   anything             | record, timeline            | none
+  anything             | data, change-data           | none
   anything             | forward-auth, metrics       | none
   anything             | events                      | none
   anything             | stats                       | none
@@ -241,13 +243,14 @@ nobody: no credential at all
   anything             | export, erase, audit        | none
   anything             | webhooks                    | none
   anything             | api-keys, new-key, settings | none
-  anything             | handle-timeline             | none
-  anything             | handle-end                  | none
+  anything             | handle-timeline, handle-data | none
+  anything             | handle-end, handle-change   | none
 
 stranger: a credential of nobody's
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
   anything             | create, retrieve, update    | invalid
   anything             | record, timeline            | invalid
+  anything             | data, change-data           | invalid
   anything             | forward-auth, metrics       | invalid
   anything             | events                      | invalid
   anything             | stats                       | invalid
@@ -257,16 +260,16 @@ stranger: a credential of nobody's
   anything             | export, erase, audit        | invalid
   anything             | webhooks                    | invalid
   anything             | api-keys, new-key, settings | invalid
-  anything             | handle-timeline             | invalid
-  anything             | handle-end                  | invalid
+  anything             | handle-timeline, handle-data | invalid
+  anything             | handle-end, handle-change   | invalid
 `;
 
 export const operations = [
   ...["create", "retrieve", "head", "update"],
-  ...["record", "timeline", "forward-auth", "metrics", "events", "stats"],
+  ...["record", "timeline", "data", "change-data", "forward-auth", "metrics", "events", "stats"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit", "webhooks"],
   ...["api-keys", "new-key", "settings"],
-  ...["handle-timeline", "handle-end"],
+  ...["handle-timeline", "handle-end", "handle-data", "handle-change"],
 ] as const;
 
 /** The sessions that a request can be about, by their owners. */

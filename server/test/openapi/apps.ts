@@ -10,6 +10,7 @@ import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
 import { AuditTrail } from "../../src/services/audit.ts";
 import { CredentialAdmin } from "../../src/services/credentials.ts";
+import { SessionData } from "../../src/services/session-data.ts";
 import { SessionService } from "../../src/services/sessions.ts";
 import { Statistics } from "../../src/services/statistics.ts";
 import { WebhookAdmin } from "../../src/services/webhook-admin.ts";
@@ -44,10 +45,12 @@ export async function openApp(
   const config = { ...loaded.config, auth: mode };
   const opened = await open(config, machineTime, noEvents);
   const store = unreadable ? withoutReading(opened.store) : opened.store;
+  const service = new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents });
   const app = createApp({
     ...opened,
     store,
-    service: new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents }),
+    service,
+    sessionData: new SessionData({ ...opened, store, service }),
     trail: new AuditTrail(store, opened.clock),
     statistics: new Statistics({ store, wallClock: machineTime.wall }),
     credentials: new CredentialAdmin({
@@ -131,6 +134,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
     ...store,
     getCached: nothing,
     find: refuse,
+    findWithData: refuse,
     lastAuditEntry: refuse,
     listApiKeys: refuse,
     listEndpoints: refuse,

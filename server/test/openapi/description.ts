@@ -120,7 +120,7 @@ function bodyOf(operation: Json): { schema: Json; examples: Examples } | undefin
   const body = operation["requestBody"] as
     | { content: Record<string, { schema: Json; examples: Examples }> }
     | undefined;
-  return body?.content["application/json"];
+  return body?.content["application/json"] ?? body?.content["application/merge-patch+json"];
 }
 
 function responseOf([status, response]: [string, Json]): DocumentedResponse {

@@ -40,6 +40,7 @@ test("a document without newer dialects does not mention them, and one with them
       ...["DELETE /session/v2/sessions/{sessionId}", "PATCH /session/v2/sessions/{sessionId}"],
       ...["POST /session/v2/sessions/{sessionId}/requests"],
       ...["GET /session/v2/sessions/{sessionId}/requests"],
+      ...["GET", "PATCH", "PUT", "DELETE"].map((method) => `${method} /session/v2/sessions/{sessionId}/data`),
       "POST /session/v2/sessions/end",
     ].toSorted(),
   );

@@ -116,7 +116,8 @@ test("the credential is part of the document where one is needed", () => {
         ? []
         : [
             ...["createSession", "retrieveSession", "headSession", "updateSession", "endSession"],
-            ...["recordRequests", "readTimeline", "listSessions", "endSessions"],
+            ...["recordRequests", "readTimeline", "readData", "mergeData", "replaceData", "clearData"],
+            ...["listSessions", "endSessions"],
             ...["eraseCustomer", "exportCustomer", "listApiKeys", "createApiKey", "revokeApiKey", "rotateApiKey"],
             ...["readAudit", "verifyAudit", "readConfiguration", "readHealth", "readEvents", "readStatistics"],
             ...["listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "deleteWebhook"],

@@ -80,6 +80,7 @@ const reasons: readonly Reason[] = [
   { code: "role-not-permitted", allowed: ["reporter", "administrator"] },
   { code: "session-not-found" },
   { code: "not-found" },
+  { code: "precondition-failed" },
   { code: "body-too-large", limit: MAX_BODY_BYTES },
   { code: "unsupported-media-type", refused: "type" },
   { code: "request-timeout" },

@@ -114,6 +114,8 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     ["assertionKeys", "backchannelLogout", "readEvents"].includes(operation.id)
       ? demanding.send(operation)
       : usual.send(operation, { inPath: "nothing.js" }),
+  "precondition-failed": (operation, { usual }) =>
+    usual.send(operation, { headers: { "If-Match": '"other"' }, ...bodyOf(operation, 0) }),
   "body-too-large": (operation, { usual }) =>
     operation.id === "recordRequests"
       ? usual.send(operation, { headers: { "Content-Length": "9000000" } })
@@ -170,7 +172,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     const createsNothing = codesOf(operation).includes("session-not-found");
     const reads =
       method === "HEAD" ||
-      ["readAudit", "verifyAudit"].includes(id) ||
+      ["readAudit", "verifyAudit", "readData"].includes(id) ||
       (operation.path.startsWith("/api-keys") && id !== "createApiKey") ||
       id === "readEvents" ||
       id === "readStatistics" ||

@@ -9,7 +9,14 @@ export function takes({ parameters }: DocumentedOperation, name: string): boolea
 
 /** Returns the example with index `i` as the body, if the operation requires a body. */
 export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pick<RequestParts, "body"> {
-  const isNeeded = ["recordRequests", "endSessions", "createWebhook", "createApiKey"].includes(id);
+  const isNeeded = [
+    "recordRequests",
+    "mergeData",
+    "replaceData",
+    "endSessions",
+    "createWebhook",
+    "createApiKey",
+  ].includes(id);
   const body = isNeeded ? bodyExamples[i] : undefined;
   return body === undefined ? {} : { body };
 }

@@ -144,7 +144,8 @@ for (const mode of deep) {
     const operations = operationsOf(mode);
     for (const operation of operations.filter(({ id }) => !id.startsWith("forwardAuth"))) {
       const isPatched = operation.path === "/webhooks/{webhookId}";
-      const response = await send(operation, { method: isPatched ? "PUT" : "PATCH" });
+      const isData = operation.path === "/sessions/{sessionId}/data";
+      const response = await send(operation, { method: isPatched ? "PUT" : isData ? "POST" : "PATCH" });
       assert.equal(response.status, 405, operation.path);
       const allowed = new Set(["OPTIONS"]);
       for (const { path, method } of operations) {

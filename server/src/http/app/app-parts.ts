@@ -7,6 +7,7 @@ import type { AuditTrail } from "../../services/audit.ts";
 import type { CredentialAdmin } from "../../services/credentials.ts";
 import type { CustomerAdmin } from "../../services/customers.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
+import type { SessionData } from "../../services/session-data.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import type { Statistics } from "../../services/statistics.ts";
 import type { WebhookAdmin } from "../../services/webhook-admin.ts";
@@ -25,6 +26,7 @@ export interface AppParts {
   readonly settings: readonly ShownSetting[];
   readonly version: string;
   readonly service: SessionService;
+  readonly sessionData: SessionData;
   readonly store: Pick<LifecycleStore, "advanceClock" | "status"> & EventLog;
   readonly clock: Clock;
   readonly wallClock: WallClock;

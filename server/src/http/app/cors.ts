@@ -17,6 +17,8 @@ const allowedHeaders = [
   "Authorization",
   "Content-Type",
   "Idempotency-Key",
+  "If-Match",
+  "If-None-Match",
   "Last-Event-ID",
   "X-Request-Id",
 ].join(", ");
@@ -24,7 +26,7 @@ const allowedHeaders = [
 const anyHeader = `${allowedHeaders}, *`;
 const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
 const exposedHeaders =
-  "Content-Location, gkc_sessionId, Last-Event-ID, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
+  "Content-Location, ETag, gkc_sessionId, Last-Event-ID, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 /** How long a browser may cache the response to a preflight. */
 const MAX_AGE_SECONDS = 600;
 

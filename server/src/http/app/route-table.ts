@@ -16,6 +16,7 @@ import { FORWARD_AUTH_PATH, ForwardAuth, forwardAuthStatus } from "../handlers/f
 import { createHealthHandlers } from "../handlers/health.ts";
 import { createOperationHandlers } from "../handlers/operations.ts";
 import { createRecordHandlers } from "../handlers/records.ts";
+import { createDataHandlers } from "../handlers/session-data.ts";
 import { createSessionHandlers } from "../handlers/sessions.ts";
 import { createStatisticsHandler } from "../handlers/statistics.ts";
 import { createWebhookHandlers } from "../handlers/webhooks.ts";
@@ -40,7 +41,7 @@ const monitoring = { ...open, roles: monitoringRoles } as const;
  * in the audit trail. `session` has the routes that depend on the dialect of the base path.
  */
 function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
-  const { admin, records, proxy, keySet, logout, events, health, docs } = handlers;
+  const { admin, records, data, proxy, keySet, logout, events, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
     row("GET", "/sessions", api, "list", admin.list, "sessions.list"),
@@ -55,6 +56,10 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
     row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
+    row("GET", "/sessions/:sessionId/data", api, "read-data", data.read),
+    row("PATCH", "/sessions/:sessionId/data", recording, "merge-data", data.merge),
+    row("PUT", "/sessions/:sessionId/data", recording, "replace-data", data.replace),
+    row("DELETE", "/sessions/:sessionId/data", recording, "clear-data", data.clear),
     { ...row("*", FORWARD_AUTH_PATH, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("*", `${FORWARD_AUTH_PATH}/*`, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("POST", "/oidc/backchannel-logout", open, "backchannel-logout", logout), restate: logoutError },
@@ -125,8 +130,8 @@ function webhookRoutes(webhooks: Handlers["webhooks"]): Route[] {
 }
 
 /** Returns the routes of the operations on a session in the dialect of a base path (contract.md#dialects). */
-function sessionRoutes({ service, limits }: AppParts, { path: base, dialect }: BasePath): Route[] {
-  const parts = { service, limits, base };
+function sessionRoutes({ service, sessionData, limits }: AppParts, { path: base, dialect }: BasePath): Route[] {
+  const parts = { service, sessionData, limits, base };
   if (dialect === "v2") {
     const v2 = createSessionHandlers({ ...parts, form: envelopeOfV2 });
     return [
@@ -175,6 +180,7 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
     operations: createOperationHandlers({ ...parts, isStopping }),
     webhooks: createWebhookHandlers(parts.webhooks, initiatorOf),
     records: createRecordHandlers({ ...parts, initiatorOf }),
+    data: createDataHandlers(parts.sessionData),
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),
     keySet: createKeySetHandler(assertions),

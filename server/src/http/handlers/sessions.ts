@@ -6,12 +6,13 @@ import {
   type HeaderFields,
   type HttpRequest,
 } from "@antechamber/http1";
+import type { OpenedWithData, SessionData } from "../../services/session-data.ts";
 import type { OpenedSession, Retrieval, SessionService, Update } from "../../services/sessions.ts";
 import { Refusal } from "../../session/errors.ts";
 import { changeScope, forbiddenAssertion, mayRotate, type Principal, readScope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { hasTraits } from "../../session/traits.ts";
-import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../wire/session-info.ts";
+import { maxLengthOf, sessionInfo, sessionInfoWithData, writeSessionInfo } from "../../wire/session-info.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call, ResponseOrPromise } from "../call.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
@@ -22,6 +23,7 @@ import {
   type UpdateContent,
   updateOfRequest,
 } from "../parse/identity.ts";
+import { includesData } from "../parse/include.ts";
 import type { RateLimits } from "../rate-limits.ts";
 
 /** The handlers of the Session Management API. */
@@ -48,6 +50,7 @@ const bare: SessionForm = {
 /** The dependencies of the handlers below one base path. */
 export interface SessionHandlerParts {
   readonly service: SessionService;
+  readonly sessionData: SessionData;
   /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
   /** The base path; "" at the root. */
@@ -61,7 +64,7 @@ export interface SessionHandlerParts {
  * at the base path of another dialect, and gets the response in the form of that dialect.
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
-  const { service, limits, base, form = bare } = parts;
+  const { service, sessionData, limits, base, form = bare } = parts;
   /**
    * The cached response of each session. It never becomes stale: each change creates another `Session` object, and
    * handle and generation determine the id.
@@ -82,6 +85,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     return response;
   }
 
+  const showWithData = (opened: OpenedWithData) => showLocatedWithData(opened, { base, form });
   const showLocated = (opened: OpenedSession) => showLocatedSession(opened, base, form);
 
   function create(principal: Principal, { ids, traits }: GivenContent) {
@@ -114,6 +118,10 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       const ids = permitted(principal, identityOfHeaders(request));
       const scope = readScope(principal, ids.customerId);
       const mayCreate = limits && (() => limits.miss(request, principal));
+      if (includesData(request)) {
+        const retrieval = sessionData.retrieve(sessionId, ids, scope, mayCreate);
+        return retrieval instanceof Promise ? retrieval.then(showWithData) : showWithData(retrieval);
+      }
       const retrieval = service.retrieve(sessionId, ids, scope, mayCreate);
       return retrieval instanceof Promise ? retrieval.then(showRetrieved) : showRetrieved(retrieval);
     },
@@ -145,6 +153,16 @@ export function showSession(opened: OpenedSession, form: SessionForm): ApiRespon
 function showLocatedSession(opened: OpenedSession, base: string, form: SessionForm): ApiResponse & CachedParts {
   const contentLocation = `${base}/sessions/${opened.id}`;
   return { status: 200, headers: form.fields(opened.id), contentLocation, body: form.body(opened) };
+}
+
+/** Responds with the session and its data; `Content-Location` names the session. */
+export function showLocatedWithData(
+  opened: OpenedWithData,
+  { base, form }: Required<Pick<SessionHandlerParts, "base" | "form">>,
+): ApiResponse {
+  const contentLocation = `${base}/sessions/${opened.id}`;
+  const body = form.ofInfo(sessionInfoWithData(opened, opened.data));
+  return { status: 200, headers: form.fields(opened.id), contentLocation, body };
 }
 
 /** Responds to an update of the session that had this id, and may have its next one now (contract.md#rule-9). */

@@ -88,7 +88,8 @@ function isPlain(encodings: string): boolean {
   return encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
 }
 
-const bodyText = new TextDecoder("utf-8", { fatal: true });
+/** Decodes a body in UTF-8, without a byte order mark. Throws for other bytes. */
+export const bodyText = new TextDecoder("utf-8", { fatal: true });
 
 /** Parses a JSON body. Returns `undefined` and appends to `faults` if it is malformed. */
 export function parseJson(body: Uint8Array, faults: Fault[]): unknown {

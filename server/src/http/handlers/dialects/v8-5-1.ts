@@ -1,18 +1,21 @@
 import { Refusal } from "../../../session/errors.ts";
-import { changeScope, type Principal, type Scope } from "../../../session/permissions.ts";
+import { changeScope, type Principal, readScope, type Scope } from "../../../session/permissions.ts";
 import { hasNoIds, type Identity } from "../../../session/session.ts";
 import { hasTraits } from "../../../session/traits.ts";
 import { sessionInfo } from "../../../wire/session-info.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import { requestKeyOf } from "../../parse/idempotency.ts";
-import { updateOfRequest } from "../../parse/identity.ts";
+import { identityOfHeaders, updateOfRequest } from "../../parse/identity.ts";
+import { includesData } from "../../parse/include.ts";
 import {
   createSessionHandlers,
   fingerprintOf,
+  permitted,
   permittedUpdate,
   type SessionHandlerParts,
   type SessionHandlers,
+  showLocatedWithData,
   showSession,
   showStored,
   showUpdated,
@@ -26,7 +29,7 @@ import { envelopeOfV1 } from "./envelopes.ts";
  * when their session has expired or another person uses the browser.
  */
 export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandlers {
-  const { service, limits, base } = parts;
+  const { service, sessionData, limits, base } = parts;
   const common = createSessionHandlers({ ...parts, form: envelopeOfV1 });
 
   async function associate(call: Call): Promise<ApiResponse> {
@@ -45,7 +48,16 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
       : showStored(await service.createOnce(ids, { ...key, response: sessionInfo }, traits), envelopeOfV1);
   }
 
-  return { ...common, retrieve: common.head, associate };
+  async function retrieve(call: Call): Promise<ApiResponse> {
+    const { request, principal, sessionId } = call;
+    if (!includesData(request)) return common.head(call);
+    const ids = permitted(principal, identityOfHeaders(request));
+    const used = await sessionData.use(sessionId, readScope(principal, ids.customerId));
+    if (used === undefined) throw new Refusal({ code: "session-not-found" });
+    return showLocatedWithData(used, { base, form: envelopeOfV1 });
+  }
+
+  return { ...common, retrieve, associate };
 }
 
 /** Returns an update's scope. If it names a customer, others' sessions count as unknown (contract.md#rule-4). */

@@ -1,0 +1,50 @@
+import type { SessionData } from "../../services/session-data.ts";
+import { type DataChange, isTagged, meets, NO_DATA, tagOfData } from "../../session/data.ts";
+import { Refusal } from "../../session/errors.ts";
+import { changeScope, findableBy, readScope } from "../../session/permissions.ts";
+import { type ApiResponse, apiFields } from "../api-response.ts";
+import type { Call } from "../call.ts";
+import { readDataChange } from "../parse/data-body.ts";
+import { identityOfHeaders } from "../parse/identity.ts";
+import { preconditionsOf } from "../parse/preconditions.ts";
+import { noContent } from "./administration.ts";
+import { permitted } from "./sessions.ts";
+
+/** Creates the handlers of session data (contract.md#data). */
+export function createDataHandlers(data: SessionData) {
+  const nameOf = ({ sessionId, principal }: Call) => ({ text: sessionId, findable: findableBy(principal) });
+
+  async function change(call: Call, wanted: DataChange): Promise<string> {
+    return data.change(nameOf(call), changeScope(call.principal), wanted, preconditionsOf(call.request));
+  }
+
+  return {
+    async read(call: Call): Promise<ApiResponse> {
+      const { request, principal } = call;
+      const { ifMatch, ifNoneMatch } = preconditionsOf(request);
+      // A request that names a customer reaches only that customer's sessions (contract.md#rule-4).
+      const { customerId } = permitted(principal, identityOfHeaders(request));
+      const json = await data.read(nameOf(call), readScope(principal, customerId));
+      if (ifMatch !== undefined && !meets(json, { ifMatch })) throw new Refusal({ code: "precondition-failed" });
+      const isKnown = ifNoneMatch !== undefined && isTagged(json, ifNoneMatch);
+      return isKnown ? { ...show(json), status: 304, body: null } : show(json);
+    },
+
+    async merge(call: Call): Promise<ApiResponse> {
+      return show(await change(call, await readDataChange(call.request, "merge")));
+    },
+
+    async replace(call: Call): Promise<ApiResponse> {
+      return show(await change(call, await readDataChange(call.request, "replace")));
+    },
+
+    async clear(call: Call): Promise<ApiResponse> {
+      await change(call, { kind: "replace", json: NO_DATA });
+      return noContent;
+    },
+  };
+}
+
+function show(json: string): ApiResponse {
+  return { status: 200, headers: { ...apiFields, etag: `"${tagOfData(json)}"` }, body: json };
+}

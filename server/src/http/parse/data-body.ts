@@ -1,0 +1,31 @@
+import type { HttpRequest } from "@antechamber/http1";
+import { compactData, type DataChange, faultsOfData, MAX_DATA_BYTES } from "../../session/data.ts";
+import { type Fault, Refusal } from "../../session/errors.ts";
+import { bodyText, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+
+/** The media type of a JSON patch (RFC 6902), which is another thing than a merge patch. */
+const JSON_PATCH = /^\s*application\/json-patch\+json\s*(?:;|$)/i;
+
+/**
+ * Reads the change in a request: a merge patch, or the whole data. Any JSON type is accepted, because many clients send
+ * `application/json` for a merge patch. Refuses with `invalid-request`, which names the place of each fault, and as
+ * `readJsonBody` does.
+ */
+export async function readDataChange(request: HttpRequest, kind: DataChange["kind"]): Promise<DataChange> {
+  if (kind === "merge" && JSON_PATCH.test(request.header("content-type") ?? "")) {
+    throw new Refusal({ code: "unsupported-media-type", refused: "patch" });
+  }
+  const body = (request.hasBody ? await readJsonBody(request, MAX_DATA_BYTES) : undefined) ?? new Uint8Array();
+  const text = textOf(body);
+  const errors = faultsOfData(text).map(({ place, detail }) => ({ in: "body", name: place, detail }) as const);
+  refuseFaults(errors);
+  return kind === "merge" ? { kind, patch: text } : { kind, json: compactData(text) };
+}
+
+/** Returns the text of a well-formed JSON body. */
+function textOf(body: Uint8Array): string {
+  const faults: Fault[] = [];
+  parseJson(body, faults);
+  refuseFaults(faults);
+  return bodyText.decode(body);
+}

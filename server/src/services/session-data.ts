@@ -1,0 +1,97 @@
+import type { Clock } from "../runtime/clock.ts";
+import { type DataChange, MAX_DATA_BYTES, NO_DATA, type Preconditions } from "../session/data.ts";
+import { Refusal } from "../session/errors.ts";
+import { generationOf, handleOf, type IdIssuer } from "../session/id.ts";
+import { isFindable, isReached, type Scope } from "../session/permissions.ts";
+import { type Identity, isLive } from "../session/session.ts";
+import type { DataStore, SessionWithData } from "../store/ports/data.ts";
+import type { SessionStore } from "../store/ports/sessions.ts";
+import { type MaybePromise, type OpenedSession, type SessionName, type SessionService, whenReady } from "./sessions.ts";
+
+/** A session with the id that opens it, and its data. */
+export interface OpenedWithData extends OpenedSession, SessionWithData {}
+
+/** The parts that session data work with. */
+export interface SessionDataParts {
+  readonly store: DataStore & Pick<SessionStore, "getCached">;
+  readonly service: SessionService;
+  readonly ids: Pick<IdIssuer, "verify">;
+  readonly clock: Clock;
+}
+
+/**
+ * The operations on session data (contract.md#data). Whoever names a session by its id uses it: it is renewed. The
+ * methods refuse with `unavailable` if the store cannot be used.
+ */
+export class SessionData {
+  readonly #parts: SessionDataParts;
+
+  constructor(parts: SessionDataParts) {
+    this.#parts = parts;
+  }
+
+  /** Does the same as `SessionService.retrieve`, and also returns the data, which are empty in a new session. */
+  retrieve(id: string, ids: Identity, scope: Scope, beforeCreate?: () => void): MaybePromise<OpenedWithData> {
+    return whenReady(this.use(id, scope), (used) => {
+      if (used !== undefined) return used;
+      beforeCreate?.();
+      return whenReady(this.#parts.service.create(ids), (created) => ({ ...created, data: NO_DATA }));
+    });
+  }
+
+  /**
+   * Does the same as `SessionService.use`, and also returns the data. They are empty for a retired id: it leads to no
+   * data of the session (contract.md#rule-9).
+   */
+  use(id: string, scope: Scope): MaybePromise<OpenedWithData | undefined> {
+    const { service, store, ids } = this.#parts;
+    // The signature of an id that has opened a cached session was verified then.
+    const isKnown = store.getCached(id) !== undefined;
+    const verified = isKnown ? { handle: handleOf(id), generation: generationOf(id) } : ids.verify(id);
+    if (verified === undefined) return undefined;
+    return whenReady(store.findWithData(verified.handle, id), (found) => {
+      const session = service.useFound(found.session, verified.generation, scope);
+      if (session !== undefined) return { id, session, data: found.data };
+      return whenReady(service.use(id, scope), (used) => used && { id, session: used, data: NO_DATA });
+    });
+  }
+
+  /**
+   * Returns the data of a live session within the scope. A session that is named by its handle is not renewed. Refuses
+   * with `session-not-found`.
+   */
+  async read(name: SessionName, scope: Scope): Promise<string> {
+    const { service, store, ids, clock } = this.#parts;
+    const verified = ids.verify(name.text);
+    const named = verified ?? (await service.find(name, scope));
+    if (named === undefined) throw new Refusal({ code: "session-not-found" });
+    const { session, data } = await store.findWithData(named.handle, verified && name.text);
+    const isUsable =
+      verified === undefined
+        ? isLive(session, clock()) && isReached(session, undefined, scope) && isFindable(session, name.findable)
+        : service.useFound(session, verified.generation, scope) !== undefined;
+    if (!isUsable) throw new Refusal({ code: "session-not-found" });
+    return data;
+  }
+
+  /**
+   * Changes the data of a live session within the scope, and returns them. They are durable then. Refuses with
+   * `session-not-found`, `precondition-failed` and `body-too-large`.
+   */
+  async change(name: SessionName, scope: Scope, change: DataChange, preconditions: Preconditions): Promise<string> {
+    const { service, store, clock } = this.#parts;
+    const named = await service.find(name, scope);
+    if (named === undefined) throw new Refusal({ code: "session-not-found" });
+    const result = await store.changeData({ ...named, scope, change, preconditions, now: clock() });
+    switch (result.outcome) {
+      case "changed":
+        return result.json;
+      case "absent":
+        throw new Refusal({ code: "session-not-found" });
+      case "precondition-failed":
+        throw new Refusal({ code: "precondition-failed" });
+      case "too-large":
+        throw new Refusal({ code: "body-too-large", limit: MAX_DATA_BYTES, what: "data" });
+    }
+  }
+}
