@@ -38,6 +38,17 @@ export interface ServiceRequest extends CallOptions {
   readonly body?: unknown;
   readonly idempotencyKey?: string | undefined;
   readonly keepalive?: boolean | undefined;
+  /** The entity tag that the data of the session must have. */
+  readonly ifMatch?: string | undefined;
+  /** Whether the call returns the response as `TaggedData`. */
+  readonly isTagged?: boolean | undefined;
+}
+
+/** The data of a session, and their entity tag. */
+export interface TaggedData<Data> {
+  readonly data: Data;
+  /** The entity tag, with its quotes, for the option `ifMatch`. Equal data have equal tags. */
+  readonly etag: string;
 }
 
 /** Returns the address without slashes at its end, so that a path can be appended. */
@@ -69,7 +80,7 @@ export function createRequestSender(options: TransportOptions): SendRequest {
     const init = requestInit(request, signal, key);
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await sendOnce(base + request.path, init, doFetch)) as T;
+        return (await sendOnce(base + request.path, init, doFetch, request.isTagged)) as T;
       } catch (error) {
         request.signal?.throwIfAborted();
         if (deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
@@ -87,7 +98,7 @@ const idNames: readonly string[] = [...headerIds, ...bodyIds];
 
 /** Returns the second argument of `fetch` for a request. Throws a `TypeError` for an id of an unknown name. */
 export function requestInit(request: ServiceRequest, signal: AbortSignal, key: string | undefined): RequestInit {
-  const { method, ids = {}, sessionId, body, idempotencyKey, keepalive } = request;
+  const { method, ids = {}, sessionId, body, idempotencyKey, keepalive, ifMatch } = request;
   const headers: Record<string, string> = {};
   const unknown = Object.keys(ids).find((name) => !idNames.includes(name));
   if (unknown) throw new TypeError(`there is no id ${unknown}, only ${idNames.join(", ")}`);
@@ -97,6 +108,7 @@ export function requestInit(request: ServiceRequest, signal: AbortSignal, key: s
   }
   if (sessionId) headers["gkc-sessionid"] = sessionId;
   if (idempotencyKey) headers["idempotency-key"] = `"${idempotencyKey}"`;
+  if (ifMatch !== undefined) headers["if-match"] = ifMatch;
   if (body !== undefined) headers["content-type"] = "application/json";
   return {
     method,
@@ -125,7 +137,7 @@ function headerBytes(name: string, id: unknown): string {
   return String.fromCharCode(...new TextEncoder().encode(id));
 }
 
-async function sendOnce(url: string, init: RequestInit, doFetch: Fetch): Promise<unknown> {
+async function sendOnce(url: string, init: RequestInit, doFetch: Fetch, isTagged = false): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
@@ -137,7 +149,9 @@ async function sendOnce(url: string, init: RequestInit, doFetch: Fetch): Promise
   if (!response.ok) throw errorFromResponse(response, text);
   if (response.status === 204) return undefined;
   try {
-    return JSON.parse(text) as unknown;
+    const data = JSON.parse(text) as unknown;
+    // A proxy that compresses responses makes their tags weak.
+    return isTagged ? { data, etag: response.headers.get("etag")?.replace("W/", "") ?? "*" } : data;
   } catch (cause) {
     throw new ProblemError({ code: "unexpected-answer", status: response.status, cause });
   }

@@ -1,17 +1,27 @@
-import { type CallOptions, createRequestSender, type Ids, type TransportOptions } from "./call.ts";
+import {
+  type CallOptions,
+  createRequestSender,
+  type Ids,
+  type ServiceRequest,
+  type TaggedData,
+  type TransportOptions,
+} from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
 import type { ProblemError } from "./problem-error.ts";
 import {
   bodyIds,
+  type MergePatch,
   type RecordReceipt,
   type RequestRecord,
   type SessionBody,
+  type SessionData,
   type SessionInfo,
+  type SessionInfoWithData,
   type Timeline,
 } from "./protocol.ts";
 import { isSessionName } from "./session-id.ts";
 
-export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
+export type { CallOptions, Fetch, Ids, TaggedData, TransportOptions } from "./call.ts";
 
 /** Members of a session besides its ids. */
 export interface SessionOptions {
@@ -57,6 +67,14 @@ export interface RecordOptions extends KeyedCallOptions {
   readonly keepalive?: boolean | undefined;
 }
 
+export interface DataOptions extends CallOptions {
+  /**
+   * The `etag` of data that were read. If the data have changed since then, the call rejects with `precondition-failed`,
+   * and changes nothing. It also does if its response was lost, and the next attempt finds its own change.
+   */
+  readonly ifMatch?: string | undefined;
+}
+
 export interface TimelineOptions extends CallOptions {
   /** The `next` of the previous page, or a sequence number. Only later entries are returned. */
   readonly after?: string | number | undefined;
@@ -77,6 +95,12 @@ export interface Transport {
    * (contract.md#rule-3).
    */
   retrieve(sessionId: string, ids?: Ids, options?: CallOptions): Promise<SessionInfo>;
+  /** Does the same as `retrieve`, and also returns the data of the session. */
+  retrieveWithData<Data extends object = SessionData>(
+    sessionId: string,
+    ids?: Ids,
+    options?: CallOptions,
+  ): Promise<SessionInfoWithData<Data>>;
   /** Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). */
   update(sessionId: string, ids: Ids, options?: UpdateOptions): Promise<SessionInfo>;
   /**
@@ -92,6 +116,31 @@ export interface Transport {
   ): Promise<RecordReceipt>;
   /** Returns a page of a session's timeline. A caller who may find the session may name it by its handle. */
   timeline(handleOrId: string, options?: TimelineOptions): Promise<Timeline>;
+  /**
+   * Returns the data of a session (contract.md#data), `{}` at first. A caller who may find the session may name it by its
+   * handle; this does not renew it.
+   */
+  readData<Data extends object = SessionData>(handleOrId: string, options?: DataOptions): Promise<TaggedData<Data>>;
+  /**
+   * Merges members into the data of a session, and returns the whole: `null` removes a member, objects are merged, other
+   * values are replaced. Calls at the same time that change different members all have their effect.
+   *
+   * @example
+   * await transport.mergeData(sessionId, { cart: { "sku-1": 2 }, locale: null });
+   */
+  mergeData<Data extends object = SessionData>(
+    handleOrId: string,
+    patch: MergePatch<Data>,
+    options?: DataOptions,
+  ): Promise<TaggedData<Data>>;
+  /** Replaces the data of a session. */
+  replaceData<Data extends object = SessionData>(
+    handleOrId: string,
+    data: Data,
+    options?: DataOptions,
+  ): Promise<TaggedData<Data>>;
+  /** Removes the data of a session. */
+  clearData(handleOrId: string, options?: DataOptions): Promise<void>;
 }
 
 /**
@@ -117,6 +166,8 @@ export function createTransport(options: TransportOptions): Transport {
         idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
     retrieve: (sessionId, ids, given) => call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
+    retrieveWithData: (sessionId, ids, given) =>
+      call({ ...given, method: "GET", path: `${pathOf(sessionId)}?include=data`, ids }),
     update: (sessionId, ids, given) =>
       call({
         ...given,
@@ -143,6 +194,10 @@ export function createTransport(options: TransportOptions): Transport {
         idempotencyKey,
         ...rest,
       }),
+    readData: (name, given) => call(dataRequest("GET", name, given)),
+    mergeData: (name, patch, given) => call(dataRequest("PATCH", name, given, patch)),
+    replaceData: (name, data, given) => call(dataRequest("PUT", name, given, data)),
+    clearData: (name, given) => call(dataRequest("DELETE", name, given)),
     timeline: (sessionId, { after, limit, signal } = {}) => {
       const query = new URLSearchParams();
       for (const [name, value] of Object.entries({ after, limit })) {
@@ -155,6 +210,10 @@ export function createTransport(options: TransportOptions): Transport {
       });
     },
   };
+}
+
+function dataRequest(method: string, name: string, given: DataOptions = {}, body?: object): ServiceRequest {
+  return { ...given, method, path: `${pathOf(name)}/data`, body, isTagged: true };
 }
 
 /**

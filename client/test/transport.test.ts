@@ -241,3 +241,43 @@ test("a call without a server is a network failure, and an aborted call rejects 
   const signal = AbortSignal.abort(new Error("left"));
   await assert.rejects(createTransport({ url: gone.url }).create({}, { signal }), /left/);
 });
+
+test("session data are typed, merged, replaced, cleared and read with the session", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  interface Data {
+    readonly cart?: { readonly [sku: string]: number };
+    readonly locale?: string;
+  }
+  const { sessionId } = await transport.create();
+  assert.deepEqual((await transport.readData(sessionId)).data, {});
+  await transport.mergeData<Data>(sessionId, { cart: { a: 1 }, locale: "de" });
+  const merged = await transport.mergeData<Data>(sessionId, { cart: { b: 2 }, locale: null });
+  assert.deepEqual(merged.data, { cart: { a: 1, b: 2 } });
+  assert.deepEqual(await transport.readData<Data>(sessionId), merged);
+  const found = await transport.retrieveWithData<Data>(sessionId, { customerId: "c" });
+  assert.deepEqual([found.sessionId, found.data.cart?.["b"]], [sessionId, 2]);
+  assert.deepEqual((await transport.retrieveWithData(unknown, { customerId: "c" })).data, {});
+  const replaced = await transport.replaceData<Data>(sessionId, { locale: "fr" }, { ifMatch: merged.etag });
+  assert.deepEqual(replaced.data, { locale: "fr" });
+  await refusal(transport.mergeData(sessionId, { a: 1 }, { ifMatch: merged.etag }), "precondition-failed");
+  await refusal(transport.clearData(sessionId, { ifMatch: merged.etag }), "precondition-failed");
+  assert.equal(await transport.clearData(sessionId, { ifMatch: replaced.etag }), undefined);
+  assert.deepEqual((await transport.readData(sessionId)).data, {});
+  await refusal(transport.readData("end"), "session-not-found");
+});
+
+test("the tag of data is the same behind a proxy that makes it weak because it compresses", async () => {
+  await using server = await serve();
+  const weak: Fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const headers = new Headers(response.headers);
+    const tag = headers.get("etag");
+    if (tag !== null) headers.set("etag", `W/${tag}`);
+    return new Response(await response.text(), { status: response.status, headers });
+  };
+  const transport = createTransport({ url: server.url, fetch: weak });
+  const { sessionId } = await transport.create();
+  const { etag } = await transport.mergeData(sessionId, { a: 1 });
+  assert.deepEqual((await transport.mergeData(sessionId, { b: 2 }, { ifMatch: etag })).data, { a: 1, b: 2 });
+});
