@@ -24,6 +24,14 @@ export interface PageEntry {
 /** All pages, in the order of the navigation. */
 export const pages: readonly PageEntry[] = [
   {
+    path: "overview",
+    title: "Overview",
+    icon: "overview",
+    key: "o",
+    roles: ["service", "reporter", "administrator"],
+    load: async () => (await import("./pages/overview/overview-page.tsx")).OverviewPage,
+  },
+  {
     path: "search",
     title: "Search",
     icon: "search",

@@ -199,6 +199,19 @@ function dataOf(times: readonly number[], series: readonly Series[]): uPlot.Alig
   return [times.map((time) => time / 1000), ...series.map(({ values }) => [...values])];
 }
 
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const DAY_SECONDS = 24 * 60 * 60;
+
+/** Labels the times (seconds) of an axis by the time of day, and midnights by the day. */
+function timesOfAxis(_plot: uPlot, times: number[], _axis: number, _space: number, stepSeconds: number): string[] {
+  return times.map((time) => {
+    const date = new Date(time * 1000);
+    const isMidnight = date.getHours() === 0 && date.getMinutes() === 0;
+    return (stepSeconds >= DAY_SECONDS || isMidnight ? dayFormat : clockFormat).format(date);
+  });
+}
+
 function optionsOf(
   { series, kind = "line" }: ChartProps,
   element: HTMLElement,
@@ -220,7 +233,7 @@ function optionsOf(
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     axes: [
-      { ...axis, grid: { show: false } },
+      { ...axis, grid: { show: false }, size: 28, space: 64, values: timesOfAxis },
       { ...axis, size: 64, values: (_plot, values) => values.map((value) => format(value)) },
     ],
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },

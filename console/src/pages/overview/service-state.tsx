@@ -1,0 +1,98 @@
+import type { Health, WebhookInfo } from "@antechamber/client/protocol";
+import type { ComponentChildren, JSX } from "preact";
+import { administration } from "../../api/api.ts";
+import { useLoaded } from "../../api/loading.ts";
+import { viewer } from "../../api/viewer.ts";
+import { REFRESH_MS } from "../../polling.ts";
+import { Badge, type Tone } from "../../ui/badge.tsx";
+import { relativeTime, Time } from "../../ui/time.tsx";
+import { numberText } from "./figures.ts";
+
+/** Age (ms) of the oldest pending delivery from which on a queue counts as late. */
+const LATE_MS = 60_000;
+
+/** The state of the process and of its webhooks, for administrators: the API shows them to nobody else. */
+export function ServiceState(): JSX.Element | null {
+  return viewer.value?.role === "administrator" ? <StateLine /> : null;
+}
+
+function StateLine(): JSX.Element | null {
+  const state = useLoaded(
+    "state",
+    async (signal) => {
+      const [health, webhooks] = await Promise.all([
+        administration.health({ signal }),
+        administration.webhooks.list({ signal }),
+      ]);
+      return { health, webhooks };
+    },
+    { everyMs: REFRESH_MS },
+  );
+  if (state.value === undefined) {
+    return state.error === undefined ? null : (
+      <p class="state-line" role="status">
+        <Badge tone="bad">The state of the service is unknown</Badge>
+      </p>
+    );
+  }
+  const { health, webhooks } = state.value;
+  return (
+    <ul class="state-line" aria-label="State of the service">
+      <li>
+        <Badge tone={state.error === undefined ? toneOf(health) : "warning"}>
+          {state.error === undefined ? storeTextOf(health) : "The service does not respond"}
+        </Badge>
+      </li>
+      <li>
+        <span class="label">Store</span> {health.store.engine === "redis" ? "Redis" : "SQLite"}
+        {health.store.bytes !== null && `, ${bytesText(health.store.bytes)}`}
+        {`, ${numberText(health.store.pendingChanges)} waiting`}
+      </li>
+      <li>
+        <span class="label">Webhooks</span> <WebhookBacklog webhooks={webhooks} />
+      </li>
+      <li>
+        <span class="label">Memory</span> {bytesText(health.memoryBytes)}
+      </li>
+      <li>
+        <span class="label">Started</span> <Time at={health.startedAt} />
+      </li>
+      <li class="state-version">
+        {health.version} on {health.runtime}
+      </li>
+    </ul>
+  );
+}
+
+function toneOf({ status }: Health): Tone {
+  return status === "ok" ? "good" : status === "stopping" ? "warning" : "bad";
+}
+
+function storeTextOf({ status }: Health): string {
+  if (status === "ok") return "Healthy";
+  return status === "stopping" ? "Stopping" : "The store accepts no changes";
+}
+
+function WebhookBacklog({ webhooks }: { readonly webhooks: readonly WebhookInfo[] }): ComponentChildren {
+  if (webhooks.length === 0) return "none";
+  const pending = webhooks.reduce((sum, webhook) => sum + webhook.pending, 0);
+  const oldest = Math.min(...webhooks.map(({ oldestPendingAt }) => Date.parse(oldestPendingAt ?? "") || Date.now()));
+  if (pending === 0) return `${countText(webhooks.length)}, all delivered`;
+  const text = `${numberText(pending)} pending, the oldest since ${relativeTime(oldest)}`;
+  return Date.now() - oldest > LATE_MS ? <Badge tone="warning">{text}</Badge> : text;
+}
+
+function countText(endpoints: number): string {
+  return endpoints === 1 ? "1 endpoint" : `${endpoints} endpoints`;
+}
+
+function bytesText(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : Number(value.toPrecision(3))} ${units[unit]}`;
+}

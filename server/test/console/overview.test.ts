@@ -1,0 +1,86 @@
+// runs: outside
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { shopStatistics } from "./support/statistics.ts";
+
+const data = await shopStatistics(Date.now());
+const site = await sharedConsole({ config: { dataDir: data.path } });
+after(() => data.remove());
+
+test("an operator sees at a glance what happens, and chooses the range, which is in the address", async () => {
+  const page = await site.open("overview");
+  const tiles = page.locator(".tile");
+  await tiles.first().waitFor();
+  assert.deepEqual(await tiles.locator("h2").allInnerTexts(), [
+    ...["Live sessions", "Sessions created", "Recorded requests", "Requests to the API", "Refusals"],
+  ]);
+  assert.match(await tiles.nth(2).innerText(), /\d[\d.,]* \/ min/);
+  await page.getByText("Healthy").waitFor();
+  assert.match(await page.locator(".state-line").innerText(), /SQLite/);
+  const services = await page
+    .getByRole("table", { name: /Services/ })
+    .locator("tbody th")
+    .allInnerTexts();
+  assert.deepEqual(services.toSorted(), ["account", "checkout", "images", "search", "shop"]);
+
+  await page.getByRole("radio", { name: "14 days" }).check();
+  await page.waitForURL(/range=14d/);
+  await tiles.first().waitFor();
+  const opened = await site.open("overview?range=15m");
+  assert.ok(await opened.getByRole("radio", { name: "15 minutes" }).isChecked());
+  await page.getByRole("radio", { name: "p99" }).first().check();
+  await page.getByRole("heading", { name: "Duration by service, p99" }).waitFor();
+  assert.deepEqual(site.complaints, []);
+});
+
+test("a chart is read with the keys, and as a table", async () => {
+  const page = await site.open("overview");
+  const chart = page.getByRole("slider", { name: /Live sessions/ });
+  await chart.focus();
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowLeft");
+  const announced = page.locator("[data-region=announcement]");
+  await announced.getByText(/live [\d,.k ]+/).waitFor();
+  await page.getByRole("button", { name: "Table of Changes a minute" }).click();
+  const table = page.getByRole("region", { name: "Changes a minute, as a table" });
+  assert.deepEqual(await table.locator("thead th").allInnerTexts(), [
+    "Time",
+    "created",
+    "associated",
+    "ended",
+    "expired",
+  ]);
+  assert.ok((await table.locator("tbody tr").count()) >= 59);
+  assert.deepEqual(site.complaints, []);
+});
+
+test("the page refreshes by itself, and says so when the service does not respond", async () => {
+  const page = await site.context.newPage();
+  await page.clock.install();
+  await page.goto("overview");
+  await page.locator(".tile").first().waitFor();
+  const refreshed = page.waitForRequest(/\/stats\?/);
+  await page.clock.runFor(11_000);
+  await refreshed;
+  await page.route(/\/stats\?/, (route) => route.abort());
+  await page.clock.runFor(60_000);
+  await page.getByText("no longer up to date").waitFor();
+  await page.locator(".tile").first().waitFor();
+  await page.close();
+  assert.ok(
+    site.complaints.every((text) => /ERR_FAILED/.test(text)),
+    site.complaints.join("\n"),
+  );
+});
+
+test("the overview is accessible in both colour schemes and on a phone", async () => {
+  const page = await site.open("overview");
+  await page.locator(".tile").first().waitFor();
+  await page.getByText("Healthy").waitFor();
+  await assertAccessible(page);
+  await assertNoSideScroll(page);
+  await page.setViewportSize({ width: 1280, height: 2000 });
+  await photograph(page, "overview");
+});
