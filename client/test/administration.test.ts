@@ -52,6 +52,19 @@ test("an administrator lists sessions over all pages, and ends them by id and by
   assert.equal(entries.length, 3);
 });
 
+test("an administrator lists sessions page by page, with the total on the first page", async () => {
+  await using given = await startAdministered();
+  const { admin, transport } = given;
+  for (let i = 0; i < 5; i++) await transport.create({ customerId: "paged" });
+  const first = await admin.listPage({ customerId: "paged" }, { limit: 3 });
+  assert.deepEqual([first.sessions.length, first.total], [3, 5]);
+  const second = await admin.listPage({ customerId: "paged" }, { limit: 3, cursor: first.next ?? "" });
+  assert.deepEqual([second.sessions.length, second.next], [2, null]);
+  const handles = [...first.sessions, ...second.sessions].map(({ handle }) => handle);
+  assert.equal(new Set(handles).size, 5);
+  await assert.rejects(admin.listPage({ customerId: "" }), TypeError);
+});
+
 test("a customer lists and ends its own sessions, by handle, and all except the current one", async () => {
   const customer = keyFor({ role: "customer", customerId: "ada" });
   await using server = await serve({ config: { auth: "key" }, keys: [key.key, customer.key] });

@@ -43,9 +43,17 @@ export interface EntryFilter {
 /** A request that takes this long or longer counts as slow, in milliseconds. */
 export const SLOW_MS = 1000;
 
+/** The times of entries. Sorting 10,000 of them would read each text some thirty times. */
+const times = new WeakMap<TimelineEntry, number>();
+
 /** Returns the time of an entry in Unix ms. */
 export function timeOf(entry: TimelineEntry): number {
-  return Date.parse(entry.type === "request" ? entry.startedAt : entry.at);
+  let time = times.get(entry);
+  if (time === undefined) {
+    time = Date.parse(entry.type === "request" ? entry.startedAt : entry.at);
+    times.set(entry, time);
+  }
+  return time;
 }
 
 /** Returns whether a request has failed: its status is 400 or more. */

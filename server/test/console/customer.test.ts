@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createAdministration } from "@antechamber/client/administration";
+import { HOUR, MINUTE } from "../support/sessions.ts";
 import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
-import { makeSession, makeVisit } from "./support/visitors.ts";
+import { makeSession, makeStory } from "./support/visitors.ts";
 
 const site = await sharedConsole();
 const { url } = site.server;
@@ -19,13 +20,17 @@ async function liveOf(customerId: string): Promise<string[]> {
 
 test("the customer page shows all sessions, is accessible in both colour schemes, and fits small windows", async () => {
   const customerId = "ana.sousa@shop.example";
-  await makeVisit(url, customerId, 20);
+  await makeStory(site.server, customerId);
+  site.server.pass(2 * HOUR);
   const other = await makeSession(url, { customerId }, { label: "Safari on iPhone" });
   await admin.end(other.handle);
   await makeSession(url, { customerId }, { label: "Chrome on Android", records: [{ method: "GET", path: "/basket" }] });
+  site.server.pass(12 * MINUTE);
+  await makeStory(site.server, customerId, "Edge on Windows");
+  await site.context.clock.setFixedTime(site.server.now());
   const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
   await page.getByText(/entries, newest first/).waitFor();
-  assert.equal(await page.locator(".lane").count(), 3);
+  assert.equal(await page.locator(".lane").count(), 4);
   await assertAccessible(page);
   await assertNoSideScroll(page);
   await photograph(page, "customer");

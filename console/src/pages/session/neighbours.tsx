@@ -45,7 +45,7 @@ export function Neighbours({
   ]);
   return (
     <Section
-      title="Sessions of this customer"
+      title="Customer’s sessions"
       actions={
         <a class="small-link" href={hrefOf("customer", { id: customerId })}>
           {list.value?.total === null || list.value === undefined

@@ -1,5 +1,6 @@
 import type { RequestRecord } from "@antechamber/client/protocol";
 import { createTransport, type Ids, type Transport } from "@antechamber/client/transport";
+import type { TestServer } from "../../support/in-process.ts";
 
 /** A session that a test made. */
 export interface MadeSession {
@@ -72,4 +73,31 @@ export async function makeVisit(url: string, customerId: string, count = 60): Pr
     await transport.record(made.sessionId, records.slice(from, from + 1000), { durable: true });
   }
   return made;
+}
+
+/**
+ * Creates a visit of 25 minutes as `makeVisit` does, while the time of the server passes. The browser needs the time of the
+ * server afterwards.
+ */
+export async function makeStory(
+  server: TestServer,
+  customerId: string,
+  label = "Firefox on Windows",
+): Promise<MadeSession> {
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create({}, { label });
+  const start = server.now();
+  const records = visitRecords(start + 20, 60);
+  const recordUntil = async (from: number, to: number) => {
+    const part = records.slice(from, to);
+    const last = part.at(-1);
+    server.pass(Math.max(0, Number(last?.startedAt ?? 0) + 400 - server.now()));
+    await transport.record(sessionId, part, { durable: true });
+  };
+  await recordUntil(0, 21);
+  const ids = { customerId, visitId: "visit-9120", globalVisitId: "gv-31" };
+  await transport.update(sessionId, ids, { rotate: false });
+  await recordUntil(21, 60);
+  server.pass(95_000);
+  return { sessionId, handle: sessionId.slice(0, 24) };
 }
