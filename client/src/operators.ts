@@ -15,6 +15,8 @@ import type {
   RevokedApiKey,
   RotatedApiKey,
   SettingInfo,
+  ViewToken,
+  ViewTokenRequest,
 } from "./protocol.ts";
 
 /** Which API keys to list. */
@@ -75,6 +77,11 @@ export interface OperatorCalls {
   auditPage(options?: AuditOptions & { readonly cursor?: string | undefined }): Promise<AuditPage>;
   /** Checks the whole audit trail, part by part. */
   verifyAudit(options?: VerifyOptions): Promise<AuditVerification>;
+  /**
+   * Creates a token for a page that shows one session or the sessions of one customer, such as a support tool. Needs a key
+   * with the role `service` or `administrator`.
+   */
+  createViewToken(view: ViewTokenRequest, options?: CallOptions): Promise<ViewToken>;
   /** Returns the settings of the process that responds; secrets are masked. */
   configuration(options?: CallOptions): Promise<readonly SettingInfo[]>;
   /** Returns the state of the process that responds. */
@@ -138,6 +145,7 @@ export function createOperatorCalls(send: SendRequest, sendOnce: SendRequest): O
       if (sum === undefined) throw new ProblemError({ code: "unexpected-answer", status: 200 });
       return sum;
     },
+    createViewToken: (body, { signal } = {}) => send({ method: "POST", path: "/view-tokens", body, signal }),
     configuration: async ({ signal } = {}) => (await get<Configuration>("/configuration", signal)).settings,
     health: ({ signal } = {}) => get("/health", signal),
   };

@@ -355,6 +355,47 @@ export interface ApiKeyPage {
   readonly areUsed: boolean;
 }
 
+/** What a role may do besides reading sessions. */
+export type ConsoleRight = "end" | "end-all" | "events" | "statistics" | "view-tokens" | "administer";
+
+/** Who is at the console. `signIn`: how people sign in. */
+export type ConsoleSessionInfo =
+  | { readonly isSignedIn: false; readonly signIn: "none" | "key" | "token" | "provider" | "proxy" }
+  | {
+      readonly isSignedIn: true;
+      readonly signIn: "none" | "key" | "token" | "provider" | "proxy";
+      readonly version: string;
+      readonly role: Role;
+      readonly agentId: string | null;
+      /** Name of the API key or of the person; `null` without one. */
+      readonly name: string | null;
+      /** The time at which a sign-in is needed again; `null` without a sign-in. */
+      readonly endsAt: string | null;
+      /** Time in seconds without use after which a sign-in is needed again; `null` without a sign-in. */
+      readonly idleSeconds: number | null;
+      /** Address of a trace, with `{traceId}` in it; `null` if none is configured. */
+      readonly traceUrl: string | null;
+      readonly may: readonly ConsoleRight[];
+    };
+
+/** The request body for a view token: `session` or `customerId`. */
+export interface ViewTokenRequest {
+  /** A handle or the id of a session. */
+  readonly session?: string | undefined;
+  readonly customerId?: string | undefined;
+  /** Validity in minutes: 1 to 60; by default 10. */
+  readonly minutes?: number | undefined;
+}
+
+/** A token that only reads the timeline of one session, or those of one customer's sessions. */
+export interface ViewToken {
+  /** Sent as `Authorization: Bearer`. Begins with `vt_`. */
+  readonly token: string;
+  readonly expiresAt: string;
+  readonly handle: string | null;
+  readonly customerId: string | null;
+}
+
 /** The value of a setting. */
 export interface SettingInfo {
   readonly name: string;

@@ -69,6 +69,9 @@ export function configOf(values: Values) {
     recognizedLifetime,
     profiles,
     console,
+    consoleClientId,
+    consoleClientSecret,
+    consoleScopes,
     ...others
   } = parseValues(values);
   const tokens: TokenConfig = {
@@ -90,6 +93,11 @@ export function configOf(values: Values) {
     ...others,
     /** Whether the console is served. */
     console: console === "local" ? others.auth === "local" : console === "true",
+    /** The client of the console at the identity provider; `undefined` if people do not sign in there. */
+    consoleClient:
+      others.auth === "jwt" && consoleClientId !== null
+        ? { id: consoleClientId, secret: consoleClientSecret, scopes: consoleScopes }
+        : undefined,
     /** Base paths. The API is also always served at the root, in the dialect 8.5.0. */
     basePaths: basePath,
     /** If set, the server listens on this socket instead of host and port. */

@@ -25,7 +25,18 @@ export function faultsTogether(values: Partial<Values>, sources: Sources): Confi
     return textOf(name, value) !== settingOf(name).default;
   };
   const given = { values, isSet };
-  return [ofLifetimes, ofOtherModes, ofAddress, ofTokens, ofLogout, ofProxy, ofSentinels, ofCookie, ofAssertions]
+  return [
+    ofLifetimes,
+    ofOtherModes,
+    ofAddress,
+    ofTokens,
+    ofLogout,
+    ofProxy,
+    ofConsole,
+    ofSentinels,
+    ofCookie,
+    ofAssertions,
+  ]
     .flatMap((requirements) => [...requirements(given)])
     .map(([name, message]) => ({ from: `${name} (${sources[name].from})`, message }));
 }
@@ -139,6 +150,25 @@ function isTooWide(text: string): boolean {
   const range = parseRange(text) as AddressRange;
   const hasIpv4 = isInRanges(range.first, [ipv4]) || isInRanges(ipv4.first, [range]);
   return range.bits < (hasIpv4 ? LEAST_BITS.ipv4 : LEAST_BITS.ipv6);
+}
+
+/** Refuses a sign-in at the identity provider that is configured in part. */
+function* ofConsole({ values: { auth, consoleClientId, consoleScopes, consoleUrl }, isSet }: Given): Found {
+  if (auth !== "jwt") return;
+  for (const name of ["consoleClientSecret", "consoleScopes"] as const) {
+    if (isSet(name) && consoleClientId === "") {
+      yield [name, `it needs consoleClientId, which is not set (${variableOf("consoleClientId")})`];
+    }
+  }
+  if (consoleClientId !== "" && consoleUrl === "") {
+    yield [
+      "consoleUrl",
+      `consoleClientId needs it: where the identity provider leads people back to (${variableOf("consoleUrl")})`,
+    ];
+  }
+  if (consoleScopes?.includes("openid") === false) {
+    yield ["consoleScopes", "openid is missing: without it there is no ID token"];
+  }
 }
 
 /** Refuses a user name without a password, because the Redis client would not send it. */

@@ -92,6 +92,23 @@ export function faultOfKeySetUrl(value: string): string | undefined {
   return protocol === "http:" && isHere ? undefined : "keys come by https, or from this machine";
 }
 
+/** Returns why a text cannot be the address of the console; `undefined` if it can, or is empty. */
+export function faultOfConsoleUrl(value: string): string | undefined {
+  const fault = faultOfKeySetUrl(value);
+  if (fault !== undefined || value === "") return fault?.replace("keys come", "browsers reach the console");
+  const { search, hash } = new URL(value);
+  return search !== "" || hash !== "" ? "it has a query or a fragment" : undefined;
+}
+
+/** Returns why a text cannot be the address of traces; `undefined` if it can, or is empty. */
+export function faultOfTraceUrl(value: string): string | undefined {
+  if (value === "") return undefined;
+  if (!value.includes("{traceId}")) return "it does not have {traceId} in it";
+  const example = value.replaceAll("{traceId}", "0".repeat(32));
+  const isWeb = URL.canParse(example) && ["http:", "https:"].includes(new URL(example).protocol);
+  return isWeb ? undefined : "it is no http or https URL";
+}
+
 /** Asymmetric algorithms (RFC 7518, RFC 8037): a public key cannot sign. So HS256 and `none` are not allowed. */
 const signatures = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],

@@ -15,6 +15,7 @@ import { createBunHmac } from "../session/hmac-bun.ts";
 import { createIdIssuer, type IdIssuer, type SigningSecret } from "../session/id.ts";
 import { longestLife } from "../session/lifetime.ts";
 import { createLogHash } from "../session/log-hash.ts";
+import { createTokenSigners, type TokenSigners } from "../session/signed-token.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { StoreEngine } from "../store/ports/engine.ts";
 import type { StoreEvents } from "../store/ports/lifecycle.ts";
@@ -36,6 +37,8 @@ export interface Opened {
   readonly secretUsers: { use(secrets: readonly SigningSecret[]): void };
   /** Returns the keyed hash that replaces an id in the log and in the audit trail. */
   readonly logHash: (id: string) => string;
+  /** What signs the cookies of the console, and view tokens. */
+  readonly signers: TokenSigners;
   readonly service: SessionService;
   readonly sessionData: SessionData;
   readonly sessionAdmin: SessionAdmin;
@@ -81,9 +84,11 @@ export async function open(
     const clock = createClock(time, lastSeen);
     const wallClock = time.wall;
     const assertions = assertionsOf(config, { secrets, clock, wallClock });
+    const signers = createTokenSigners(secrets);
     const secretUsers = {
       use(next: readonly SigningSecret[]) {
         ids.use(next);
+        signers.use(next);
         assertions?.use(next);
       },
     };
@@ -95,7 +100,7 @@ export async function open(
     const trail = new AuditTrail(store, clock);
     const parts = { store, clock, wallClock, ids, secretUsers, logHash, trail, service, events };
     return {
-      ...{ store, clock, lastSeen, ids, assertions, secretUsers, logHash, service, sessionData, trail },
+      ...{ store, clock, lastSeen, ids, assertions, secretUsers, signers, logHash, service, sessionData, trail },
       sessionAdmin: new SessionAdmin(parts),
       customers: new CustomerAdmin(parts),
       credentials: new CredentialAdmin(parts),

@@ -7,10 +7,13 @@ import { isLoopback } from "../config/values.ts";
 import { localAdmin } from "../control/operations.ts";
 import { listenControl } from "../control/server.ts";
 import { createApp } from "../http/app/app.ts";
-import { createKeyRing } from "../http/auth/api-key-auth.ts";
+import { type Authenticate, createKeyRing } from "../http/auth/api-key-auth.ts";
 import { createAuthenticator } from "../http/auth/authenticator.ts";
+import { type ConsoleAccess, createConsoleAccess } from "../http/auth/console-access.ts";
 import { KeySets } from "../http/auth/key-sets.ts";
 import { createLogoutTokenVerifier } from "../http/auth/logout-token.ts";
+import { withOtherCredentials } from "../http/auth/other-credentials.ts";
+import { ViewTokens } from "../http/auth/view-tokens.ts";
 import { listen } from "../http/listen.ts";
 import { listenError } from "../http/listen-error.ts";
 import { createMetrics } from "../http/metrics.ts";
@@ -121,26 +124,18 @@ async function openAll(
 
   const keySets = new KeySets(clock, log);
   opening.defer(() => keySets.close());
-  const authenticate = createAuthenticator({ config, wallClock, log, keyRing, keySets });
+  const consoleFiles = config.console ? await loadConsole(log) : undefined;
+  const credentialParts = { ...opened, ...{ config, wallClock, log, keyRing, keySets } };
+  const consoleAccess = consoleFiles && createConsoleAccess(credentialParts);
+  const viewTokens = new ViewTokens({ signer: opened.signers.view, wallClock, keyRing });
+  const authenticate = authenticateAs(config, createAuthenticator(credentialParts), consoleAccess, viewTokens);
   const { logout } = config;
   const verifyLogoutToken =
     logout && createLogoutTokenVerifier({ config: logout, jwks: keySets.at(logout.keySetUrl), wallClock, log });
-  const consoleFiles = config.console ? await loadConsole(log) : undefined;
   const app = createApp({
     ...opened,
-    ...{
-      config,
-      settings,
-      version,
-      wallClock,
-      metrics,
-      log,
-      logHash,
-      authenticate,
-      verifyLogoutToken,
-      limits,
-      consoleFiles,
-    },
+    ...{ config, settings, version, wallClock, metrics, log, logHash },
+    ...{ authenticate, verifyLogoutToken, limits, consoleFiles, consoleAccess, viewTokens },
   });
   const jobs = startBackgroundJobs({
     ...{ store, clock, purgeTime, metrics },
@@ -166,6 +161,21 @@ async function openAll(
   opening.defer(() => listener.close());
   metrics.watchConnections(() => listener.connections);
   return urlOf(config, listener.port);
+}
+
+/** Adds the cookie of the console, in the modes in which people sign in there, and view tokens to the mode's credential. */
+function authenticateAs(
+  { auth }: Config,
+  authenticate: Authenticate,
+  consoleAccess: ConsoleAccess | undefined,
+  viewTokens: ViewTokens,
+): Authenticate {
+  if (auth === "local") return authenticate;
+  const sessions = auth === "proxy" ? undefined : consoleAccess?.sessions;
+  return withOtherCredentials(
+    authenticate,
+    (request) => viewTokens.find(request) ?? sessions?.find(request)?.principal,
+  );
 }
 
 /**

@@ -14,6 +14,12 @@ export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
 /** The roles that may read the stream of events. */
 export const eventRoles: readonly Role[] = ["service", "reporter", "administrator"];
 
+/** The roles that may sign in to the console. */
+export const consoleRoles: readonly Role[] = ["agent", "service", "reporter", "administrator"];
+
+/** The roles that may create view tokens. */
+export const viewTokenRoles: readonly Role[] = ["service", "administrator"];
+
 /** The roles that may export and erase customers, and read the audit trail. */
 export const adminRoles: readonly Role[] = ["administrator"];
 
@@ -24,6 +30,11 @@ export interface Principal {
   readonly customerId: string | null;
   /** The agent of an agent's credential, else `null`. */
   readonly agentId: string | null;
+  /**
+   * Set for a view token, which only reads timelines and lists: of the session with this handle, or, if it is `null`, of
+   * the sessions of `customerId`.
+   */
+  readonly view?: { readonly handle: string | null };
 }
 
 /** Returns whether the ids fit the role: only `customer` may have a `customerId`, only `agent` an `agentId`. */

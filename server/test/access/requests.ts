@@ -71,6 +71,8 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
       return caller.call("GET", "/api-keys", { headers });
     case "new-key":
       return caller.call("POST", "/api-keys", { headers, json: { role: "reporter" } });
+    case "view-token":
+      return caller.call("POST", "/view-tokens", { headers, json: { customerId: target.customerId } });
     case "settings":
       return caller.call("GET", "/configuration", { headers });
     default:
@@ -120,6 +122,7 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
     case "handle-end":
       return status === 204 ? "done" : String(status);
     case "new-key":
+    case "view-token":
       return status === 201 ? "shown" : String(status);
     default:
       return status === 200 ? outcomeForMany(operation, text, target) : String(status);

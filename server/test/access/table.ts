@@ -40,6 +40,7 @@ alice: a customer
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
+  anything             | view-token                  | role
   anything             | handle-timeline, handle-data | shown   | absent  | absent   | absent    | absent
   anything             | handle-end, handle-change   | done    | absent  | absent   | absent    | absent
 
@@ -66,6 +67,7 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
+  anything             | view-token                  | role
   anything             | handle-timeline, handle-data | absent
   anything             | handle-end, handle-change   | absent
 
@@ -101,6 +103,7 @@ seven: agent 7
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
+  anything             | view-token                  | role
   anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
   anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
@@ -136,6 +139,7 @@ desk: an agent's credential that stands for no one agent
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
+  anything             | view-token                  | role
   anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
   anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
@@ -167,6 +171,7 @@ service: an application's own server
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
+  anything             | view-token                  | shown
   anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
   anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
@@ -193,6 +198,7 @@ reporter
   anything             | export, erase, audit        | role
   anything             | webhooks                    | role
   anything             | api-keys, new-key, settings | role
+  anything             | view-token                  | role
   anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
   anything             | handle-end, handle-change   | role
 
@@ -226,6 +232,7 @@ administrator
   anything             | audit                       | shown
   anything             | webhooks                    | shown
   anything             | api-keys, new-key, settings | shown
+  anything             | view-token                  | shown
   anything             | handle-timeline, handle-data | shown   | shown   | shown    | shown     | absent
   anything             | handle-end, handle-change   | done    | done    | done     | done      | absent
 
@@ -243,6 +250,7 @@ nobody: no credential at all
   anything             | export, erase, audit        | none
   anything             | webhooks                    | none
   anything             | api-keys, new-key, settings | none
+  anything             | view-token                  | none
   anything             | handle-timeline, handle-data | none
   anything             | handle-end, handle-change   | none
 
@@ -260,6 +268,7 @@ stranger: a credential of nobody's
   anything             | export, erase, audit        | invalid
   anything             | webhooks                    | invalid
   anything             | api-keys, new-key, settings | invalid
+  anything             | view-token                  | invalid
   anything             | handle-timeline, handle-data | invalid
   anything             | handle-end, handle-change   | invalid
 `;
@@ -268,7 +277,7 @@ export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "data", "change-data", "forward-auth", "metrics", "events", "stats"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit", "webhooks"],
-  ...["api-keys", "new-key", "settings"],
+  ...["api-keys", "new-key", "settings", "view-token"],
   ...["handle-timeline", "handle-end", "handle-data", "handle-change"],
 ] as const;
 

@@ -38,6 +38,7 @@ const routes: Readonly<Record<string, Act | "a caller's" | "an issuer's">> = {
   },
   "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
   "GET /audit/verify": { leaves: [], refused: ["audit.verify", "reporter"] },
+  "POST /view-tokens": { leaves: [], json: { customerId: "one" }, refused: ["view-token.create", "reporter"] },
   "GET /configuration": { leaves: [], refused: ["configuration.read", "reporter"] },
   "GET /health": { leaves: [], refused: ["health.read", "reporter"] },
   "GET /api-keys": { leaves: [], refused: ["keys.list", "reporter"] },

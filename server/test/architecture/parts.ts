@@ -221,4 +221,5 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["network"],
   leven: ["config"],
   jose: ["http-auth"],
+  oauth4webapi: ["http-auth"],
 };

@@ -4,6 +4,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import { shownSettings } from "../../src/config/shown.ts";
 import type { ApiResponse } from "../../src/http/api-response.ts";
 import { type App, createApp } from "../../src/http/app/app.ts";
+import { createKeyRing } from "../../src/http/auth/api-key-auth.ts";
+import { ViewTokens } from "../../src/http/auth/view-tokens.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
@@ -44,6 +46,7 @@ export async function openApp(
   const loaded = loadConfig({ flags, env: {}, cwd: directory.path });
   const config = { ...loaded.config, auth: mode };
   const opened = await open(config, machineTime, noEvents);
+  const keyRing = createKeyRing(machineTime.wall);
   const store = unreadable ? withoutReading(opened.store) : opened.store;
   const service = new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents });
   const app = createApp({
@@ -73,6 +76,8 @@ export async function openApp(
     logHash: (id) => id,
     limits: undefined,
     consoleFiles: undefined,
+    consoleAccess: undefined,
+    viewTokens: new ViewTokens({ signer: opened.signers.view, wallClock: machineTime.wall, keyRing }),
     verifyLogoutToken: async () => ({ customerId: "customer-4711", jti: "1" }),
     authenticate: () => ({ role: "administrator", customerId: null, agentId: null }),
   });

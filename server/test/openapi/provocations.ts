@@ -67,7 +67,8 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
     if (operation.id === "backchannelLogout") return usual.send(operation, { body: "logout_token=x" });
     if (operation.id === "endSessions") return usual.send(operation, { body: "{}" });
-    if (["createWebhook", "createApiKey"].includes(operation.id)) return usual.send(operation, { body: "{}" });
+    if (["createWebhook", "createApiKey", "createViewToken"].includes(operation.id))
+      return usual.send(operation, { body: "{}" });
     if (operation.id === "updateWebhook") return usual.send(operation, { body: '{"isEnabled":1}' });
     if (["rotateWebhookSecret", "rotateApiKey"].includes(operation.id))
       return usual.send(operation, { body: '{"graceSeconds":-1}' });
@@ -104,12 +105,15 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       inPath = (response.headers.get("content-location") ?? "").slice(-SESSION_ID_CHARACTERS);
     }
   },
-  "session-not-found": (operation, { usual }) =>
-    usual.send(operation, {
+  "session-not-found": (operation, { usual }) => {
+    if (operation.id === "createViewToken")
+      return usual.send(operation, { body: `{"session":"AaIH2SEAAACPHF0qsH5DyZFu"}` });
+    return usual.send(operation, {
       inPath: "undefined",
       headers: { gkc_customerId: "customer-4711" },
       ...bodyOf(operation, 0),
-    }),
+    });
+  },
   "not-found": (operation, { usual, demanding }) =>
     ["assertionKeys", "backchannelLogout", "readEvents"].includes(operation.id)
       ? demanding.send(operation)
@@ -167,7 +171,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
   unavailable: async (operation, { overloaded, unreadable }) => {
     const { method, id, mode } = operation;
-    if (["metrics", "readConfiguration", "readHealth"].includes(id) && mode === "jwt")
+    if (["metrics", "createViewToken", "readConfiguration", "readHealth"].includes(id) && mode === "jwt")
       return sendWithoutKeySet(operation);
     const createsNothing = codesOf(operation).includes("session-not-found");
     const reads =

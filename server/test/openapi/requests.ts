@@ -16,6 +16,7 @@ export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pi
     "endSessions",
     "createWebhook",
     "createApiKey",
+    "createViewToken",
   ].includes(id);
   const body = isNeeded ? bodyExamples[i] : undefined;
   return body === undefined ? {} : { body };

@@ -27,10 +27,12 @@ export function createAdmission(parts: AppParts, initiatorOf: InitiatorOf) {
   ): ResponseOrPromise {
     const { rateLimitAs, act } = match.route;
     if (rateLimitAs !== undefined) limits?.byCredential(rateLimitAs, principal);
-    if (roles.includes(principal.role)) return runAs(principal, match, request);
+    const isPermitted = roles.includes(principal.role) && (principal.view === undefined || match.route.isForViews);
+    if (isPermitted) return runAs(principal, match, request);
     if (act !== undefined) {
       trail.appendRefusal({ ...initiatorOf(principal, request), what: act, details: {} });
     }
+    if (principal.view !== undefined) throw new Refusal({ code: "role-not-permitted" });
     throw new Refusal({ code: "role-not-permitted", allowed: roles });
   }
 

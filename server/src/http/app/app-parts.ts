@@ -14,7 +14,9 @@ import type { WebhookAdmin } from "../../services/webhook-admin.ts";
 import type { EventLog } from "../../store/ports/events.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
 import type { Authenticate } from "../auth/api-key-auth.ts";
+import type { ConsoleAccess } from "../auth/console-access.ts";
 import type { VerifyLogoutToken } from "../auth/logout-token.ts";
+import type { ViewTokens } from "../auth/view-tokens.ts";
 import type { ConsoleFile } from "../console-file.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RateLimits } from "../rate-limits.ts";
@@ -47,6 +49,9 @@ export interface AppParts {
   readonly assertions: Assertions | undefined;
   /** The files of the console; `undefined` if it is not served. */
   readonly consoleFiles: readonly ConsoleFile[] | undefined;
+  /** The sign-in to the console; `undefined` if it is not served. */
+  readonly consoleAccess: ConsoleAccess | undefined;
+  readonly viewTokens: ViewTokens;
   /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
 }

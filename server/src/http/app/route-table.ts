@@ -1,5 +1,12 @@
 import type { BasePath } from "../../config/base-path.ts";
-import { adminRoles, eventRoles, monitoringRoles, recordingRoles, roles } from "../../session/permissions.ts";
+import {
+  adminRoles,
+  eventRoles,
+  monitoringRoles,
+  recordingRoles,
+  roles,
+  viewTokenRoles,
+} from "../../session/permissions.ts";
 import type { Call } from "../call.ts";
 import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
 import { createApiKeyHandlers } from "../handlers/api-keys.ts";
@@ -7,6 +14,7 @@ import { createKeySetHandler } from "../handlers/assertion-keys.ts";
 import { createAuditHandlers } from "../handlers/audit.ts";
 import { createBackchannelLogout, logoutError } from "../handlers/backchannel-logout.ts";
 import { createConsolePages } from "../handlers/console/console-pages.ts";
+import { createSignInHandlers } from "../handlers/console/sign-in.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
 import { createDocsHandlers } from "../handlers/docs.ts";
@@ -19,6 +27,7 @@ import { createRecordHandlers } from "../handlers/records.ts";
 import { createDataHandlers } from "../handlers/session-data.ts";
 import { createSessionHandlers } from "../handlers/sessions.ts";
 import { createStatisticsHandler } from "../handlers/statistics.ts";
+import { createViewTokenHandler } from "../handlers/view-tokens.ts";
 import { createWebhookHandlers } from "../handlers/webhooks.ts";
 import type { AppParts } from "./app-parts.ts";
 import type { Base, Route } from "./router.ts";
@@ -29,6 +38,7 @@ const api = { roles, isUnderBasePath: true, rateLimitAs: "requests" } as const;
 const creating = { ...api, rateLimitAs: "creates" } as const;
 const recording = { ...api, roles: recordingRoles } as const;
 const admins = { ...api, roles: adminRoles, isUnderBasePath: false } as const;
+const viewTokenCreation = { ...api, roles: viewTokenRoles, isUnderBasePath: false } as const;
 const reading = { ...api, roles: eventRoles, isUnderBasePath: false } as const;
 const forwardAuth = { ...recording, isUnderBasePath: false } as const;
 const open = { roles: "everybody", isUnderBasePath: false, rateLimitAs: "requests" } as const;
@@ -44,7 +54,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
   const { admin, records, data, proxy, keySet, logout, events, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
-    row("GET", "/sessions", api, "list", admin.list, "sessions.list"),
+    { ...row("GET", "/sessions", api, "list", admin.list, "sessions.list"), isForViews: true },
     row("POST", "/sessions/end", recording, "end-by-filter", admin.endByFilter, "sessions.end"),
     row("GET", "/customers/:customerId/export", admins, "export", admin.exportCustomer, "customer.export"),
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
@@ -55,7 +65,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     ...session,
     row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
-    row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
+    { ...row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline), isForViews: true },
     row("GET", "/sessions/:sessionId/data", api, "read-data", data.read),
     row("PATCH", "/sessions/:sessionId/data", recording, "merge-data", data.merge),
     row("PUT", "/sessions/:sessionId/data", recording, "replace-data", data.replace),
@@ -71,14 +81,19 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("GET", "/", open, "docs", docs.root),
     row("GET", "/docs", open, "docs", docs.page),
     row("GET", "/docs/*", open, "docs", docs.page),
-    ...consoleRoutes(handlers.consolePages),
+    ...consoleRoutes(handlers),
   ];
 }
 
 /** Returns the routes of the console; none if it is not served. */
-function consoleRoutes(pages: Handlers["consolePages"]): Route[] {
-  if (pages === undefined) return [];
+function consoleRoutes({ consolePages: pages, signIn }: Handlers): Route[] {
+  if (pages === undefined || signIn === undefined) return [];
   return [
+    row("GET", "/console/session", open, "console-session", signIn.session),
+    row("POST", "/console/sign-in", open, "console-sign-in", signIn.signIn),
+    row("POST", "/console/sign-out", open, "console-sign-out", signIn.signOut),
+    row("GET", "/console/sign-in/provider", open, "console-sign-in", signIn.toProvider),
+    row("GET", "/console/callback", open, "console-sign-in", signIn.callback),
     // The more general row is first, because the other one also matches `/console/`.
     row("GET", "/console/*", open, "console", pages.file),
     row("GET", "/console", open, "console", pages.root),
@@ -86,7 +101,7 @@ function consoleRoutes(pages: Handlers["consolePages"]): Route[] {
 }
 
 /** Returns the routes of API keys, the audit trail, and the state of the service. */
-function operatorRoutes({ apiKeys, audit, operations }: Handlers): Route[] {
+function operatorRoutes({ apiKeys, audit, operations, viewToken }: Handlers): Route[] {
   return [
     row("GET", "/api-keys", admins, "list-keys", apiKeys.list, "keys.list"),
     row("POST", "/api-keys", admins, "create-key", apiKeys.create, "key.create"),
@@ -94,6 +109,7 @@ function operatorRoutes({ apiKeys, audit, operations }: Handlers): Route[] {
     row("DELETE", "/api-keys/:keyId", admins, "revoke-key", apiKeys.revoke, "key.revoke"),
     row("GET", "/audit", admins, "audit", audit.list, "audit.read"),
     row("GET", "/audit/verify", admins, "verify-audit", audit.verify, "audit.verify"),
+    row("POST", "/view-tokens", viewTokenCreation, "create-view-token", viewToken, "view-token.create"),
     row("GET", "/configuration", admins, "configuration", operations.configuration, "configuration.read"),
     row("GET", "/health", admins, "health-details", operations.health, "health.read"),
   ];
@@ -188,6 +204,8 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
     events: createEventHandler({ log: store, feed, logHash }),
     health: createHealthHandlers(store, clock, metrics, isStopping),
     docs: createDocsHandlers({ version, ...config, console: parts.consoleFiles !== undefined }),
+    viewToken: createViewTokenHandler({ ...parts, initiatorOf }),
+    signIn: parts.consoleAccess && createSignInHandlers({ ...parts, access: parts.consoleAccess, initiatorOf }),
     consolePages: parts.consoleFiles && createConsolePages(parts.consoleFiles),
   };
 }

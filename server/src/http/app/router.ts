@@ -20,6 +20,8 @@ export interface Route {
   /** Whether the route also exists below the base paths. */
   readonly isUnderBasePath: boolean;
   readonly handle: (call: Call) => ResponseOrPromise;
+  /** Whether view tokens may use the route. Its handler limits them to what they open. */
+  readonly isForViews?: true;
   /** The name of the act in the audit trail, also if the act is refused because of the caller's role. */
   readonly act?: string;
   /** True for the sub-requests of proxies to `/forward-auth`, which carry the headers of the client's own request. */

@@ -92,7 +92,7 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
 }
 
 /** Returns the caller that the claims describe. Throws `ClaimError` if they do not describe one. */
-function principalOf(payload: JWTPayload, { claims, defaultRole }: TokenConfig): Principal {
+export function principalOf(payload: JWTPayload, { claims, defaultRole }: TokenConfig): Principal {
   const role = roleOf(claims.role, memberOf(payload, claims.role), defaultRole);
   const id = (name: string) => idOf(name, memberOf(payload, name));
   return {

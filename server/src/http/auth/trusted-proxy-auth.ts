@@ -1,11 +1,10 @@
 import { timingSafeEqual } from "node:crypto";
-import type { HttpRequest } from "@antechamber/http1";
 import type { Logger } from "pino";
 import { type AddressRange, isInRanges, parseAddress } from "../../network/addresses.ts";
 import { Refusal } from "../../session/errors.ts";
 import { isConsistent, type Principal, roles } from "../../session/permissions.ts";
 import { readProxyId } from "../parse/identity.ts";
-import type { Authenticate } from "./api-key-auth.ts";
+import type { Authenticate, CredentialSource } from "./api-key-auth.ts";
 import { memoize } from "./text-cache.ts";
 
 /** The headers with which a trusted proxy authenticates itself and names the caller of a request. */
@@ -42,7 +41,7 @@ export function createTrustedProxyAuth({ secret, ranges, log }: TrustedProxies):
     return ranges === undefined || (address !== undefined && isInRanges(address, ranges));
   });
 
-  function hasSecret(request: HttpRequest): boolean {
+  function hasSecret(request: CredentialSource): boolean {
     const given = Buffer.from(request.header(proxyHeaders.secret) ?? "", "latin1");
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
@@ -58,7 +57,7 @@ export function createTrustedProxyAuth({ secret, ranges, log }: TrustedProxies):
   };
 
   /** Returns why a request is refused. The text contains no secret and no id. */
-  function reasonOf(request: HttpRequest): string {
+  function reasonOf(request: CredentialSource): string {
     if (!isProxy(request.peer)) return `${request.peer} is not in trustedProxies`;
     if (request.header(proxyHeaders.secret) === null) return `the header ${proxyHeaders.secret} is missing`;
     if (!hasSecret(request)) return `${proxyHeaders.secret} is not the value of proxySecret`;
@@ -69,13 +68,13 @@ export function createTrustedProxyAuth({ secret, ranges, log }: TrustedProxies):
   }
 }
 
-function roleOf(request: HttpRequest): Principal["role"] | undefined {
+function roleOf(request: CredentialSource): Principal["role"] | undefined {
   const named = request.header(proxyHeaders.role);
   return roles.find((one) => one === named);
 }
 
 /** Returns the caller that the proxy names; `undefined` if its headers are invalid or contradict each other. */
-function principalOf(request: HttpRequest): Principal | undefined {
+function principalOf(request: CredentialSource): Principal | undefined {
   if (aliases.some((name) => request.header(name) !== null)) return undefined;
   const role = roleOf(request);
   const customerId = readProxyId(request.header(proxyHeaders.customerId));

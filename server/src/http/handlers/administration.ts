@@ -46,7 +46,8 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
     async list(call: Call) {
       const { request } = call;
       const findable = findableOf(call, "sessions.list");
-      const { filter, cursor, limit } = queryOfUrl(request.query, cursors);
+      const { filter: wanted, cursor, limit } = queryOfUrl(request.query, cursors);
+      const filter = filterOfView(call.principal, wanted);
       const { sessions, next, total } = await sessionAdmin.list({
         ...{ filter: filterWithin(findable, filter), after: cursor, limit, currentId: currentSessionId(request) },
       });
@@ -123,6 +124,14 @@ export function createInitiatorOf(clientOf: ClientAddress): InitiatorOf {
 /** Returns whether the caller has an API key. Other credentials have no id. */
 function isApiKey(principal: Principal | ApiKey): principal is ApiKey {
   return "id" in principal;
+}
+
+/** Restricts the filter of a view token to the session that it opens. Refuses with `role-not-permitted` another one. */
+function filterOfView({ view }: Principal, filter: SessionFilter): SessionFilter {
+  const handle = view?.handle ?? null;
+  if (handle === null) return filter;
+  if (filter.handle !== null && filter.handle !== handle) throw new Refusal({ code: "role-not-permitted" });
+  return { ...filter, handle };
 }
 
 /** Restricts a customer's filter to its own sessions. Refuses with `identity-mismatch` if it names another customer. */

@@ -4,7 +4,8 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { AuditTrail } from "../../services/audit.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
-import { changeScope, findableBy, readScope } from "../../session/permissions.ts";
+import { handleIn } from "../../session/id.ts";
+import { changeScope, findableBy, type Principal, readScope } from "../../session/permissions.ts";
 import { type Cursor, pageOf, parseCursor, timelineStart } from "../../session/timeline.ts";
 import { timelineInfo } from "../../wire/timeline-info.ts";
 import { type ApiResponse, apiFields, json } from "../api-response.ts";
@@ -76,16 +77,29 @@ export function createRecordHandlers({ service, clock, config, trail, initiatorO
       const { customerId } = permitted(principal, identityOfHeaders(request));
       const scope = readScope(principal, customerId);
       const bounds = { after: after.sequence, limit };
-      const name = { text: sessionId, findable: findableBy(principal) };
+      const name = { text: textFor(principal, sessionId), findable: findableBy(principal) };
       const recordPage = await service.readRecordPage(name, scope, bounds);
       if (recordPage === undefined) throw new Refusal({ code: "session-not-found" });
-      if (config.auditReads && principal.role !== "customer") {
+      if (config.auditReads && (principal.role !== "customer" || principal.view !== undefined)) {
         const details = { session: recordPage.life.session.handle };
         await trail.append({ ...initiatorOf(principal, request), what: "timeline.read", details }, "done");
       }
       return json(timelineInfo(recordPage, pageOf(recordPage, after, limit)));
     },
   };
+}
+
+/**
+ * Returns the text that names the session for a caller. A view token opens a session by its handle, never by its id, and
+ * no other session than its own. Refuses with `session-not-found`.
+ */
+function textFor({ view }: Principal, text: string): string {
+  if (view === undefined) return text;
+  const handle = handleIn(text);
+  if (handle === undefined || (view.handle !== null && view.handle !== handle)) {
+    throw new Refusal({ code: "session-not-found" });
+  }
+  return handle;
 }
 
 function accepted(body: string): ApiResponse {
