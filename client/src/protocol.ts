@@ -355,10 +355,10 @@ export interface ApiKeyPage {
   readonly areUsed: boolean;
 }
 
-/** What a role may do besides reading sessions. */
+/** A right of a role besides reading sessions. */
 export type ConsoleRight = "end" | "end-all" | "events" | "statistics" | "view-tokens" | "administer";
 
-/** Who is at the console. `signIn`: how people sign in. */
+/** The person at the console. `signIn`: how people sign in. */
 export type ConsoleSessionInfo =
   | { readonly isSignedIn: false; readonly signIn: "none" | "key" | "token" | "provider" | "proxy" }
   | {

@@ -37,7 +37,7 @@ export interface Opened {
   readonly secretUsers: { use(secrets: readonly SigningSecret[]): void };
   /** Returns the keyed hash that replaces an id in the log and in the audit trail. */
   readonly logHash: (id: string) => string;
-  /** What signs the cookies of the console, and view tokens. */
+  /** The signers of the cookies of the console, and of view tokens. */
   readonly signers: TokenSigners;
   readonly service: SessionService;
   readonly sessionData: SessionData;

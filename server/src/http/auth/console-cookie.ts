@@ -2,7 +2,7 @@ import { Refusal } from "../../session/errors.ts";
 import type { CredentialSource } from "./api-key-auth.ts";
 
 /** The header that the console sends with each request. A page of another origin cannot send it without permission. */
-export const CONSOLE_HEADER = "antechamber-console";
+const CONSOLE_HEADER = "antechamber-console";
 
 const LOOPBACK_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 

@@ -36,7 +36,7 @@ export interface ProviderSignInParts {
   readonly log: Pick<Logger, "warn">;
 }
 
-/** What the browser keeps between the begin and the end of a sign-in, so that both are of the same browser. */
+/** The values that the browser keeps between the begin and the end of a sign-in, so that both are of the same browser. */
 export interface PendingSignIn {
   readonly state: string;
   readonly nonce: string;
@@ -69,8 +69,8 @@ const MAX_NAME_CHARACTERS = 100;
 
 /**
  * Creates sign-in by the authorization code flow with PKCE (OpenID Connect Core, section 3.1; RFC 7636). The ID token says
- * who the person is and which role they have; it is verified like the tokens of callers, but for the console's client id
- * as its audience.
+ * who the person is and which role they have; it is verified like the tokens of callers, with the console's client id as
+ * its audience.
  */
 export function createProviderSignIn(parts: ProviderSignInParts): ProviderSignIn {
   const { client, consoleUrl, tokens, jwks, clock, wallClock, log } = parts;

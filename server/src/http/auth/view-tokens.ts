@@ -3,7 +3,7 @@ import type { Principal } from "../../session/permissions.ts";
 import type { TokenSigner } from "../../session/signed-token.ts";
 import type { CredentialSource, KeyRing } from "./api-key-auth.ts";
 
-/** What a view token opens: a session, or the sessions of a customer. */
+/** The session, or the customer, that a view token opens. */
 export type View = { readonly handle: string } | { readonly customerId: string };
 
 interface Content {
