@@ -201,6 +201,8 @@ export interface EndReceipt {
 /** A line of a customer's export. The last line has the type `end`. */
 export type ExportLine =
   | ({ readonly type: "session" } & SessionSummary)
+  /** The data of the session before it, if it is live and has any. */
+  | { readonly type: "data"; readonly handle: string; readonly data: SessionData }
   | { readonly type: "entry"; readonly handle: string; readonly entry: TimelineEntry }
   /** The stored response to a request with an Idempotency-Key: its JSON text, and when it was stored. */
   | {

@@ -11,6 +11,7 @@ import { addExamples } from "./help.ts";
 import { countOf, handleValueOf, notFoundBy } from "./option-values.ts";
 import { jsonText, type Output, table, terminalSafe, timeText } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
+import { dataCommand } from "./session-data.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 import { timelineCommand } from "./timeline.ts";
@@ -18,13 +19,14 @@ import { timelineCommand } from "./timeline.ts";
 /** Number of sessions that one request reads or ends. */
 const PAGE = 256;
 
-/** `sessions get`, `list`, `timeline` and `end`: find, show and end sessions, by id, by handle or by a filter. */
+/** `sessions get`, `list`, `timeline`, `data` and `end`: find, show and end sessions, by id, by handle or by a filter. */
 export function sessionsCommand(output: Output): Command {
   return new Command("sessions")
     .description("find sessions, look at them, end them")
     .addCommand(getCommand(output))
     .addCommand(listCommand(output))
     .addCommand(timelineCommand(output))
+    .addCommand(dataCommand(output))
     .addCommand(endCommand(output));
 }
 

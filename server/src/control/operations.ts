@@ -70,6 +70,7 @@ export const operations = {
       return records && timelineInfo(records, pageOf(records, start, limit));
     },
   ),
+  readData: define(id, z.string().optional(), (use, _by, idOrHandle) => use.sessionAdmin.readData(idOrHandle)),
   listSessions: define(
     z.object({ filter: sessionFilter, after: cursor, limit: z.number() }),
     sessionPage,

@@ -1,8 +1,10 @@
 import type { Clock } from "../runtime/clock.ts";
+import { NO_DATA } from "../session/data.ts";
 import { anySession } from "../session/filter.ts";
 import type { Session } from "../session/session.ts";
 import { type Cursor, type Entry, pageOf, timelineStart } from "../session/timeline.ts";
 import type { CredentialStore } from "../store/ports/credentials.ts";
+import type { DataStore } from "../store/ports/data.ts";
 import { type ErasureStore, MAX_ERASED } from "../store/ports/erasure.ts";
 import type { IdempotencyStore, StoredResponseItem } from "../store/ports/idempotency.ts";
 import type { RecordStore } from "../store/ports/records.ts";
@@ -15,6 +17,8 @@ import { type Batch, type SessionView, statusOf } from "./session-admin.ts";
 export type ExportEntry =
   | { readonly type: "key"; readonly key: ApiKeyInfo }
   | ({ readonly type: "session" } & SessionView)
+  /** The data of the session before it, as JSON text. */
+  | { readonly type: "data"; readonly handle: string; readonly data: string }
   | { readonly type: "entry"; readonly handle: string; readonly entry: Entry }
   | { readonly type: "answer"; readonly handle: string; readonly answer: StoredResponseItem };
 
@@ -38,6 +42,7 @@ const EXPORT_PAGE = 1000;
 interface CustomerAdminParts {
   readonly store: SessionSearch &
     Pick<RecordStore, "readRecordPage"> &
+    Pick<DataStore, "findWithData"> &
     Pick<IdempotencyStore, "listStoredResponses"> &
     Pick<CredentialStore, "listApiKeys"> &
     ErasureStore;
@@ -171,7 +176,12 @@ async function exportSession(
 ): Promise<{ readonly entries: ExportEntry[]; readonly next: Cursor | undefined }> {
   const { handle } = session;
   const status = statusOf(session, clock());
-  const entries: ExportEntry[] = from === undefined ? [{ type: "session", session, status }] : [];
+  const entries: ExportEntry[] = [];
+  if (from === undefined) {
+    entries.push({ type: "session", session, status });
+    const { data } = await store.findWithData(handle);
+    if (status === "live" && data !== NO_DATA) entries.push({ type: "data", handle, data });
+  }
   const start = from ?? timelineStart;
   const request = { handle, scope: "everyone", after: start.sequence, limit: EXPORT_PAGE } as const;
   const records = await store.readRecordPage({ ...request, now: clock() });

@@ -4,10 +4,11 @@ import type { EndReason } from "../session/event.ts";
 import { idFields } from "../session/fields.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { handleIn, type IdIssuer, type VerifiedId } from "../session/id.ts";
-import { mayEndAll, type Scope } from "../session/permissions.ts";
+import { isReached, mayEndAll, type Scope } from "../session/permissions.ts";
 import { hasNoIds, isLive, type Session } from "../session/session.ts";
 import type { RecordPage } from "../session/timeline.ts";
 import type { Act } from "../store/audit-chain.ts";
+import type { DataStore } from "../store/ports/data.ts";
 import type { RecordPageRequest } from "../store/ports/records.ts";
 import type { ListRequest, SessionPage, SessionSearch } from "../store/ports/search.ts";
 import type { SessionStore } from "../store/ports/sessions.ts";
@@ -68,7 +69,7 @@ const MAX_BATCH = 2048;
 const PAGE = 256;
 
 interface SessionAdminParts {
-  readonly store: Pick<SessionStore, "find" | "end"> & SessionSearch;
+  readonly store: Pick<SessionStore, "find" | "end"> & Pick<DataStore, "findWithData"> & SessionSearch;
   readonly service: Pick<SessionService, "end" | "find" | "readRecordPage">;
   readonly ids: Pick<IdIssuer, "verify">;
   readonly trail: Pick<AuditTrail, "audited" | "appendRefusal">;
@@ -109,6 +110,15 @@ export class SessionAdmin {
     bounds: Pick<RecordPageRequest, "after" | "limit">,
   ): Promise<RecordPage | undefined> {
     return this.#parts.service.readRecordPage(nameOf(idOrHandle), "everyone", bounds);
+  }
+
+  /** Returns the data of a live session, as JSON text and without renewing it; `undefined` if there is none. */
+  async readData(idOrHandle: string): Promise<string | undefined> {
+    const { service, store, clock } = this.#parts;
+    const named = await service.find(nameOf(idOrHandle), "everyone");
+    if (named === undefined) return undefined;
+    const { session, data } = await store.findWithData(named.handle);
+    return isLive(session, clock()) && isReached(session, named.generation, "everyone") ? data : undefined;
   }
 
   /** Returns a page of sessions, newest first, with the status of each. */

@@ -28,6 +28,8 @@ export function exportLine(item: ExportEntry): string {
       return JSON.stringify({ type: "key", ...item.key });
     case "session":
       return JSON.stringify({ type: "session", ...sessionSummary(item) });
+    case "data":
+      return JSON.stringify({ type: "data", handle: item.handle, data: JSON.parse(item.data) as unknown });
     case "entry":
       return JSON.stringify({ type: "entry", handle: item.handle, entry: entryInfo(item.entry) });
     case "answer": {

@@ -69,6 +69,7 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
   "sessions get": [act(({ sessions }) => ["sessions", "get", sessions[0] ?? ""])],
   "sessions list": looks("sessions", "list"),
   "sessions timeline": [act(({ sessions }) => ["sessions", "timeline", sessions[0] ?? ""])],
+  "sessions data": [act(({ sessions }) => ["sessions", "data", sessions[0] ?? ""])],
   "sessions end": [
     act(({ sessions }) => ["sessions", "end", sessions[0] ?? ""], "session.end done"),
     act(() => ["sessions", "end", "--customer", "one", "--dry-run"], "sessions.end done"),

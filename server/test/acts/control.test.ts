@@ -19,6 +19,7 @@ const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...l
   getSession: ["unknown"],
   endSession: ["unknown", "session.end done"],
   readTimeline: [{ idOrHandle: "unknown", after: null, limit: 10 }],
+  readData: ["unknown"],
   listSessions: [{ ...page, limit: 10 }],
   endSessions: [{ ...page, isDry: false }, "sessions.end done"],
   exportCustomer: [{ customerId: "one", after: null }, "customer.export begun", "customer.export done"],

@@ -171,7 +171,7 @@ test("a stored session can be shown and ended by its handle, an unstored one can
   const handle = handleOf(info.sessionId);
   assert.deepEqual(await succeedJson<Shown>(["sessions", "get", handle, ...data]), shownAs(info, "live"));
   const unstored = handleOf((await call(server, "PUT", "new")).info.sessionId);
-  for (const command of ["get", "end", "timeline"]) {
+  for (const command of ["get", "end", "timeline", "data"]) {
     const { code, stdout } = await runHere(["sessions", command, unstored, ...data]);
     assert.deepEqual([code, stdout], [3, ""], command);
   }
@@ -182,6 +182,27 @@ test("a stored session can be shown and ended by its handle, an unstored one can
   const acts = await succeed(["audit", "list", "--session", info.sessionId, ...data]);
   assert.match(acts, new RegExp(`session\\.end +done +.*session=${handle}`));
   assert.equal(await succeed(["audit", "list", "--session", handle, ...data]), acts);
+});
+
+test("the data of a live session can be shown, with nothing that controls the terminal", async () => {
+  await using server = await serve();
+  const data = ["--data-dir", server.dataDir];
+  const { info } = await call(server, "PUT", "new", { customer: "bob" });
+  const put = { cart: ["\u009b2J", 1], "\u202e": {} };
+  const path = `${server.url}/sessions/${info.sessionId}/data`;
+  const headers = { "content-type": "application/json" };
+  assert.equal((await fetch(path, { method: "PUT", headers, body: JSON.stringify(put) })).status, 200);
+  for (const name of [info.sessionId, handleOf(info.sessionId)]) {
+    const shown = await succeed(["sessions", "data", name, ...data]);
+    const line = await succeed(["sessions", "data", name, "--json", ...data]);
+    assert.deepEqual([JSON.parse(shown), JSON.parse(line)], [put, put]);
+    assert.equal(line.trimEnd().includes("\n"), false);
+    assert.doesNotMatch(shown + line, /(?!\n)[\p{Cc}\p{Cf}]/u);
+  }
+  await server.stop();
+  assert.deepEqual(await succeedJson(["sessions", "data", handleOf(info.sessionId), ...data]), put);
+  await succeed(["sessions", "end", handleOf(info.sessionId), ...data]);
+  assert.equal((await runHere(["sessions", "data", handleOf(info.sessionId), ...data])).code, 3);
 });
 
 test("all sessions of a customer except one are ended, by its handle or its id", async () => {

@@ -97,12 +97,19 @@ function countsOf(migration: Awaited<ReturnType<typeof migrate>>): Record<string
 test("everything is copied and compared, and the migration is complete", async () => {
   await using stores = await openStores();
   await fill(stores, 1000);
+  const { handle } = stores.issuer.issue(START);
+  const session = newSession(handle, START, ids({ customerId: "of data" }), lifetimes);
+  const wanted = { kind: "replace", json: '{"step":1}' } as const;
+  const request = { handle, scope: "everyone", change: wanted, preconditions: {}, now: START } as const;
+  await stores.source.create(session, START);
+  assert.equal((await stores.source.changeData(request)).outcome, "changed");
   const seen: Progress[] = [];
   const result = await stores.run({ onProgress: (progress) => seen.push(progress) });
   assert.equal(result.comparison?.isEqual, true);
   assert.deepEqual(countsOf(result), {
-    sessions: 1000,
+    sessions: 1001,
     records: 1000,
+    data: 1,
     answers: 0,
     webhooks: 0,
     deliveries: 0,
