@@ -165,9 +165,9 @@ class RecordedOperation {
 
   counted(): CountedRequests {
     const statuses = [0, 0, 0, 0, 0, 0];
-    for (const [status, count] of this.statuses.entries()) {
+    for (let status = 0; status < this.statuses.length; status++) {
       const first = Math.floor(status / 100);
-      statuses[first] = (statuses[first] as number) + count;
+      statuses[first] = (statuses[first] as number) + (this.statuses[status] as number);
     }
     return { statuses, buckets: [...this.buckets] };
   }

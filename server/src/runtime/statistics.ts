@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { CountedRequests, Counters } from "../http/metrics.ts";
-import { durationBucket } from "../session/histogram.ts";
+import { DURATION_BUCKETS, durationBucket } from "../session/histogram.ts";
 import type { RequestRecord } from "../session/record.ts";
 import {
   entryOf,
@@ -47,7 +47,8 @@ export class StatisticsCollector {
   #baseline: Counters;
   #live: MinuteStatistics["live"] = null;
   #services = new Map<string, CountedService>();
-  #recordStatuses = new Map<string, number>();
+  /** By the first digit of the status; 0 for a missing one. */
+  #recordStatuses = new Float64Array(10);
   /** Finished minutes that are not stored yet. */
   #waiting: StatisticsRow[] = [];
   /** The minutes that were stored last began here. */
@@ -66,12 +67,8 @@ export class StatisticsCollector {
     for (const { service, status, durationMs } of records) {
       const counted = this.#service(serviceName(service));
       counted.records++;
-      if (durationMs !== null) {
-        const bucket = durationBucket(durationMs);
-        counted.durations.set(bucket, (counted.durations.get(bucket) ?? 0) + 1);
-      }
-      const of = statusClass(status);
-      this.#recordStatuses.set(of, (this.#recordStatuses.get(of) ?? 0) + 1);
+      if (durationMs !== null) raise(counted.durations, durationBucket(durationMs));
+      raise(this.#recordStatuses, status === null ? 0 : Math.floor(status / 100));
     }
   }
 
@@ -105,7 +102,7 @@ export class StatisticsCollector {
     this.#baseline = this.#counters();
     this.#live = null;
     this.#services = new Map();
-    this.#recordStatuses = new Map();
+    this.#recordStatuses = new Float64Array(10);
   }
 
   #current(): StatisticsRow {
@@ -117,11 +114,16 @@ export class StatisticsCollector {
       ended: ended - before.ended,
       expired: expired - before.expired,
       live: this.#live,
-      recordStatuses: Object.fromEntries(this.#recordStatuses),
+      recordStatuses: Object.fromEntries(
+        Array.from(
+          this.#recordStatuses,
+          (count, first) => [statusClass(first === 0 ? null : 100 * first), count] as const,
+        ).filter(isSome),
+      ),
       services: Object.fromEntries(
         Array.from(this.#services, ([name, { records, durations }]) => [
           name,
-          { records, durations: Object.fromEntries(durations) },
+          { records, durations: countsSince(durations) },
         ]),
       ),
       operations: operationsSince(operations, before.operations),
@@ -138,14 +140,15 @@ export class StatisticsCollector {
     const isKnown = this.#services.has(name) || this.#services.size < MAX_SERVICES;
     return entryOf(this.#services, isKnown ? name : OTHER, () => ({
       records: 0,
-      durations: new Map<number, number>(),
+      durations: new Float64Array(DURATION_BUCKETS),
     }));
   }
 }
 
 interface CountedService {
   records: number;
-  readonly durations: Map<number, number>;
+  /** By the number of the bucket. */
+  readonly durations: Float64Array;
 }
 
 export interface StatisticsParts {
@@ -190,6 +193,10 @@ export function startStatistics({ collector, store, clock, wallClock }: Statisti
   };
 }
 
+function raise(counts: Float64Array, position: number): void {
+  counts[position] = (counts[position] as number) + 1;
+}
+
 function newSource(): string {
   return randomBytes(6).toString("base64url");
 }
@@ -217,7 +224,7 @@ function operationsSince(
 }
 
 /** Returns the counts that have grown, by their positions with a suffix. */
-function countsSince(counts: readonly number[], before: readonly number[] | undefined, suffix = "") {
-  const grown = counts.map((count, i) => [`${i}${suffix}`, count - (before?.[i] ?? 0)] as const);
+function countsSince(counts: ArrayLike<number>, before?: readonly number[], suffix = "") {
+  const grown = Array.from(counts, (count, i) => [`${i}${suffix}`, count - (before?.[i] ?? 0)] as const);
   return Object.fromEntries(grown.filter(isSome));
 }

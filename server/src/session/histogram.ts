@@ -6,21 +6,21 @@ const PER_DECADE = 8;
 /** Upper bound of the first bucket (ms). */
 const FIRST_MS = 0.1;
 /** Number of buckets: the last one has everything above 1000 s. */
-const BUCKETS = 7 * PER_DECADE + 2;
+export const DURATION_BUCKETS = 7 * PER_DECADE + 2;
 
 /**
  * Upper bounds (ms) of the buckets for the durations of recorded requests, from 0.1 ms to 1000 s; the last one has none.
  * Each is a third wider than the one before. Stored data depend on them.
  */
 export const durationBounds: readonly number[] = Array.from(
-  { length: BUCKETS - 1 },
+  { length: DURATION_BUCKETS - 1 },
   (_, i) => FIRST_MS * 10 ** (i / PER_DECADE),
 );
 
 /** Returns the number of the bucket of a duration (ms). */
 export function durationBucket(ms: number): number {
   if (!(ms > FIRST_MS)) return 0;
-  return Math.min(BUCKETS - 1, Math.ceil(Math.log10(ms / FIRST_MS) * PER_DECADE));
+  return Math.min(DURATION_BUCKETS - 1, Math.ceil(Math.log10(ms / FIRST_MS) * PER_DECADE));
 }
 
 /** The percentiles that statistics show. */
