@@ -39,6 +39,7 @@ async function build(): Promise<void> {
   const out = mkdtempSync(join(folder, "dist-"));
   try {
     const page = pageOf(await bundle(out));
+    await bundleTimeline(out);
     for (const name of filesIn(out)) compress(join(out, name));
     const names = [...filesIn(out), "index.html"];
     mkdirSync(join(dist, "assets"), { recursive: true });
@@ -66,7 +67,7 @@ async function bundle(out: string): Promise<EntryNames> {
     target: "browser",
     minify: true,
     splitting: true,
-    naming: { entry: "assets/[name]-[hash].[ext]", chunk: "assets/[name]-[hash].[ext]" },
+    naming: { entry: "assets/[name]-[hash].[ext]", chunk: "assets/chunk-[hash].[ext]" },
     define: { "process.env.NODE_ENV": '"production"' },
   });
   const names = result.outputs.map(({ path }) => relative(out, path).replaceAll("\\", "/"));
@@ -81,6 +82,27 @@ async function bundle(out: string): Promise<EntryNames> {
     style: find(/^assets\/main-\w+\.css$/),
     icon: copyIcon(out),
   };
+}
+
+/** The script with the element `<antechamber-timeline>`, for pages of other applications. Its name has no hash. */
+async function bundleTimeline(out: string): Promise<void> {
+  const sheet = await Bun.build({ entrypoints: [join(folder, "src/styles/embed.css")], minify: true });
+  const css = await sheet.outputs[0]?.text();
+  const result = await Bun.build({
+    entrypoints: [join(folder, "src/embed/timeline-element.tsx")],
+    target: "browser",
+    format: "iife",
+    minify: true,
+    define: { "process.env.NODE_ENV": '"production"', TIMELINE_CSS: JSON.stringify(inShadowRoot(css ?? "")) },
+  });
+  writeFileSync(join(out, "timeline.js"), (await result.outputs[0]?.text()) ?? "");
+}
+
+/** Returns a style sheet whose rules for the root of a document count for the host of a shadow root. */
+function inShadowRoot(css: string): string {
+  return css.replaceAll(/:root((?::not\([^)]*\)|\[[^\]]*\])*)/g, (_root, more: string) =>
+    more === "" ? ":host" : `:host(${more})`,
+  );
 }
 
 /** Copies the icon of the browser's tab to a name with its hash. */

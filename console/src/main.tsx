@@ -1,9 +1,16 @@
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { loadViewer } from "./api/viewer.ts";
 import { listenToKeys } from "./keyboard/keys.ts";
 import { App } from "./layout/app.tsx";
+import { theme } from "./preferences.ts";
 import { followLinks } from "./router.ts";
 
+effect(() => {
+  const root = document.documentElement;
+  if (theme.value === "system") delete root.dataset["theme"];
+  else root.dataset["theme"] = theme.value;
+});
 followLinks();
 listenToKeys();
 void loadViewer();

@@ -57,9 +57,3 @@ export const timeForm: Signal<"relative" | "absolute"> = preference(
 
 /** Whether single keys such as `j` and `/` are shortcuts (WCAG 2.1.4). */
 export const hasSingleKeys: Signal<boolean> = preference("singleKeys", true, isBoolean);
-
-effect(() => {
-  const root = document.documentElement;
-  if (theme.value === "system") delete root.dataset["theme"];
-  else root.dataset["theme"] = theme.value;
-});

@@ -1,7 +1,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { startPolling } from "../polling.ts";
-import { isAbort } from "./api.ts";
+import { isAbort } from "./messages.ts";
 
 /** The state of something that is loaded. */
 export interface Loaded<T> {

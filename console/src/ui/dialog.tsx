@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
-import { messageOf } from "../api/api.ts";
+import { messageOf } from "../api/messages.ts";
 import { Icon } from "./icon.tsx";
 
 export interface DialogProps {
@@ -21,7 +21,9 @@ export function Dialog({ title, onClose, children, class: className = "" }: Dial
   const ref = useRef<HTMLDialogElement>(null);
   const headingId = useId();
   useEffect(() => {
-    const before = document.activeElement;
+    // Inside a shadow root, the document knows only the host.
+    const root = ref.current?.getRootNode() as Document | ShadowRoot | undefined;
+    const before = root?.activeElement;
     ref.current?.showModal();
     return () => {
       ref.current?.close();

@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
-import { messageOf } from "../api/api.ts";
 import type { Loading } from "../api/loading.ts";
+import { messageOf } from "../api/messages.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
 export interface EmptyStateProps {

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { administration, isAbort, messageOf } from "../../api/api.ts";
+import { administration } from "../../api/api.ts";
+import { isAbort, messageOf } from "../../api/messages.ts";
 import { Dialog } from "../../ui/dialog.tsx";
 import { saveBlob } from "../../ui/download.ts";
 import { Icon } from "../../ui/icon.tsx";

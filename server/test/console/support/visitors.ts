@@ -8,13 +8,20 @@ export interface MadeSession {
   readonly handle: string;
 }
 
+interface MakeOptions {
+  readonly label?: string;
+  readonly records?: readonly RequestRecord[];
+  /** API key; none in mode `local`. */
+  readonly key?: string;
+}
+
 /** Creates a session with ids, and records requests in it. */
 export async function makeSession(
   url: string,
   ids: Ids,
-  { label, records = [] }: { readonly label?: string; readonly records?: readonly RequestRecord[] } = {},
+  { label, records = [], key }: MakeOptions = {},
 ): Promise<MadeSession> {
-  const transport: Transport = createTransport({ url });
+  const transport: Transport = createTransport({ url, key });
   const { sessionId } = await transport.create(ids, { label });
   for (let start = 0; start < records.length; start += 1000) {
     await transport.record(sessionId, records.slice(start, start + 1000), { durable: true });

@@ -6,6 +6,8 @@ import type { ConsoleFile } from "../../console-file.ts";
 
 /** The path of the console's page among its files. */
 const PAGE = "index.html";
+/** The script that pages of other origins include, with the element `<antechamber-timeline>`. */
+const EMBEDDED = "timeline.js";
 /** The folder of files whose names change with their contents. */
 const HASHED = "assets/";
 
@@ -90,6 +92,7 @@ function variantsOf({ path, bytes, brotli, gzip }: ConsoleFile): Variants {
   const tag = tagOf(bytes);
   const common = {
     ...consoleFields,
+    ...(path === EMBEDDED ? { "cross-origin-resource-policy": "cross-origin" } : {}),
     "content-type": contentTypes[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream",
     "cache-control": caching,
     vary: "Accept-Encoding",
