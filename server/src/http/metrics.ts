@@ -227,6 +227,8 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
   const gauge = (name: string, help: string, read: (status: StoreStatus) => number | undefined) =>
     registerGauge(registry, name, help, () => read(status()));
   gauge("store_queue_depth", "Changes that wait for the store.", ({ pending }) => pending);
+  const unindexedHelp = "Changes whose index entries and events are not written yet; only over Redis.";
+  gauge("store_unindexed_changes", unindexedHelp, ({ unindexed }) => unindexed);
   gauge("store_size_bytes", "Size of the store.", ({ bytes }) => bytes);
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }

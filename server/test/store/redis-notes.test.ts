@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Refusal } from "../../src/session/errors.ts";
 import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
@@ -10,7 +11,7 @@ import { indexHash } from "../../src/store/redis/index/index-entry.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { encodeCreation } from "../../src/store/redis/layout/note-codec.ts";
 import { shardTags } from "../../src/store/redis/layout/shards.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, until } from "../support/eventually.ts";
 import { SLOTS } from "../support/redis/cluster-state.ts";
 import type { RedisNode } from "../support/redis/node.ts";
 import { openRedisAt } from "../support/redis/store.ts";
@@ -162,6 +163,30 @@ test("notes that a dead process has left are worked off by the process that gets
   await eventually(async () => assert.equal(await contents(nodes, `${prefix}n:*`), ""), 10_000);
   const index = await contents(nodes, `${prefix}i:*`);
   assert.ok(index.includes(hash.slice(1)) && index.includes(sorted(handle)), "the entry of the customer");
+  await store.close();
+});
+
+test("changes are refused while too many notes wait, and accepted when they are worked off", async () => {
+  const prefix = `n${prefixes++}:`;
+  const { url, node } = single();
+  const store = await openRedisAt(url, { prefix, maxPending: 5, eventRetention: MINUTE });
+  const { events } = createKeyNames(prefix);
+  // No event can be appended to this.
+  await node.command("SET", events, "");
+  for (let made = 0; ; made++) {
+    const { handle, createdAt } = issuer.issue(Date.now());
+    const result = store.create(newSession(handle, createdAt, ids({ customerId: "c" }), lifetimes), createdAt);
+    const outcome = await result.catch((error: Refusal) => error);
+    if (!(outcome instanceof Refusal)) continue;
+    assert.equal(outcome.reason.code, "unavailable");
+    assert.equal(made, 50);
+    break;
+  }
+  assert.equal(store.status().unindexed, 50);
+  await node.command("DEL", events);
+  await until("all notes are worked off", () => store.status().unindexed === 0, 5000);
+  await create(store, { customerId: "c" });
+  assert.equal((await findAll(store, { customerId: "c" })).length, 51);
   await store.close();
 });
 

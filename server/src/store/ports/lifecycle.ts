@@ -37,6 +37,11 @@ export interface StoreStatus {
   readonly writable: boolean;
   /** Number of changes that are not completed yet. */
   readonly pending: number;
+  /**
+   * Number of completed changes whose index entries and events are still to be written; `undefined` if the engine writes
+   * them with the change.
+   */
+  readonly unindexed: number | undefined;
   /** Size of the data in bytes, on disk or in the memory of Redis; `undefined` if the engine may not query it. */
   readonly bytes: number | undefined;
 }

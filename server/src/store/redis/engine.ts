@@ -1,3 +1,4 @@
+import { Refusal } from "../../session/errors.ts";
 import { longestLife } from "../../session/lifetime.ts";
 import type { RetentionPolicy } from "../../session/retention.ts";
 import type { Session } from "../../session/session.ts";
@@ -8,7 +9,11 @@ import { PendingNotes } from "./notes/pending-notes.ts";
 import type { RedisStoreOptions } from "./options.ts";
 import type { Script } from "./scripts/scripts.ts";
 import { PendingRenewals } from "./sessions/pending-renewals.ts";
+import { SessionBatch } from "./sessions/session-batch.ts";
 import { claimLife } from "./sessions/visit-claim.ts";
+
+/** Maximum number of notes of this process that wait, for each change that may be in progress. */
+const NOTES_PER_CHANGE = 10;
 
 /** State and settings that the operations of the engine share. */
 export class Engine {
@@ -21,7 +26,11 @@ export class Engine {
   readonly publishes: boolean;
   /** Retention, whether events are published, and profiles, as the scripts expect them (`prelude/session.lua`). */
   readonly policyText: string;
-  readonly notes = new PendingNotes();
+  readonly notes: PendingNotes;
+  /** The new sessions, and the associations, that are sent to one server at the end of this turn of the event loop. */
+  readonly creations = new SessionBatch(this, "create");
+  readonly associations = new SessionBatch(this, "associate");
+  readonly associationsWithData = new SessionBatch(this, "associate-with-data");
   readonly renewals = new PendingRenewals();
   /** The sessions that `find` has read and for which a record is set aside. */
   readonly setAside = new WeakSet<Session>();
@@ -43,6 +52,7 @@ export class Engine {
     this.keys = createKeyNames(prefix);
     this.policy = policy;
     this.publishes = options.eventRetention !== null;
+    this.notes = new PendingNotes(this.publishes, NOTES_PER_CHANGE * options.maxPending);
     this.policyText = policyText(policy, this.publishes);
     this.claimLife = claimLife(longestLife(lifetimes));
     this.#latest = now;
@@ -79,10 +89,19 @@ export class Engine {
     return new Operation(this, this.connection.beginCheck(this.#latest));
   }
 
-  /** Runs a change, which counts toward the limit of changes in progress. Refuses it if the limit is reached. */
+  /**
+   * Runs a change, which counts toward the limit of changes in progress. Refuses it if the limit is reached, or if too many
+   * notes wait.
+   */
   change<T>(now: number, change: (operation: Operation) => Promise<T>): Promise<T> {
+    if (this.notes.isFull) return Promise.reject(tooManyNotes(this.notes.size));
     return this.admission.admit(() => change(this.begin(now)));
   }
+}
+
+function tooManyNotes(count: number): Refusal {
+  const cause = new Error(`${count} changes wait for their index entries and events`);
+  return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
 }
 
 /** Returns the retention, `!` if events are published, and ` name=idle/total` for each profile. All times are in ms. */

@@ -127,13 +127,14 @@ function sessionPort({
     getCached: () => undefined,
     find: (handle) => sessions.find(engine.begin(), handle),
     create: (session, now, idempotent) =>
-      engine.change(now, async (operation) => {
+      engine.change(now, (operation) => {
         if (idempotent !== undefined) return createOnce(operation, session, idempotent);
-        return isBare(session) ? { outcome: "created" } : sessions.create(operation, session);
+        return isBare(session) ? Promise.resolve({ outcome: "created" }) : sessions.create(operation, session);
       }),
     associate: (request) =>
       engine.change(request.now, async (operation) => {
-        await records.flush(operation, request.handle);
+        const flushed = records.flush(operation, request.handle);
+        if (flushed !== undefined) await flushed;
         const { idempotent, rotate } = request;
         const result =
           idempotent === undefined
@@ -313,6 +314,7 @@ function lifecyclePort(store: OpenStore): LifecycleStore {
     status: () => ({
       writable: admission.isWritable && !heartbeat.isSuspended,
       pending: admission.pending,
+      unindexed: engine.notes.size,
       bytes: heartbeat.bytes,
     }),
     async close() {

@@ -124,6 +124,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
     status: () => ({
       writable: writer.isWritable,
       pending: writer.pending,
+      unindexed: undefined,
       bytes: fileSize(file) + fileSize(`${file}-wal`),
     }),
     async close() {

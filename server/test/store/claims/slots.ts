@@ -151,7 +151,7 @@ function write(
   return [withSession(slots, handle, written(slot, addition)), "done"];
 }
 
-/** associate-ids-combined.lua, and create-session-combined.lua for a session that is not stored. */
+/** store-sessions.lua, for one session. */
 function combined(
   slots: Slots,
   { own, addition }: Extract<Command, { send: "combined" }>,

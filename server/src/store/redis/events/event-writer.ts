@@ -5,15 +5,15 @@ import type { NoteContents } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entries.ts";
 
-/** Maximum number of notes whose events are appended by one command: it blocks Redis for some 3 us for each. */
-const MAX_NOTES = 64;
+/** Number of events from which on further ones are appended by another command: it blocks Redis for some 3 us for each. */
+const MAX_EVENTS = 64;
 
-/** A note whose text is decoded. */
+/** An entry of a queue whose notes are decoded. */
 export interface DecodedNote {
   /** Key name of the queue. */
   readonly queue: string;
   readonly id: string;
-  readonly contents: NoteContents;
+  readonly contents: readonly NoteContents[];
 }
 
 /**
@@ -21,19 +21,26 @@ export interface DecodedNote {
  * several processes try to. Of each queue, `notes` must begin with its oldest note and have no gap. Returns whether any were appended.
  */
 export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]): Promise<boolean> {
-  const groups = notes.toSorted(byTime).flatMap(({ queue, id, contents }) => {
-    const entries = entriesOf(contents);
-    return entries.length === 0 ? [] : [[tagIn(queue), id, liveChangeOf(contents), entries.join(";")] as const];
-  });
   let isAppended = false;
-  for (let from = 0; from < groups.length; from += MAX_NOTES) {
+  let groups: (string | number)[] = [];
+  let count = 0;
+  const sorted = notes.toSorted(byTime);
+  for (const [i, { queue, id, contents }] of sorted.entries()) {
+    const entries = contents.flatMap(entriesOf);
+    if (entries.length > 0) {
+      const live = contents.reduce((sum, one) => sum + liveChangeOf(one), 0);
+      groups.push(tagIn(queue), id, live, entries.join(";"));
+    }
+    count += entries.length;
+    if (count === 0 || (count < MAX_EVENTS && i < sorted.length - 1)) continue;
     const operation = engine.begin();
     const { keys } = engine;
     const names = [keys.events, keys.eventState, keys.hiddenEvents];
-    const args = [...argsOf(operation), ...groups.slice(from, from + MAX_NOTES).flat()];
     // Each command waits for the one before: if a later note were first, an earlier one would count as appended.
-    const appended = await operation.prepare(scripts.appendEvents, names, args);
+    const appended = await operation.prepare(scripts.appendEvents, names, [...argsOf(operation), ...groups]);
     isAppended ||= appended !== 0;
+    groups = [];
+    count = 0;
   }
   return isAppended;
 }

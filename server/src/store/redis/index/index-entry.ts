@@ -73,35 +73,41 @@ export interface Entries {
 
 /** Collects entries by shard and day. */
 export class EntryCollection {
-  readonly #byIndex = new Map<string, Entries>();
+  readonly #all: Entries[] = [];
+  readonly #byDay = new Map<number, Map<string, Entries>>();
 
   /** Adds a session: for each of the joined `hashes` (`indexHashes`), and if `isNew` to the index of all sessions. */
   add(handle: string, hashes: string, isNew: boolean): void {
     const { createdAt } = timeAndCount(handle);
     const day = dayOf(createdAt);
     const entry = entryOf(handle);
+    let byTag = this.#byDay.get(day);
+    if (byTag === undefined) {
+      byTag = new Map();
+      this.#byDay.set(day, byTag);
+    }
     if (isNew) {
       const slice = Math.floor(createdAt / SLICE_MS) % SESSION_SHARDS;
-      this.#of(sessionTags[slice] as string, day).sessions.push(entry);
+      this.#of(byTag, sessionTags[slice] as string, day).sessions.push(entry);
     }
     for (let at = 0; at < hashes.length; at += HASH) {
       if (hashes[at] === " ") continue;
       const { tag, field } = placeOf(hashes.slice(at, at + HASH));
-      this.#of(tag, day).ids.push(field, entry);
+      this.#of(byTag, tag, day).ids.push(field, entry);
     }
   }
 
   /** The entries by shard and day. */
   get all(): Iterable<Entries> {
-    return this.#byIndex.values();
+    return this.#all;
   }
 
-  #of(tag: string, day: number): Entries {
-    const name = tag + day;
-    let entries = this.#byIndex.get(name);
+  #of(byTag: Map<string, Entries>, tag: string, day: number): Entries {
+    let entries = byTag.get(tag);
     if (entries === undefined) {
       entries = { tag, day, ids: [], sessions: [] };
-      this.#byIndex.set(name, entries);
+      byTag.set(tag, entries);
+      this.#all.push(entries);
     }
     return entries;
   }

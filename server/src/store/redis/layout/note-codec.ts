@@ -6,7 +6,8 @@ import type { Session } from "../../../session/session.ts";
 /*
  * A note says that a session has changed so that it must be found by other data than before, or that the change is to be
  * published. The script that makes the change writes the note into the queue of the session's shard, which is a stream.
- * The id of the stream entry orders the notes of a session, and names the note in its queue forever. The text of a note:
+ * The id of the stream entry orders the notes of a session, and names the note in its queue forever. An entry of the
+ * queue has the texts of one or more notes. The text of a note:
  *
  *   handle, bits `,` age `,` hashes                                    if no events are published
  *   handle, bits `,` age `,` hashes `,` ids `,` expiry `,` last use `,` reason
@@ -18,6 +19,9 @@ import type { Session } from "../../../session/session.ts";
  *
  * `scripts/prelude/notes.lua` writes the same format.
  */
+
+/** The text between the notes of an entry. */
+const SEPARATOR = "\n";
 
 /** The bits of a note besides those in `event-bits.ts`. */
 export const noteBits = {
@@ -35,12 +39,18 @@ export const noteBits = {
   unpublished: 2048,
 } as const;
 
-/** A note in its queue. */
+/** An entry of a queue. */
 export interface Note {
   /** Key name of the queue. */
   readonly queue: string;
   readonly id: string;
-  readonly text: string;
+  /** The texts of its notes. */
+  readonly texts: readonly string[];
+}
+
+/** Returns the texts of the notes in an entry of a queue. */
+export function textsIn(entry: string): string[] {
+  return entry.split(SEPARATOR);
 }
 
 /** The contents of a note. */

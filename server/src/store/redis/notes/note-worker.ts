@@ -8,7 +8,7 @@ import type { Lease } from "../globals/lease.ts";
 import { EntryCollection } from "../index/index-entry.ts";
 import { pruneIndexes, pruningPause } from "../index/index-pruning.ts";
 import { addEntries } from "../index/index-writer.ts";
-import { decodeNote, type Note } from "../layout/note-codec.ts";
+import { decodeNote, type Note, textsIn } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 
 /*
@@ -31,16 +31,19 @@ import { scripts } from "../scripts/scripts.ts";
 /** Time (ms) for which notes wait for others, to share commands with them; and while events are published. */
 const BATCH_DELAY = 500;
 const BATCH_DELAY_OF_EVENTS = 200;
-/** Number of notes at which a batch does not wait any longer, and maximum number of notes in a batch. */
+/** Number of notes at which they do not wait any longer. */
+const FULL = 4096;
+/** Number of notes from which on further ones go to the next batch. */
 const MAX_BATCH = 1024;
 /** Time (ms) between a failure and the next attempt. */
 const RETRY_PAUSE = 1000;
 /** Maximum number of notes that are read by one command, and that are removed by one, which takes Redis 1 us for each. */
 const MAX_NOTES_A_COMMAND = 256;
 const MAX_REMOVED = 128;
-/** Number of notes that are read at a time from all queues together, and the least number from each. */
+/** Number of entries that are read at a time from all queues together, and the least and greatest number from each. */
 const MAX_READ = 4096;
 const MIN_PAGE = 16;
+const MAX_PAGE = 512;
 /** Time (ms) between two sweeps. */
 const SWEEP_PAUSE = 2000;
 /** Age (ms) from which the sweep works off a note. Younger ones most likely have a process that does. */
@@ -69,7 +72,7 @@ export class NoteWorker {
     this.#engine = engine;
     this.#lease = lease;
     this.#queues = engine.queues;
-    engine.notes.added = () => this.#added();
+    engine.notes.added = (before) => this.#added(before);
     if (engine.options.purpose === "serve") this.#sweepLater();
   }
 
@@ -115,8 +118,8 @@ export class NoteWorker {
   }
 
   /** Starts a batch when it is full, or some time after its first note. */
-  #added(): void {
-    if (this.#engine.notes.size === MAX_BATCH) this.#startIn(0);
+  #added(before: number): void {
+    if (before < FULL && this.#engine.notes.size >= FULL) this.#startIn(0);
     else if (this.#timer === undefined) this.#startIn(this.#batchDelay);
   }
 
@@ -133,7 +136,7 @@ export class NoteWorker {
     const isDone = await this.#work();
     this.#working = undefined;
     const { size } = this.#engine.notes;
-    if (size > 0) this.#startIn(isDone ? (size < MAX_BATCH ? this.#batchDelay : 0) : RETRY_PAUSE);
+    if (size > 0) this.#startIn(isDone ? (size < FULL ? this.#batchDelay : 0) : RETRY_PAUSE);
   }
 
   /** Works off the notes that this process has now, batch by batch. Returns false after a failure. */
@@ -142,8 +145,10 @@ export class NoteWorker {
     try {
       if (publishes) await this.#workQueues();
       else
-        for (let left = notes.size; left > 0; left -= MAX_BATCH) {
-          await this.#workOff(this.#engine.begin(), notes.oldest(Math.min(left, MAX_BATCH)));
+        for (let left = notes.size; left > 0; ) {
+          const batch = notes.oldest(Math.min(left, MAX_BATCH));
+          await this.#workOff(this.#engine.begin(), batch);
+          left -= countIn(batch);
         }
       return true;
     } catch (error) {
@@ -154,16 +159,22 @@ export class NoteWorker {
 
   /** Works off all notes of the queues in which this process has notes. */
   async #workQueues(): Promise<void> {
-    const own = this.#engine.notes.oldest(Number.POSITIVE_INFINITY);
-    let queues = [...new Set(own.map(({ queue }) => queue))];
-    const count = Math.max(MIN_PAGE, Math.min(MAX_NOTES_A_COMMAND, Math.floor(MAX_READ / queues.length)));
-    while (queues.length > 0) {
-      const operation = this.#engine.begin();
-      const pages = await Promise.all(queues.map((queue) => readNotes(operation, queue, "-", count)));
-      await this.#workOff(operation, pages.flat());
-      queues = queues.filter((_, i) => pages[i]?.length === count);
+    const { notes } = this.#engine;
+    const taken = notes.takeQueues();
+    let { queues } = taken;
+    const count = Math.max(MIN_PAGE, Math.min(MAX_PAGE, Math.floor(MAX_READ / queues.length)));
+    try {
+      while (queues.length > 0) {
+        const operation = this.#engine.begin();
+        const pages = await Promise.all(queues.map((queue) => readNotes(operation, queue, "-", count)));
+        for (const batch of batchesOf(pages.flat())) await this.#workOff(this.#engine.begin(), batch);
+        queues = queues.filter((_, i) => pages[i]?.length === count);
+      }
+    } catch (error) {
+      notes.returnQueues(0, queues);
+      throw error;
     }
-    this.#engine.notes.forget(own);
+    notes.returnQueues(taken.count);
   }
 
   /** Works off notes: first adds their index entries and events, then removes them. */
@@ -171,11 +182,11 @@ export class NoteWorker {
     if (notes.length === 0) return;
     const entries = new EntryCollection();
     const due: Due[] = [];
-    const decoded = notes.map(({ queue, id, text }) => ({ queue, id, contents: decodeNote(text) }));
-    for (const { contents } of decoded) {
-      const { handle, isNew, hashes } = contents;
+    const decoded = notes.map(({ queue, id, texts }) => ({ queue, id, contents: texts.map(decodeNote) }));
+    for (const one of decoded.flatMap(({ contents }) => contents)) {
+      const { handle, isNew, hashes } = one;
       entries.add(handle, hashes, isNew);
-      const at = newExpiryOf(contents);
+      const at = newExpiryOf(one);
       if (at !== undefined) due.push({ handle, at });
     }
     const [isAppended] = await Promise.all([
@@ -194,7 +205,7 @@ export class NoteWorker {
       this.#queues.map(async (queue) => {
         for (let from = "-"; from !== ""; ) {
           const notes = await readNotes(operation, queue, from, MAX_NOTES_A_COMMAND);
-          await this.#workOff(operation, notes);
+          for (const batch of batchesOf(notes)) await this.#workOff(operation, batch);
           from = notes.length < MAX_NOTES_A_COMMAND ? "" : `(${notes.at(-1)?.id}`;
         }
       }),
@@ -242,7 +253,7 @@ export class NoteWorker {
   async #sweepQueue(operation: Operation, queue: string): Promise<boolean> {
     const found = await operation.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_A_COMMAND]);
     const notes = notesIn(queue, found);
-    await this.#workOff(operation, notes);
+    for (const batch of batchesOf(notes)) await this.#workOff(operation, batch);
     return notes.length === MAX_NOTES_A_COMMAND;
   }
 
@@ -265,5 +276,27 @@ async function removeNotes(operation: Operation, queue: string, notes: readonly 
 }
 
 function notesIn(queue: string, reply: unknown): Note[] {
-  return (reply as [id: string, [field: string, text: string]][]).map(([id, [, text]]) => ({ queue, id, text }));
+  const entries = reply as [id: string, [field: string, text: string]][];
+  return entries.map(([id, [, text]]) => ({ queue, id, texts: textsIn(text) }));
+}
+
+/** Divides entries of queues into batches that are worked off one after the other. */
+function batchesOf(notes: readonly Note[]): Note[][] {
+  const batches: Note[][] = [];
+  let batch: Note[] = [];
+  let count = 0;
+  for (const note of notes) {
+    if (count === 0 || count >= MAX_BATCH) {
+      batch = [];
+      batches.push(batch);
+      count = 0;
+    }
+    batch.push(note);
+    count += note.texts.length;
+  }
+  return batches;
+}
+
+function countIn(notes: readonly Note[]): number {
+  return notes.reduce((count, { texts }) => count + texts.length, 0);
 }

@@ -1,44 +1,85 @@
 import type { Note } from "../layout/note-codec.ts";
 
-/** Maximum number of notes in memory. Notes beyond it are left to the sweep, which reads them from Redis. */
-const MAX_NOTES = 20_000;
-
-/** The notes that this process has written and not worked off yet, oldest first. */
+/**
+ * The notes that this process has written and not worked off yet. If events are published, all notes of a queue are read
+ * again, so only the names of the queues are kept.
+ */
 export class PendingNotes {
+  readonly #publishes: boolean;
   readonly #notes = new Map<string, Note>();
-  /** Called after each note that was added. */
-  added: () => void = () => undefined;
+  readonly #queues = new Set<string>();
+  #size = 0;
+  readonly #limit: number;
+  /** Called after notes were added. `before` is the number of notes before that. */
+  added: (before: number) => void = () => undefined;
 
+  /** `limit` is the number of notes from which on no further changes may be made (`isFull`). */
+  constructor(publishes: boolean, limit: number) {
+    this.#publishes = publishes;
+    this.#limit = limit;
+  }
+
+  /** Number of notes. */
   get size(): number {
-    return this.#notes.size;
+    return this.#size;
+  }
+
+  /** Whether the limit is reached, so that changes must be refused. */
+  get isFull(): boolean {
+    return this.#size >= this.#limit;
   }
 
   /** Adds a note that a script has written into `queue`. Ignores the other replies of such scripts. */
   take(queue: string, reply: unknown): void {
     if (typeof reply !== "string") return;
     const end = reply.indexOf(" ");
-    if (end !== -1) this.add({ queue, id: reply.slice(0, end), text: reply.slice(end + 1) });
+    if (end !== -1) this.add({ queue, id: reply.slice(0, end), texts: [reply.slice(end + 1)] });
   }
 
   add(note: Note): void {
-    if (this.#notes.size >= MAX_NOTES) return;
-    this.#notes.set(keyOf(note), note);
-    this.added();
+    const { queue, texts } = note;
+    const before = this.#size;
+    if (this.#publishes) this.#queues.add(queue);
+    else this.#notes.set(keyOf(note), note);
+    this.#size += texts.length;
+    this.added(before);
   }
 
-  /** Notes that a queue may have notes of this process, whose ids it does not know. */
+  /** Notes that a queue may have a note of this process, whose id it does not know. */
   touch(queue: string): void {
-    this.add({ queue, id: "", text: "" });
+    if (this.#publishes) this.add({ queue, id: "", texts: [""] });
   }
 
-  /** Returns the oldest notes, at most `count`. They stay until `forget` is called. */
+  /** Returns the queues that have notes of this process, and the number of these notes. Only if events are published. */
+  takeQueues(): { readonly queues: readonly string[]; readonly count: number } {
+    const queues = [...this.#queues];
+    this.#queues.clear();
+    return { queues, count: this.#size };
+  }
+
+  /** Reports that the notes of `takeQueues` are worked off; or, with `queues`, that those of some queues are not. */
+  returnQueues(count: number, queues: readonly string[] = []): void {
+    this.#size -= count;
+    for (const queue of queues) this.#queues.add(queue);
+  }
+
+  /** Returns the oldest notes: as few entries of queues as have `count` notes. They stay until `forget` is called. */
   oldest(count: number): Note[] {
-    return this.#notes.values().take(count).toArray();
+    const notes: Note[] = [];
+    let found = 0;
+    for (const note of this.#notes.values()) {
+      if (found >= count) break;
+      notes.push(note);
+      found += note.texts.length;
+    }
+    return notes;
   }
 
   forget(notes: readonly Note[]): void {
     if (this.#notes.size === 0) return;
-    for (const note of notes) this.#notes.delete(keyOf(note));
+    for (const note of notes) {
+      if (this.#notes.delete(keyOf(note))) this.#size -= note.texts.length;
+    }
   }
 }
 

@@ -18,12 +18,22 @@ local function isAfter(id, other)
   return tonumber(time) > tonumber(otherTime)
 end
 
+local fields, known = {}, {}
+for i = 3, #ARGV, 4 do
+  local tag = ARGV[i]
+  if not known[tag] then
+    known[tag] = true
+    fields[#fields + 1] = 'note ' .. tag
+  end
+end
 -- The id of the last note of each queue whose events are in the log.
 local done = {}
+for i, id in ipairs(redis.call('HMGET', KEYS[2], unpack(fields))) do
+  done[string.sub(fields[i], 6)] = id or '0-0'
+end
 local live = 0
 for i = 3, #ARGV, 4 do
   local tag, id = ARGV[i], ARGV[i + 1]
-  done[tag] = done[tag] or redis.call('HGET', KEYS[2], 'note ' .. tag) or '0-0'
   if isAfter(id, done[tag]) then
     done[tag] = id
     live = live + tonumber(ARGV[i + 2])
@@ -34,9 +44,11 @@ for i = 3, #ARGV, 4 do
     end
   end
 end
-for tag, id in pairs(done) do
-  redis.call('HSET', KEYS[2], 'note ' .. tag, id)
+local changed = {}
+for i, field in ipairs(fields) do
+  changed[2 * i - 1], changed[2 * i] = field, done[string.sub(field, 6)]
 end
+redis.call('HSET', KEYS[2], unpack(changed))
 if live ~= 0 and redis.call('HEXISTS', KEYS[2], 'live') == 1 then
   redis.call('HINCRBY', KEYS[2], 'live', live)
 end

@@ -38,12 +38,30 @@ local MAX_GENERATION = ${MAX_GENERATION}
 local MAX_SET_ASIDE_AGE = ${MAX_SET_ASIDE_AGE_MS}`;
 }
 
-/** Joins files of this folder into one script. */
-function script(keys: number, ...files: readonly string[]): Script {
-  const source = files
+/** Joins files of this folder. */
+function join(files: readonly string[]): string {
+  return files
     .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
     .join("\n")
     .replace("-- (scripts.ts inserts the other constants here)", declare);
+}
+
+/** Joins files of this folder into one script. */
+function script(keys: number, ...files: readonly string[]): Script {
+  return scriptOf(keys, join(files));
+}
+
+/**
+ * Returns the script that stores sessions. The rules are a function with KEYS and ARGV of its own, so their declarations
+ * take time only if they are needed.
+ */
+function storeSessions(): Script {
+  const rules = join([session, notes, records, association, "associate-ids-combined"]);
+  const body = `local function associateByRules(KEYS, ARGV)\n${rules}\nend\n`;
+  return scriptOf(0, `${join([combined])}\n${body}${join(["store-sessions"])}`);
+}
+
+function scriptOf(keys: number, source: string): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
 }
 
@@ -55,18 +73,12 @@ const eventLog = "prelude/event-log";
 /** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
 const combined = "prelude/claim-combined";
 const first = "prelude/first-association";
-const firstCombined = "prelude/first-association-combined";
 
 /** All scripts. Each file begins with its KEYS, ARGV and return value. Preludes contain code that scripts share. */
 export const scripts = {
   createSession: script(3, "create-session"),
-  createSessionCombined: script(4, combined, "create-session-combined"),
+  storeSessions: storeSessions(),
   associateIds: script(5, first, session, notes, records, association, "associate-ids"),
-  associateIdsCombined: script(
-    6,
-    ...[combined, firstCombined],
-    ...[session, notes, records, association, "associate-ids-combined"],
-  ),
   renewSession: script(4, session, notes, "renew-session"),
   endSession: script(5, session, notes, records, "end-session"),
   eraseSession: script(3, session, "erase-session"),

@@ -1,5 +1,6 @@
 import { associate } from "../../../session/association.ts";
 import { idFields } from "../../../session/fields.ts";
+import { timeAndCount } from "../../../session/id.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import type { Session } from "../../../session/session.ts";
 import { noTraits } from "../../../session/traits.ts";
@@ -10,9 +11,10 @@ import { indexHashes } from "../index/index-entry.ts";
 import { encodeFirstIds } from "../layout/note-codec.ts";
 import { decode, encode, implicitSession } from "../layout/session-codec.ts";
 import { type Script, scripts } from "../scripts/scripts.ts";
+import type { Draft } from "./session-batch.ts";
 import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE, type WriteResult } from "./visit-claim.ts";
-import { newClaim, obtainVisit } from "./visits.ts";
+import { obtainVisit } from "./visits.ts";
 
 /** The result of one attempt to associate ids. After `fenced` and `unclaimed`, another attempt is needed. */
 type Attempt =
@@ -27,11 +29,14 @@ type Attempt =
   /** The visit must be claimed before the next attempt. Nothing was changed. */
   | { readonly outcome: "unclaimed" };
 
-/** The session that a script stores if nothing is stored of it yet, with the note of this change. */
+/** The session that a script stores if nothing is stored of it yet. */
 interface FirstIds {
   readonly session: Session;
-  readonly note: string;
+  readonly draft: Pick<Draft, "text" | "life" | "note">;
 }
+
+/** The draft for a script that must apply the rules. */
+const noDraft = { text: "", life: 0, note: "" };
 
 /** A request to associate ids, possibly with a rotation of the session's id. */
 export interface Association extends Pick<AssociationRequest, "handle" | "generation" | "ids" | "traits" | "scope"> {
@@ -49,12 +54,13 @@ export interface Association extends Pick<AssociationRequest, "handle" | "genera
 export async function associateIds(operation: Operation, request: Association): Promise<AssociationResult> {
   const { handle, ids } = request;
   const { visitId } = ids;
-  await operation.engine.renewals.of(handle);
-  if (visitId === null) return resultOf(await attempt(operation, request, ""));
+  const renewal = operation.engine.renewals.of(handle);
+  if (renewal !== undefined) await renewal;
   if (operation.engine.connection.isOneServer) {
-    const first = await attemptCombined(operation, request, visitId);
-    if (first.outcome !== "unclaimed") return resultOf(first);
+    const result = await associateOnOneServer(operation, request);
+    if (result.outcome !== "unclaimed") return resultOf(result);
   }
+  if (visitId === null) return resultOf(await attempt(operation, request, ""));
   let last: Attempt | undefined;
   const isObtained = await obtainVisit(operation, handle, visitId, async (nonce) => {
     last = await attempt(operation, request, nonce);
@@ -65,28 +71,37 @@ export async function associateIds(operation: Operation, request: Association): 
   return last?.outcome === "unclaimed" ? { outcome: "conflict", field: "visitId" } : resultOf(last as Attempt);
 }
 
+/** Associates the ids by one script. If another session has claimed the visit, changes nothing: `unclaimed`. */
+async function associateOnOneServer(operation: Operation, request: Association): Promise<Attempt> {
+  const { handle, ids } = request;
+  const hashes = indexHashes(ids);
+  const first = firstAssociation(operation, request, hashes);
+  const facts = [operation.now, timeAndCount(handle).createdAt, ...factsOf(request, hashes), ...givenIn(request)];
+  const draft = { handle, visitId: ids.visitId, ...(first?.draft ?? noDraft), facts: facts.join("\n") };
+  const { associations, associationsWithData } = operation.engine;
+  let outcome = await associations.store(operation, draft);
+  // Most sessions have no data, and save the key.
+  if (outcome[0] === "data") outcome = await associationsWithData.store(operation, draft);
+  if (outcome === "stored") return { outcome: "associated", session: (first as FirstIds).session };
+  if (outcome === "claimed") return { outcome: "unclaimed" };
+  return attemptIn(operation, handle, outcome, first);
+}
+
 /** Makes one attempt. `nonce` is that of the claim, or `""` without a claim. */
 async function attempt(operation: Operation, request: Association, nonce: string): Promise<Attempt> {
   const { handle } = request;
   const { keys, engine } = operation;
   const own = [keys.fence(handle, nonce), keys.setAside(handle), engine.queueOf(handle)];
   const names = [...sessionKeys(operation, handle), ...own];
+  const hashes = indexHashes(request.ids);
   // Without a claim, a visit must not be stored.
-  const first = nonce === "" && request.ids.visitId !== null ? undefined : firstAssociation(operation, request);
-  const args = argsOf(operation, request, [nonce, FENCE_LIFE, ...argsOfFirst(operation, first)]);
+  const first = nonce === "" && request.ids.visitId !== null ? undefined : firstAssociation(operation, request, hashes);
+  const { text, life, note } = first?.draft ?? noDraft;
+  const args = [
+    ...[...sessionArgs(operation, handle), ...factsOf(request, hashes)],
+    ...[nonce, FENCE_LIFE, text, life, note, ...givenIn(request)],
+  ];
   return attemptIn(operation, handle, await run(operation, scripts.associateIds, handle, names, args), first);
-}
-
-/** Claims the visit and associates the ids in one script. */
-async function attemptCombined(operation: Operation, request: Association, visitId: string) {
-  const { handle } = request;
-  const { keys, engine } = operation;
-  const claim = newClaim(operation, handle, visitId);
-  const own = [...claim.names, keys.setAside(handle), engine.queueOf(handle)];
-  const names = [...sessionKeys(operation, handle), ...own];
-  const first = firstAssociation(operation, request);
-  const args = argsOf(operation, request, [...claim.args, ...argsOfFirst(operation, first)]);
-  return attemptIn(operation, handle, await run(operation, scripts.associateIdsCombined, handle, names, args), first);
 }
 
 /** Runs a script. If the session has data, runs it again with their key: most sessions have none, and save the key. */
@@ -100,9 +115,9 @@ async function run(operation: Operation, script: Script, handle: string, names: 
 /**
  * Returns the session that results if nothing is stored of it yet. Returns `undefined` if it would be refused then, or if
  * its id is to be rotated, so that the script must apply the rules. Most sessions get their first ids so, and applying
- * the rules takes Redis twice as long.
+ * the rules takes Redis twice as long. `hashes` are those of the ids.
  */
-function firstAssociation(operation: Operation, request: Association): FirstIds | undefined {
+function firstAssociation(operation: Operation, request: Association, hashes: string): FirstIds | undefined {
   const { handle, generation, ids, traits, rotation } = request;
   const { now } = operation;
   const { policy, publishes } = operation.engine;
@@ -114,33 +129,21 @@ function firstAssociation(operation: Operation, request: Association): FirstIds 
   const result = associate(implicit, ids, now, lifetimes, false, traits);
   if (result.outcome !== "changed") return undefined;
   const { session } = result;
-  const hashes = indexHashes(ids).replaceAll(" ", "");
-  return { session, note: encodeFirstIds(session, { hashes, now, expiredAt, isPublished: publishes }) };
-}
-
-/** Returns the arguments of `prelude/first-association.lua`. */
-function argsOfFirst({ engine, now }: Operation, first: FirstIds | undefined): Argument[] {
-  if (first === undefined) return ["", "", ""];
-  const { session, note } = first;
+  const added = { hashes: hashes.replaceAll(" ", ""), now, expiredAt, isPublished: publishes };
   const fields = idFields.filter((field) => session[field] !== null);
-  const life = Math.max(1, purgeAfter(session, false, engine.policy) - now);
   const text = encode(session, [{ at: now, after: 0, fields, isRotation: false }]);
-  return [text, life, note];
+  const life = Math.max(1, purgeAfter(session, false, policy) - now);
+  return { session, draft: { text, life, note: encodeFirstIds(session, added) } };
 }
 
-/** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
-function argsOf(operation: Operation, request: Association, own: readonly Argument[]): Argument[] {
-  const { handle, generation, ids, traits = noTraits, scope, rotation } = request;
-  const given = [...idFields.map((field) => ids[field]), traits.profile, traits.label].map((text) => text ?? "");
-  return [
-    ...sessionArgs(operation, handle),
-    encodeScope(scope),
-    generation,
-    rotation,
-    indexHashes(ids),
-    ...own,
-    ...given,
-  ];
+/** Returns the arguments 8 to 11 of `prelude/association.lua`. */
+function factsOf({ generation, scope, rotation }: Association, hashes: string): Argument[] {
+  return [encodeScope(scope), generation, rotation, hashes];
+}
+
+/** Returns the last arguments of `prelude/association.lua`. */
+function givenIn({ ids, traits = noTraits }: Association): string[] {
+  return [...idFields.map((field) => ids[field] ?? ""), traits.profile ?? "", traits.label ?? ""];
 }
 
 /** Returns the result of a script. `first` is what the script has stored if nothing was stored before. */
@@ -148,8 +151,8 @@ function attemptIn({ engine }: Operation, handle: string, reply: unknown, first:
   const [outcome, detail, more] = reply as [string, string | number | null, string | number | null];
   switch (outcome) {
     case "first": {
-      const { session, note } = first as FirstIds;
-      engine.notes.add({ queue: engine.queueOf(handle), id: String(detail), text: note });
+      const { session, draft } = first as FirstIds;
+      engine.notes.add({ queue: engine.queueOf(handle), id: String(detail), texts: [draft.note] });
       return { outcome: "associated", session };
     }
     case "associated": {

@@ -11,9 +11,10 @@ import { encodeCreation, numberOfEndReason } from "../layout/note-codec.ts";
 import { decode, decodeIds, decodeWithHistory, encode, implicitSession } from "../layout/session-codec.ts";
 import { hasRecord } from "../records/set-aside.ts";
 import { scripts } from "../scripts/scripts.ts";
+import type { Draft } from "./session-batch.ts";
 import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE } from "./visit-claim.ts";
-import { extendClaim, newClaim, obtainVisit, releaseVisit } from "./visits.ts";
+import { extendClaim, obtainVisit, releaseVisit } from "./visits.ts";
 
 /** Minimum lifetime (ms) of a tombstone. Until it expires, records that arrive for the erased session are dropped. */
 const TOMBSTONE_LIFE = 60 * 60 * 1000;
@@ -72,25 +73,17 @@ export async function create(operation: Operation, session: Session): Promise<Cr
   const { handle, visitId } = session;
   const draft: Draft = {
     handle,
+    visitId,
     text: encode(session),
     life: Math.max(1, purgeAfter(session, false, operation.engine.policy) - operation.now),
     note: encodeCreation(session, indexHashes(session).replaceAll(" ", ""), operation.engine.publishes),
   };
-  if (visitId === null) return { outcome: (await write(operation, draft, "")) === "id-taken" ? "id-taken" : "created" };
   if (operation.engine.connection.isOneServer) {
-    const outcome = await createCombined(operation, draft, visitId);
-    if (outcome !== "claimed") return { outcome };
+    const outcome = await operation.engine.creations.store(operation, draft);
+    if (outcome !== "claimed") return { outcome: outcome === "stored" ? "created" : "id-taken" };
   }
+  if (visitId === null) return { outcome: (await write(operation, draft, "")) === "id-taken" ? "id-taken" : "created" };
   return createWithVisit(operation, draft, visitId);
-}
-
-/** A new session in its stored form. */
-interface Draft {
-  readonly handle: string;
-  readonly text: string;
-  /** Time (ms) until the session is purged. */
-  readonly life: number;
-  readonly note: string;
 }
 
 /** Stores a session. `nonce` is that of the claim of its visit, or `""` without a visit. */
@@ -102,23 +95,22 @@ async function write(operation: Operation, { handle, text, life, note }: Draft, 
   return outcomeOf(operation, handle, note, await operation.change(scripts.createSession, names, args));
 }
 
-/** Creates a session with a visit in one round trip. If another session has the claim, stores nothing: `claimed`. */
-async function createCombined(operation: Operation, { handle, text, life, note }: Draft, visitId: string) {
-  const { keys, engine } = operation;
-  const claim = newClaim(operation, handle, visitId);
-  const names = [keys.session(handle), ...claim.names, engine.queueOf(handle)];
-  const reply = await operation.change(scripts.createSessionCombined, names, [text, life, ...claim.args, note]);
-  return outcomeOf(operation, handle, note, reply) as "created" | "id-taken" | "claimed";
-}
-
-/** Returns the outcome of a script that stores a session. It has returned the outcome, or the id of the note. */
+/** Returns the outcome of the script that stores a session. It has returned the outcome, or the id of the note. */
 function outcomeOf({ engine }: Operation, handle: string, text: string, reply: unknown) {
-  const outcome = reply as "created" | "id-taken" | "fenced" | "claimed" | `${number}-${number}`;
-  // If the session is stored already, its note is in the queue.
-  if (outcome === "created" && engine.publishes) engine.notes.touch(engine.queueOf(handle));
-  if (!/^\d/.test(outcome)) return outcome as "created" | "id-taken" | "fenced" | "claimed";
-  engine.notes.add({ queue: engine.queueOf(handle), id: outcome, text });
-  return "created";
+  const outcome = reply as "created" | "id-taken" | "fenced" | `${number}-${number}`;
+  const queue = engine.queueOf(handle);
+  switch (outcome) {
+    case "created":
+      // The session was stored before, so its note is in the queue.
+      engine.notes.touch(queue);
+      return outcome;
+    case "id-taken":
+    case "fenced":
+      return outcome;
+    default:
+      engine.notes.add({ queue, id: outcome, texts: [text] });
+      return "created";
+  }
 }
 
 /** Obtains the visit and stores the session. */
@@ -168,7 +160,7 @@ export async function end(operation: Operation, request: EndRequest): Promise<bo
   const [wasLive, visitId, note] = reply as [number, string?, string?];
   operation.engine.notes.take(queue, note);
   // If the command was sent twice, the note is in the queue.
-  if (wasLive === 1 && forEvent.length > 0) operation.engine.notes.touch(queue);
+  if (wasLive === 1) operation.engine.notes.touch(queue);
   if (wasLive === 1 && visitId !== undefined && visitId !== "") {
     await releaseVisit(operation, handle, visitId).catch(() => {
       // The session has ended although its claim remains. The next contender for the visit replaces that claim.

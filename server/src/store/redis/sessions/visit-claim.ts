@@ -34,9 +34,10 @@
  * - A fence lasts for `FENCE_LIFE`. No write is delayed for that time, because none is sent after its deadline.
  * - A claim is kept longer than any session into which the visit was written (`claimLife`).
  *
- * If one server holds all keys, creating a session or associating ids first tries to claim and write in one script
- * (`scripts/prelude/claim-combined.lua`). If another session has a claim, this script does neither. It fences its own
- * attempt, because the same command may have been sent twice.
+ * If one server holds all keys, creating a session or associating ids first tries to claim and write in one script, for
+ * many sessions at a time (`scripts/store-sessions.lua`). If another session has a claim, this script does neither. It
+ * fences its own attempt, because the same command may have been sent twice. All its attempts share a nonce and a fence, so
+ * a copy of the command then writes nothing for any of its sessions.
  *
  * If its own session has an earlier claim, this script replaces that claim without examining the earlier attempt. That
  * is safe. The earlier attempt could only write the same visit into the same session, which has the visit already. And

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -54,22 +53,6 @@ export async function obtainVisit(
         return step.outcome !== "lost";
     }
   }
-}
-
-/**
- * Returns the keys and arguments of a new claim for a combined script. The keys are those of claim and fence. The
- * arguments are the owner of the claim and the lifetimes of claim and fence in ms.
- */
-export function newClaim(
-  { engine: { keys, claimLife } }: Operation,
-  handle: string,
-  visitId: string,
-): { readonly names: string[]; readonly args: Argument[] } {
-  const nonce = newNonce();
-  return {
-    names: [keys.visit(visitId), keys.fence(handle, nonce)],
-    args: [textOf({ handle, nonce }), claimLife, FENCE_LIFE],
-  };
 }
 
 /** Releases the claim of a session that has ended or is being erased, whatever its nonce is. */

@@ -15,6 +15,7 @@ if not newest then
   newest = entry and entry[1] or '0-0'
 end
 local lastTime, lastCount = string.match(newest, '^(%d+)-(%d+)$')
+local lastText = lastTime .. '-'
 lastTime, lastCount = tonumber(lastTime), tonumber(lastCount)
 local appended = 0
 
@@ -22,10 +23,11 @@ local appended = 0
 local function append(entry)
   if now > lastTime then
     lastTime, lastCount = now, 0
+    lastText = string.format('%.0f-', now)
   else
     lastCount = lastCount + 1
   end
-  redis.call('XADD', KEYS[1], string.format('%.0f-%.0f', lastTime, lastCount), '', entry)
+  redis.call('XADD', KEYS[1], lastText .. lastCount, '', entry)
   appended = appended + 1
 end
 

@@ -1,0 +1,122 @@
+import { atTurnsEnd } from "../connection/command.ts";
+import type { Argument } from "../connection/connection.ts";
+import { type Engine, Operation } from "../engine.ts";
+import { newNonce } from "../layout/nonce.ts";
+import { scripts } from "../scripts/scripts.ts";
+import { policyArgs } from "./session-scripts.ts";
+import { FENCE_LIFE } from "./visit-claim.ts";
+
+/** Maximum number of sessions in one command. The number is small, because a script blocks the Redis server. */
+const MAX_SESSIONS = 32;
+
+/** The number of keys of each session. */
+const widths = { create: 2, associate: 4, "associate-with-data": 5 } as const;
+
+/** A session to store, in its stored form. */
+export interface Draft {
+  readonly handle: string;
+  readonly visitId: string | null;
+  /** `""` if the script must apply the rules of an association. */
+  readonly text: string;
+  /** Time (ms) until the session is purged. */
+  readonly life: number;
+  readonly note: string;
+  /** The arguments of the rules of an association, as `scripts/store-sessions.lua` expects them. */
+  readonly facts?: string;
+}
+
+/**
+ * The result of storing a session:
+ * - `occupied`: something else is stored of the new session. Nothing was changed.
+ * - `claimed`: another session has claimed the visit. Nothing was changed.
+ * - an array: the reply of the rules of an association.
+ */
+export type DraftOutcome = "stored" | "occupied" | "claimed" | readonly unknown[];
+
+interface Entry {
+  readonly operation: Operation;
+  readonly draft: Draft;
+  readonly resolve: (outcome: DraftOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Creates sessions, or associates ids, and claims their visits, if one server holds all keys. All calls of one turn of the
+ * event loop share a script call, which takes Redis half the time of a call for each.
+ */
+export class SessionBatch {
+  readonly #engine: Engine;
+  readonly #kind: keyof typeof widths;
+  #entries: Entry[] = [];
+
+  constructor(engine: Engine, kind: keyof typeof widths) {
+    this.#engine = engine;
+    this.#kind = kind;
+  }
+
+  /** Stores a session at the end of this turn. */
+  store(operation: Operation, draft: Draft): Promise<DraftOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#entries.push({ operation, draft, resolve, reject });
+      if (this.#entries.length === 1) atTurnsEnd(() => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    const entries = this.#entries;
+    this.#entries = [];
+    for (let from = 0; from < entries.length; from += MAX_SESSIONS) {
+      void this.#send(entries.slice(from, from + MAX_SESSIONS));
+    }
+  }
+
+  async #send(entries: readonly Entry[]): Promise<void> {
+    const [{ operation: first, draft }] = entries as readonly [Entry];
+    // The first operation has the earliest deadline.
+    const operation = new Operation(this.#engine, first);
+    const queue = this.#engine.queueOf(draft.handle);
+    try {
+      const reply = await operation.change(scripts.storeSessions, ...this.#wordsOf(entries, queue));
+      this.#settle(entries, queue, reply as string | [string, ...unknown[]]);
+    } catch (error) {
+      for (const entry of entries) {
+        if (operation.isUncertain) entry.operation.isUncertain = true;
+        entry.reject(error);
+      }
+    }
+  }
+
+  /** Returns the keys and arguments of the script. */
+  #wordsOf(entries: readonly Entry[], queue: string): [names: string[], args: Argument[]] {
+    const { keys, claimLife } = this.#engine;
+    const [{ draft: first }] = entries as readonly [Entry];
+    const nonce = newNonce();
+    const names = [keys.fence(first.handle, nonce), queue];
+    const args = [nonce, claimLife, FENCE_LIFE, widths[this.#kind], ...policyArgs(this.#engine)];
+    for (const { draft } of entries) {
+      const { handle, visitId, text, life, note, facts = "" } = draft;
+      const session = keys.session(handle);
+      names.push(session, visitId === null ? session : keys.visit(visitId));
+      args.push(text, life, note);
+      if (this.#kind === "create") continue;
+      names.push(keys.records(handle), keys.setAside(handle));
+      if (this.#kind === "associate-with-data") names.push(keys.data(handle));
+      args.push(facts);
+    }
+    return [names, args];
+  }
+
+  #settle(entries: readonly Entry[], queue: string, reply: string | [string, ...unknown[]]): void {
+    const { notes } = this.#engine;
+    const [id, ...outcomes] = typeof reply === "string" ? [reply] : reply;
+    const stored: string[] = [];
+    for (const [i, { draft, resolve }] of entries.entries()) {
+      const outcome = outcomes[i] ?? "stored";
+      if (outcome === "stored") stored.push(draft.note);
+      // Its note is in the queue.
+      if (outcome === "stored-before") notes.touch(queue);
+      resolve(outcome === "stored-before" ? "stored" : (outcome as DraftOutcome));
+    }
+    if (stored.length > 0) notes.add({ queue, id, texts: stored });
+  }
+}
