@@ -17,7 +17,8 @@ export async function changeSessions(
   stop?: AbortSignal,
 ): Promise<void> {
   const api = createApi(url);
-  for (let i = 0; stop?.aborted !== true; i++) {
+  const isStopped = () => stop?.aborted === true;
+  for (let i = 0; !isStopped(); i++) {
     const customer = `${name}-${i}`;
     const types: string[] = [];
     acknowledged.set(customer, types);

@@ -101,8 +101,8 @@ test("an erasure overtakes no request that is under way, and what follows does n
 
 test("a pause that a receiver asks for is stored, and holds after a restart until its end", async () => {
   const stored: (number | undefined)[] = [];
-  const storePause: WorkerParts["storePause"] = async (_endpoint, until) => {
-    stored.push(until);
+  const storePause: WorkerParts["storePause"] = async (_endpoint, end) => {
+    stored.push(end);
   };
   const busy = async (): Promise<SendResult> => ({ status: 429, retryAfter: "3600" });
   const first = createWorker([delivery(1)], busy, { storePause });
