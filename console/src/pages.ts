@@ -53,6 +53,14 @@ export const pages: readonly PageEntry[] = [
     load: async () => (await import("./pages/customer/customer-page.tsx")).CustomerPage,
   },
   {
+    path: "live",
+    title: "Live",
+    icon: "live",
+    key: "l",
+    roles: ["service", "reporter", "administrator"],
+    load: async () => (await import("./pages/live/live-page.tsx")).LivePage,
+  },
+  {
     path: "help",
     title: "Help",
     icon: "help",

@@ -1,0 +1,104 @@
+// runs: outside
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createTransport } from "@antechamber/client/transport";
+import type { Page } from "playwright-core";
+import { until } from "../support/eventually.ts";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { makeSession } from "./support/visitors.ts";
+
+const site = await sharedConsole();
+const { url } = site.server;
+
+const rowsOf = (page: Page) => page.locator("tbody tr");
+const cells = (page: Page, title: string) => page.locator(`tbody [data-title=${title}]`).allInnerTexts();
+
+/** Waits until the page is connected: a session that is created then appears. */
+async function connected(page: Page, probe: string): Promise<void> {
+  await until(
+    "the page shows events",
+    async () => {
+      await makeSession(url, { customerId: probe });
+      return (await cells(page, "Customer")).includes(probe);
+    },
+    20_000,
+  );
+  // Events are in order, so all earlier ones are shown with this one.
+  await makeSession(url, { customerId: probe }, { label: "the last one" });
+  await until("the last one is shown", async () => (await cells(page, "Detail"))[0] === "the last one", 10_000);
+}
+
+/** Creates a session of a customer that signs in and out. */
+async function makeVisit(customerId: string): Promise<void> {
+  const { sessionId } = await makeSession(url, { visitId: `visit of ${customerId}` }, { label: "Firefox on Windows" });
+  const transport = createTransport({ url });
+  await transport.update(sessionId, { customerId });
+  await transport.end(sessionId);
+}
+
+test("events appear as they happen, newest first, and lead to the session and the customer", async () => {
+  const page = await site.open("live");
+  await connected(page, "first");
+  await makeVisit("zoë@shop.example");
+  await until("the visit is shown", async () => (await cells(page, "Event"))[0] === "ended", 10_000);
+  assert.deepEqual((await cells(page, "Event")).slice(0, 3), ["ended", "associated", "created"]);
+  assert.deepEqual((await cells(page, "Customer")).slice(0, 3), ["zoë@shop.example", "zoë@shop.example", "anonymous"]);
+  assert.deepEqual((await cells(page, "Detail")).slice(0, 2), ["signed out", "with customer"]);
+  await assertAccessible(page);
+  await assertNoSideScroll(page);
+  await photograph(page, "live");
+  await page.keyboard.press("j");
+  const link = await page.evaluate<string>("document.activeElement.getAttribute('href')");
+  assert.match(link, /customer\?id=zo/);
+  assert.deepEqual(site.complaints, []);
+  await page.close();
+});
+
+test("while the list is paused, new events wait and are counted", async () => {
+  const page = await site.open("live");
+  await connected(page, "before");
+  await page.keyboard.press("p");
+  const before = await rowsOf(page).count();
+  for (let i = 0; i < 12; i++) await makeSession(url, { customerId: `waiting-${i}` });
+  await page.getByRole("button", { name: "12 new events" }).waitFor();
+  assert.equal(await rowsOf(page).count(), before);
+  await photograph(page, "live-paused");
+  await page.keyboard.press("n");
+  await until("they are shown", async () => (await rowsOf(page).count()) === before + 12, 5000);
+  await page.close();
+});
+
+test("filters are in the address, and the list stays bounded in a flood", async () => {
+  const page = await site.open("live?types=session.created&customerId=flood");
+  await connected(page, "flood");
+  for (let at = 0; at < 6; at++) {
+    await Promise.all(Array.from({ length: 50 }, () => makeSession(url, { customerId: "flood" })));
+    await makeVisit("somebody else");
+  }
+  await until("the list is full", async () => (await rowsOf(page).count()) === 200, 10_000);
+  assert.deepEqual(new Set(await cells(page, "Customer")), new Set(["flood"]));
+  assert.deepEqual(new Set(await cells(page, "Event")), new Set(["created"]));
+  await page.getByRole("button", { name: "Clear all" }).click();
+  assert.equal(new URL(page.url()).search, "");
+  await page.getByText("Events", { exact: true }).click();
+  await page.getByLabel("ended").check();
+  await page.waitForURL(/types=session.ended/);
+  await page.close();
+});
+
+test("two tabs share one connection, and the second continues when the first is closed", async () => {
+  let streams = 0;
+  site.context.on("request", (request) => {
+    if (new URL(request.url()).pathname === "/events") streams++;
+  });
+  const [one, two] = [await site.open("live"), await site.open("live")];
+  await connected(one, "shared");
+  await until("both show it", async () => (await cells(two, "Customer")).includes("shared"), 10_000);
+  assert.equal(streams, 1);
+  await one.close();
+  await makeSession(url, { customerId: "after the first" });
+  await until("the second shows it", async () => (await cells(two, "Customer")).includes("after the first"), 10_000);
+  assert.equal(streams, 2);
+  await two.close();
+});
