@@ -21,6 +21,11 @@ export interface DeliveryListOptions extends CallOptions {
 /** The members of an endpoint. The compiler reports one that is missing here. */
 const members: Record<keyof WebhookRequest, true> = { url: true, types: true, description: true, isEnabled: true };
 
+export interface DeliveryPageOptions extends DeliveryListOptions {
+  /** The `next` of the previous page. */
+  readonly cursor?: string | undefined;
+}
+
 /** Operations on the endpoints of webhooks. A call about an unknown endpoint or delivery rejects with `not-found`. */
 export interface WebhookAdministration {
   list(options?: CallOptions): Promise<readonly WebhookInfo[]>;
@@ -36,6 +41,8 @@ export interface WebhookAdministration {
   rotateSecret(id: string, rotation?: WebhookRotation, options?: CallOptions): Promise<WebhookWithSecret>;
   /** Yields the deliveries of an endpoint, newest first. Each page is requested only when needed. */
   deliveries(id: string, options?: DeliveryListOptions): AsyncGenerator<WebhookDelivery, void>;
+  /** Returns one page of them, for an application that shows pages itself. */
+  deliveriesPage(id: string, options?: DeliveryPageOptions): Promise<WebhookDeliveryList>;
   /** Sends a delivery again, before all others. */
   redeliver(id: string, deliveryId: string, options?: CallOptions): Promise<WebhookDelivery>;
 }
@@ -45,6 +52,11 @@ export interface WebhookAdministration {
  * endpoint or a secret whose response was lost may exist in addition.
  */
 export function createWebhookCalls(send: SendRequest): WebhookAdministration {
+  const readPage = (id: string, { signal, ...conditions }: DeliveryPageOptions) => {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(conditions)) if (value !== undefined) query.set(name, String(value));
+    return send<WebhookDeliveryList>({ method: "GET", path: at(id, `/deliveries?${query.toString()}`), signal });
+  };
   const at = (id: string, rest = "") => `/webhooks/${encodeURIComponent(id)}${rest}`;
   return {
     list: async ({ signal } = {}) => (await send<WebhookList>({ method: "GET", path: "/webhooks", signal })).webhooks,
@@ -70,18 +82,14 @@ export function createWebhookCalls(send: SendRequest): WebhookAdministration {
     test: (id, { signal } = {}) => send({ method: "POST", path: at(id, "/test"), signal }),
     rotateSecret: (id, body = {}, { signal } = {}) =>
       send({ method: "POST", path: at(id, "/rotate-secret"), body, signal }),
-    async *deliveries(id, { state, limit, signal } = {}) {
-      const query = new URLSearchParams();
-      if (state !== undefined) query.set("state", state);
-      if (limit !== undefined) query.set("limit", String(limit));
-      for (let next: string | null | undefined; next !== null; ) {
-        if (next !== undefined) query.set("cursor", next);
-        const path = at(id, `/deliveries?${query.toString()}`);
-        const page: WebhookDeliveryList = await send({ method: "GET", path, signal });
+    async *deliveries(id, options) {
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const page: WebhookDeliveryList = await readPage(id, { ...options, cursor });
         yield* page.deliveries;
-        next = page.next;
+        cursor = page.next;
       }
     },
+    deliveriesPage: (id, options = {}) => readPage(id, options),
     redeliver: (id, deliveryId, { signal } = {}) =>
       send({ method: "POST", path: at(id, `/deliveries/${encodeURIComponent(deliveryId)}/redeliver`), signal }),
   };

@@ -221,6 +221,12 @@ test("an administrator manages endpoints of webhooks and reads their deliveries 
     sent,
   );
   assert.deepEqual(await all(webhooks.deliveries(created.id, { state: "delivered" })), []);
+  const first = await webhooks.deliveriesPage(created.id, { limit: 2 });
+  const second = await webhooks.deliveriesPage(created.id, { limit: 2, cursor: first.next ?? "" });
+  assert.deepEqual(
+    [...first.deliveries, ...second.deliveries].map(({ id }) => id),
+    sent,
+  );
   assert.deepEqual([await webhooks.remove(created.id), await webhooks.remove(created.id)], [true, false]);
   await assert.rejects(webhooks.get(created.id), (error: ProblemError) => error.code === "not-found");
 });

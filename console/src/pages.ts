@@ -61,6 +61,14 @@ export const pages: readonly PageEntry[] = [
     load: async () => (await import("./pages/live/live-page.tsx")).LivePage,
   },
   {
+    path: "webhooks",
+    title: "Webhooks",
+    icon: "webhook",
+    key: "w",
+    roles: ["administrator"],
+    load: async () => (await import("./pages/webhooks/webhooks-page.tsx")).WebhooksPage,
+  },
+  {
     path: "help",
     title: "Help",
     icon: "help",

@@ -9,6 +9,8 @@ export interface FieldProps {
   readonly hint?: string | undefined;
   readonly placeholder?: string | undefined;
   readonly isRequired?: boolean | undefined;
+  /** Whether the field gets the focus when its dialog opens. */
+  readonly isFirst?: boolean | undefined;
   readonly autocomplete?: "off" | "username" | "current-password" | undefined;
   /** A fault of the value, which is read with the field. */
   readonly error?: string | undefined;
@@ -16,7 +18,18 @@ export interface FieldProps {
 
 /** A field for a text, with its label, a hint and its fault. */
 export function Field(props: FieldProps): JSX.Element {
-  const { label, value, onInput, type = "text", hint, placeholder, isRequired, autocomplete = "off", error } = props;
+  const {
+    label,
+    value,
+    onInput,
+    type = "text",
+    hint,
+    placeholder,
+    isRequired,
+    isFirst,
+    autocomplete = "off",
+    error,
+  } = props;
   const id = useId();
   const notes = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
   return (
@@ -29,6 +42,7 @@ export function Field(props: FieldProps): JSX.Element {
         value={value}
         placeholder={placeholder}
         required={isRequired}
+        autofocus={isFirst}
         autocomplete={autocomplete}
         spellcheck={false}
         aria-describedby={notes || undefined}

@@ -79,6 +79,13 @@ test("filters are in the address, and the list stays bounded in a flood", async 
   await until("the list is full", async () => (await rowsOf(page).count()) === 200, 10_000);
   assert.deepEqual(new Set(await cells(page, "Customer")), new Set(["flood"]));
   assert.deepEqual(new Set(await cells(page, "Event")), new Set(["created"]));
+  await page.evaluate("scrollTo(0, 2000)");
+  await until("the page is scrolled", async () => (await page.evaluate<number>("scrollY")) > 1000, 5000);
+  await makeSession(url, { customerId: "flood" });
+  const news = page.getByRole("button", { name: "1 new event" });
+  await news.waitFor();
+  await news.click();
+  await until("the top is shown", async () => (await page.evaluate<number>("scrollY")) === 0, 5000);
   await page.getByRole("button", { name: "Clear all" }).click();
   assert.equal(new URL(page.url()).search, "");
   await page.getByText("Events", { exact: true }).click();

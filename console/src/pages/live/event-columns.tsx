@@ -4,7 +4,7 @@ import { hrefOf } from "../../router.ts";
 import { Badge, type Tone } from "../../ui/badge.tsx";
 import { Handle } from "../../ui/handle.tsx";
 import type { Column } from "../../ui/table.tsx";
-import { Time } from "../../ui/time.tsx";
+import { absoluteTime } from "../../ui/time.tsx";
 import type { EventRow } from "./event-rows.ts";
 
 /** The names of the types for people, and their meaning. */
@@ -60,6 +60,18 @@ function Who({ event }: { readonly event: EventInfo }): JSX.Element {
   return session ? <Badge tone="neutral">{session.state}</Badge> : <span class="quiet">–</span>;
 }
 
+const timeFormat = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
+/** The time of day, as all events are of today. A tooltip has the date. */
+function TimeOfDay({ at }: { readonly at: string }): JSX.Element {
+  const time = Date.parse(at);
+  return (
+    <time class="time" dateTime={at} title={absoluteTime(time)}>
+      {timeFormat.format(time)}
+    </time>
+  );
+}
+
 const none = <span class="quiet">–</span>;
 
 /** The columns of the list of events. */
@@ -67,7 +79,7 @@ export const eventColumns: readonly Column<EventRow>[] = [
   {
     id: "time",
     title: "Time",
-    cell: ({ event }) => (event ? <Time at={event.timestamp} isAbsolute /> : none),
+    cell: ({ event }) => (event ? <TimeOfDay at={event.timestamp} /> : none),
   },
   {
     id: "type",

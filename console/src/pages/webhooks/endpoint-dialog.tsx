@@ -1,0 +1,111 @@
+import type { WebhookInfo, WebhookRequest } from "@antechamber/client/protocol";
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { messageOf } from "../../api/api.ts";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Field } from "../../ui/field.tsx";
+
+type SentType = NonNullable<WebhookRequest["types"]>[number];
+
+const types: readonly (readonly [type: SentType, meaning: string])[] = [
+  ["session.created", "a session is first stored"],
+  ["session.associated", "somebody is recognized"],
+  ["session.rotated", "a session gets a new id"],
+  ["session.ended", "somebody signs out"],
+  ["session.expired", "a session runs out"],
+  ["customer.erased", "a customer is erased"],
+];
+
+export interface EndpointDialogProps {
+  /** The endpoint to change; without one, a new one is added. */
+  readonly endpoint?: WebhookInfo | undefined;
+  /** Saves it. The dialog closes when it has succeeded, and shows the reason when it fails. */
+  readonly onSave: (request: WebhookRequest) => Promise<void>;
+  readonly onClose: () => void;
+}
+
+/** A dialog with the members of an endpoint. */
+export function EndpointDialog({ endpoint, onSave, onClose }: EndpointDialogProps): JSX.Element {
+  const url = useSignal(endpoint?.url ?? "");
+  const description = useSignal(endpoint?.description ?? "");
+  const chosen = useSignal<readonly SentType[]>(endpoint?.types ?? []);
+  const isBusy = useSignal(false);
+  const failure = useSignal<string | undefined>(undefined);
+  const save = async () => {
+    if (isBusy.value) return;
+    isBusy.value = true;
+    failure.value = undefined;
+    try {
+      const isAll = chosen.value.length === 0 || chosen.value.length === types.length;
+      await onSave({
+        url: url.value.trim(),
+        types: isAll ? null : chosen.value,
+        description: description.value.trim() || null,
+      });
+      onClose();
+    } catch (error) {
+      failure.value = messageOf(error);
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <Dialog title={endpoint ? "Edit the endpoint" : "Add an endpoint"} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <Field
+          label="URL"
+          type="url"
+          value={url.value}
+          isRequired
+          isFirst
+          placeholder="https://shop.example/webhooks"
+          hint="https with a public address. The server’s setting webhookAllowedHosts allows others."
+          onInput={(value) => {
+            url.value = value;
+          }}
+        />
+        <Field
+          label="Description"
+          value={description.value}
+          onInput={(value) => {
+            description.value = value;
+          }}
+        />
+        <fieldset class="checks">
+          <legend>Events (without a choice all of them)</legend>
+          {types.map(([type, meaning]) => (
+            <label key={type}>
+              <input
+                type="checkbox"
+                checked={chosen.value.includes(type)}
+                onChange={(event) => {
+                  const others = chosen.value.filter((each) => each !== type);
+                  chosen.value = event.currentTarget.checked ? [...others, type] : others;
+                }}
+              />
+              <span>
+                {type} <span class="quiet">{meaning}</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+        <p class="form-error" role="alert">
+          {failure.value}
+        </p>
+        <div class="buttons">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={isBusy.value}>
+            {isBusy.value ? "Please wait…" : endpoint ? "Save" : "Add"}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
