@@ -29,7 +29,7 @@ export class EventRows {
       events.map((event) =>
         event.type === "reset"
           ? this.#noticeOf("Events before this are no longer kept.")
-          : { key: event.id, event: event as EventInfo },
+          : { key: event.id, event },
       ),
     );
   }
