@@ -27,9 +27,7 @@ export class EventRows {
   add(events: readonly (EventInfo | EventReset)[]): void {
     this.#add(
       events.map((event) =>
-        event.type === "reset"
-          ? this.#noticeOf("Events before this are no longer kept.")
-          : { key: event.id, event },
+        event.type === "reset" ? this.#noticeOf("Events before this are no longer kept.") : { key: event.id, event },
       ),
     );
   }

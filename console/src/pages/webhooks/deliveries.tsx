@@ -2,8 +2,9 @@ import type { WebhookDelivery, WebhookInfo } from "@antechamber/client/protocol"
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { administration, messageOf } from "../../api/api.ts";
+import { administration } from "../../api/api.ts";
 import { useLoaded } from "../../api/loading.ts";
+import { messageOf } from "../../api/messages.ts";
 import { place, setQuery } from "../../router.ts";
 import { Badge, type Tone } from "../../ui/badge.tsx";
 import { Select } from "../../ui/field.tsx";

@@ -1,7 +1,7 @@
 import type { WebhookInfo, WebhookRequest } from "@antechamber/client/protocol";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { messageOf } from "../../api/api.ts";
+import { messageOf } from "../../api/messages.ts";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Field } from "../../ui/field.tsx";
 

@@ -1,8 +1,9 @@
 import type { WebhookInfo } from "@antechamber/client/protocol";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { administration, messageOf } from "../../api/api.ts";
+import { administration } from "../../api/api.ts";
 import { type Loading, useLoaded } from "../../api/loading.ts";
+import { messageOf } from "../../api/messages.ts";
 import { useActions } from "../../keyboard/actions.ts";
 import { REFRESH_MS } from "../../polling.ts";
 import { hrefOf, navigate } from "../../router.ts";
