@@ -1,6 +1,6 @@
 // Updates the documents that are generated from the sources. The settings go into docs/operating.md, the help of every
-// command into docs/cli.md, the parts of the server into ARCHITECTURE.md, and files of examples/ into docs/sign-in.md,
-// each between a pair of marks.
+// command into docs/cli.md, the parts of the server into ARCHITECTURE.md, and files of examples/ into pages of docs/, each
+// between a pair of marks.
 // server/openapi.yaml is converted into server/openapi.json. Run this script with Bun, or with Node 24 or later:
 //
 //   docs.ts --check   fails if a document differs from its source
@@ -18,7 +18,7 @@ const isCheck = process.argv[2] !== "--write";
 update("ARCHITECTURE.md", (before) => withPart(before, "parts", `\n${partsTable()}\n`));
 update("docs/operating.md", (before) => withPart(before, "settings", settingsTable()));
 update("docs/cli.md", (before) => withPart(before, "commands", commandReference(createProgram(processOutput))));
-update("docs/sign-in.md", withExamples);
+for (const page of ["next", "nuxt", "python", "sign-in", "sveltekit"]) update(`docs/${page}.md`, withExamples);
 update("server/openapi.json", () => `${lines(parse(read("server/openapi.yaml")), 3)}\n`);
 
 function update(file: string, change: (before: string) => string): void {
@@ -62,7 +62,8 @@ function withExamples(document: string): string {
 }
 
 function codeBlock(file: string): string {
-  const language = file.endsWith(".py") ? "python" : "ts";
+  const suffix = file.split(".").at(-1) ?? "";
+  const language = suffix === "py" ? "python" : suffix;
   return `\n\`\`\`${language}\n${read(file)}\`\`\`\n`;
 }
 

@@ -5,7 +5,7 @@ import { assertsIdentity } from "./identity-headers.ts";
 import type { SessionsOptions } from "./options.ts";
 import { createSessionPasser, PASSED_SESSION } from "./passed-session.ts";
 import type { RequestSession } from "./request-session.ts";
-import { createRequestTracker, type Delivery } from "./request-tracking.ts";
+import { createRequestTracker, type Delivery, type TrackedRequest } from "./request-tracking.ts";
 import { cookieValues } from "./session-ids.ts";
 import type { ResolvedSession } from "./session-resolver.ts";
 import type { CookieToSet } from "./set-cookie.ts";
@@ -88,7 +88,7 @@ export function sessions(options: SessionsOptions): NextSessions {
         const { pathname: path } = new URL(request.url);
         headers.set(PASSED_SESSION, await passer.write({ found, method: request.method, path }));
         const response = await respond(request, { session: shownSession(found), headers }, ...rest);
-        return tracked === null ? response : withSessionHeaders(response, tracked);
+        return tracked === null ? response : withSessionHeaders(response, onlyCookie(tracked));
       },
     async session(headers, cookies) {
       const passed = await read(headers.get(PASSED_SESSION));
@@ -116,6 +116,14 @@ export function sessions(options: SessionsOptions): NextSessions {
       await Promise.all([tracker.close(), finder.close()]);
     },
   };
+}
+
+/**
+ * Leaves the other headers of a new session to the route handler. Next.js prefers headers of the proxy, and the handler
+ * may give the session another id.
+ */
+function onlyCookie(tracked: TrackedRequest): TrackedRequest {
+  return { ...tracked, sessionHeaders: () => tracked.sessionHeaders().filter(([name]) => name === "set-cookie") };
 }
 
 /** The session of an ignored path. */

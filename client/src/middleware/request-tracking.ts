@@ -42,7 +42,7 @@ export interface Delivery {
 
 /** The work that a framework does itself for a request. */
 export interface TrackingOptions {
-  /** The session, if another part of the application has found it, and announces it if it is new. */
+  /** The session, if another part of the application has found it, and sets its cookie if it is new. */
   readonly found?: ResolvedSession | undefined;
   /**
    * Sets the cookie of a new or ended session. Without it, the cookie is one of the session's headers. What it throws
@@ -129,6 +129,7 @@ function trackRequest(
 
   function createSession({ info, isNew }: ResolvedSession): RequestSession | null {
     if (info === null) return null;
+    if (isNew) change = "new id";
     if (isNew && found === undefined) announce("new id", info.sessionId);
     session = createRequestSession(info, isNew, calls, {
       canReport: () => !isHeadComplete,
@@ -171,7 +172,8 @@ function trackRequest(
       // A sign-in that ends later than the sign-out does not set the cookie again.
       if (change === "new id" && calls.recent.hasEnded(sessionId)) return [];
       const headers = sessionHeadersOf(change, { sessionId, replaces, isSecure }, settings);
-      return setCookie === undefined ? headers : headers.filter(([name]) => name !== "set-cookie");
+      const isCookieSet = setCookie !== undefined || (change === "new id" && sessionId === found?.info?.sessionId);
+      return isCookieSet ? headers.filter(([name]) => name !== "set-cookie") : headers;
     },
     finish(status, isAborted) {
       if (isFinished) return;

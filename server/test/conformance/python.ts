@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { until } from "../support/eventually.ts";
+import type { ExampleApplication } from "../support/example-application.ts";
 import { freePort } from "../support/free-ports.ts";
 import type { StartApplication } from "./suite.ts";
 
@@ -14,6 +15,12 @@ export const packages = fileURLToPath(new URL("../../../clients/python/", import
 
 /** Debian's Python, which has the packages `"flask"` and `"uvicorn"`; another one may be first on the path. */
 export const python = "/usr/bin/python3";
+
+/** The command for `asgi_app.py`. */
+export const inUvicorn: ExampleApplication["command"] = (port) => [
+  ...([python, "-B", "-m", "uvicorn", "asgi_app:app", "--log-level", "critical"] as const),
+  ...(["--port", String(port)] as const),
+];
 
 /** Returns a function that starts a Python application, in a process of its own. */
 export function startPython(kind: "wsgi" | "asgi"): StartApplication {

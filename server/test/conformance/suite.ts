@@ -36,12 +36,16 @@ export type StartApplication = (options: Options) => Promise<Application>;
 export interface Traits {
   /** Whether the application can see identity headers of the visitor. They never change the session. */
   readonly passesIdentityHeaders?: boolean;
+  /** Whether the framework takes every request for one over https. */
+  readonly isAlwaysSecure?: boolean;
 }
 
 const DEADLINE_MS = 150;
 /** Additional time (ms) that a request may take on a busy machine. */
 const TOLERANCE_MS = 3000;
 const OUTAGE_VISITS = 12;
+/** A request that no framework takes for a form of another site. */
+const post: RequestInit = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
 const dead = "A".repeat(40);
 
 /** Registers the tests that every middleware passes, against a real service over HTTP. */
@@ -52,7 +56,7 @@ export function conformance(name: string, start: StartApplication, traits: Trait
     await using antechamber = await serve();
     await using site = await usual(antechamber);
     const visitor = createVisitor(site.url);
-    await checkFirstVisit(visitor);
+    await checkFirstVisit(visitor, traits);
     await checkLinks(site, antechamber);
     await checkDeadIds(site);
     await checkIdentityHeaders(site, traits);
@@ -73,7 +77,7 @@ export function conformance(name: string, start: StartApplication, traits: Trait
     const page = await visitor.visit("/page");
     const expected = { name: cookie.name, path: "/", "max-age": "86400", samesite: "none", httponly: "", secure: "" };
     assert.deepEqual(attributesOf(onlyCookie(page)), { ...expected, value: page.seen?.sessionId });
-    assertCleared(await visitor.visit("/sign-out", { method: "POST" }), cookie.name);
+    assertCleared(await visitor.visit("/sign-out", post), cookie.name);
 
     const health = await createVisitor(site.url).visit("/health");
     assert.deepEqual([health.status, health.seen, health.headers.get("gkc-sessionId")], [200, null, null]);
@@ -123,7 +127,7 @@ async function checkOutage(start: StartApplication): Promise<void> {
     const spent = performance.now() - started;
     assert.ok(spent < 5 * DEADLINE_MS + TOLERANCE_MS, `${fault}: ${spent} ms`);
   }
-  const signedIn = await visitor.visit("/sign-in?customer=somebody", { method: "POST" });
+  const signedIn = await visitor.visit("/sign-in?customer=somebody", post);
   assert.deepEqual([signedIn.status, signedIn.seen], [200, null]);
   proxy.setFault("pass");
   const after = await eventually(seePage, 10_000);
@@ -137,12 +141,13 @@ async function checkOutage(start: StartApplication): Promise<void> {
   assert.deepEqual(recorded, paths, "once, and in order");
 }
 
-async function checkFirstVisit(visitor: Visitor): Promise<void> {
+async function checkFirstVisit(visitor: Visitor, { isAlwaysSecure = false }: Traits): Promise<void> {
   const first = await visitor.visit("/page");
   assert.equal(first.status, 200, first.text);
   const { sessionId = "", state, isNew, customerId } = first.seen ?? {};
   assert.deepEqual({ state, isNew, customerId }, { state: "anonymous", isNew: true, customerId: null });
-  const expected = { name: "sessionId", value: sessionId, path: "/", samesite: "lax", httponly: "" };
+  const secure = isAlwaysSecure ? { secure: "" } : {};
+  const expected = { name: "sessionId", value: sessionId, path: "/", samesite: "lax", httponly: "", ...secure };
   assert.deepEqual(attributesOf(onlyCookie(first)), expected);
   assert.equal(first.headers.get("gkc-sessionId"), sessionId);
   assert.equal(first.headers.get("gkc-replaces"), "none");
@@ -183,7 +188,7 @@ async function checkIdentityHeaders(site: Application, { passesIdentityHeaders =
 
 async function checkSignIn(site: Application, antechamber: TestServer, visitor: Visitor): Promise<void> {
   const old = visitor.cookies.get("sessionId") ?? "";
-  const signedIn = await visitor.visit("/sign-in?customer=Zo%C3%AB", { method: "POST" });
+  const signedIn = await visitor.visit("/sign-in?customer=Zo%C3%AB", post);
   const { sessionId = "" } = signedIn.seen ?? {};
   assert.deepEqual([signedIn.seen?.state, signedIn.seen?.customerId], ["recognized", "Zoë"], signedIn.text);
   assert.notEqual(sessionId, old);
@@ -197,7 +202,7 @@ async function checkSignIn(site: Application, antechamber: TestServer, visitor: 
   const thief = createVisitor(site.url);
   thief.cookies.set("sessionId", old);
   assert.notEqual((await thief.visit("/page")).seen?.customerId, "Zoë");
-  const again = await visitor.visit("/sign-in?customer=Zo%C3%AB", { method: "POST" });
+  const again = await visitor.visit("/sign-in?customer=Zo%C3%AB", post);
   assert.deepEqual([again.seen?.sessionId, again.headers.getSetCookie()], [sessionId, []]);
   const stored = await createTransport({ url: antechamber.url }).retrieve(sessionId);
   assert.equal(stored.customerId, "Zoë");
@@ -205,9 +210,11 @@ async function checkSignIn(site: Application, antechamber: TestServer, visitor: 
 
 async function checkNextPerson(site: Application): Promise<void> {
   const visitor = createVisitor(site.url);
-  const first = await visitor.visit("/sign-in?customer=first", { method: "POST" });
+  const first = await visitor.visit("/sign-in?customer=first", post);
+  // The session is new, and gets another id in the same request.
   assert.equal(visitor.cookies.get("sessionId"), first.seen?.sessionId);
-  const second = await visitor.visit("/sign-in?customer=second", { method: "POST" });
+  assert.equal(first.headers.get("gkc-sessionId"), first.seen?.sessionId);
+  const second = await visitor.visit("/sign-in?customer=second", post);
   assert.equal(second.seen?.customerId, "second", second.text);
   assert.notEqual(second.seen.sessionId.slice(0, 24), first.seen?.sessionId.slice(0, 24));
   assert.equal(visitor.cookies.get("sessionId"), second.seen.sessionId);
@@ -243,9 +250,9 @@ async function checkRecords(site: Application, antechamber: TestServer): Promise
 
 async function checkSignOut(site: Application, antechamber: TestServer): Promise<void> {
   const visitor = createVisitor(site.url);
-  const signedIn = await visitor.visit("/sign-in?customer=jane", { method: "POST" });
+  const signedIn = await visitor.visit("/sign-in?customer=jane", post);
   const { sessionId = "" } = signedIn.seen ?? {};
-  const signedOut = await visitor.visit("/sign-out", { method: "POST" });
+  const signedOut = await visitor.visit("/sign-out", post);
   assert.match(signedOut.text, /"ended": ?true/);
   assert.equal(signedOut.headers.get("gkc-sessionId"), null);
   assertCleared(signedOut, "sessionId");
@@ -269,7 +276,7 @@ async function checkParallelSignIns(site: Application): Promise<void> {
     const visitor = createVisitor(site.url);
     visitor.cookies.set("sessionId", first.cookies.get("sessionId") ?? "");
     const isSignIn = number % 4 === 2;
-    const page = await visitor.visit(isSignIn ? "/sign-in?customer=jane" : "/page", isSignIn ? { method: "POST" } : {});
+    const page = await visitor.visit(isSignIn ? "/sign-in?customer=jane" : "/page", isSignIn ? post : {});
     assert.equal(page.status, 200, page.text);
     assert.equal(page.headers.getSetCookie().length, isSignIn ? 1 : 0, page.text);
     return page.headers.getSetCookie();

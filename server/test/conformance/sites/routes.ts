@@ -1,5 +1,6 @@
 import type { RequestSession } from "@antechamber/client/fetch";
-import { pageOf, signIn, signOut } from "../../../../client/test/middleware/sites/site.ts";
+
+// Builds of examples copy this file, so it imports nothing of the tests.
 
 /** Responds to a request of the suite's application. `headers` are those that the application sees. */
 export async function respond(request: Request, session: RequestSession | null): Promise<Response> {
@@ -8,19 +9,21 @@ export async function respond(request: Request, session: RequestSession | null):
   switch (pathname.startsWith("/page/") ? "/page" : pathname) {
     case "/page":
     case "/health":
-      return new Response(
-        JSON.stringify({ ...(JSON.parse(pageOf(session)) as object), asserted: asserted(request) }),
-        json,
-      );
+      return new Response(JSON.stringify({ session, asserted: asserted(request) }), json);
     case "/sign-in":
-      return new Response(await signIn(session, request.url), json);
+      return new Response(await signIn(session, new URL(request.url)), json);
     case "/sign-out":
-      return new Response(await signOut(session), json);
+      return new Response(JSON.stringify({ ended: (await session?.end()) ?? null }), json);
     case "/stream":
       return new Response(streamed());
     default:
       throw new Error("a broken page");
   }
+}
+
+async function signIn(session: RequestSession | null, { searchParams }: URL): Promise<string> {
+  const stored = await session?.identify({ customerId: searchParams.get("customer") });
+  return JSON.stringify({ stored: stored ?? null, session });
 }
 
 /** Returns the names of headers that assert an identity. */

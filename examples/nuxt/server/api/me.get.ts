@@ -1,0 +1,2 @@
+// server/api/me.get.ts
+export default defineEventHandler(({ context }) => ({ customer: context.session?.customerId ?? null }));

@@ -1,0 +1,16 @@
+// server/api/sign-in.post.ts
+
+// Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+const passwords = new Map([
+  ["anna", "correct horse"],
+  ["bob", "battery staple"],
+]);
+
+export default defineEventHandler(async (event) => {
+  const { name, password } = await readBody(event);
+  if (passwords.get(name) !== password) throw createError({ statusCode: 403, statusMessage: "Refused" });
+  // The session gets a new id, and the browser its cookie.
+  if (!(await event.context.session?.identify({ customerId: name })))
+    throw createError({ statusCode: 503, statusMessage: "Unavailable" });
+  return { customer: name };
+});

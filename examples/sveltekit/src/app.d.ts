@@ -1,0 +1,10 @@
+// src/app.d.ts
+declare global {
+  namespace App {
+    interface Locals {
+      session: import("@antechamber/client/sveltekit").RequestSession | null;
+    }
+  }
+}
+
+export {};
