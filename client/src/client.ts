@@ -1,8 +1,16 @@
 import { checkClientOptions } from "./client-options.ts";
 import { currentPage, isServer, type WebStorage } from "./page.ts";
-import type { RequestRecord, SessionInfo, Timeline } from "./protocol.ts";
+import type { MergePatch, RequestRecord, SessionData, SessionInfo, Timeline } from "./protocol.ts";
 import type { OnError } from "./recorder.ts";
-import type { Fetch, Ids, SessionOptions, TimelineOptions, TransportOptions } from "./transport.ts";
+import type {
+  DataOptions,
+  Fetch,
+  Ids,
+  SessionOptions,
+  TaggedData,
+  TimelineOptions,
+  TransportOptions,
+} from "./transport.ts";
 import { createVisitorClient } from "./visitor-client.ts";
 
 export { ProblemError } from "./problem-error.ts";
@@ -51,6 +59,24 @@ export interface Client {
    * await client.identify({ customerId: "customer-4711" }, { label: "Firefox on Windows" });
    */
   identify(ids: Ids, options?: SessionOptions): Promise<SessionInfo | false>;
+  /**
+   * Returns the data that applications share in the session (contract.md#data), `{}` at first, and their `etag`.
+   *
+   * @example
+   * const { data } = await client.data<{ cart?: Cart }>();
+   */
+  data<Data extends object = SessionData>(options?: DataOptions): Promise<TaggedData<Data>>;
+  /**
+   * Merges members into the session's data, and returns the whole: `null` removes a member, objects are merged, other
+   * values are replaced. With the option `ifMatch`, which takes an `etag`, rejects with `precondition-failed` if somebody
+   * else has changed the data.
+   *
+   * @example
+   * await client.update({ cart: { "sku-1": 2 }, locale: null });
+   */
+  update<Data extends object = SessionData>(patch: MergePatch<Data>, options?: DataOptions): Promise<TaggedData<Data>>;
+  /** Replaces the session's data. */
+  replace<Data extends object = SessionData>(data: Data, options?: DataOptions): Promise<TaggedData<Data>>;
   /**
    * Works like `fetch`, and also sends the session, but only to the page's own origin and to `origins`. In a browser a
    * request to the page's own origin rejects if it is redirected to another origin.

@@ -27,10 +27,25 @@ export function createVisitorClient(page: Page | undefined, options: ClientOptio
   const allOrigins = [...(pageOrigin === undefined ? [] : [pageOrigin]), ...origins];
   if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
 
+  /** Calls `work` with the session's id, and again with the next one if the session has expired or was rotated. */
+  async function inSession<T>(work: (sessionId: string) => Promise<T>): Promise<T> {
+    const { sessionId } = await current.get();
+    try {
+      return await work(sessionId);
+    } catch (error) {
+      const next = (error as ProblemError).code === "session-not-found" && (await current.successorOf(sessionId));
+      if (!next) throw error;
+      return await work(next);
+    }
+  }
+
   return {
     session: () => current.get(),
     identify: (ids, given) => falseIfUnanswered(current.identify(ids, given)),
     fetch: createSiteFetch(current, doFetch, allOrigins, pageOrigin),
+    data: (given) => inSession((id) => transport.readData(id, given)),
+    update: (patch, given) => inSession((id) => transport.mergeData(id, patch, given)),
+    replace: (data, given) => inSession((id) => transport.replaceData(id, data, given)),
     record: (records) => recorder.record(records),
     flush: () => recorder.flush(),
     async timeline(range) {

@@ -264,3 +264,33 @@ test("the site's requests continue while the service does not respond", async ()
   assert.ok(performance.now() - start < 2000, "only the first request waited");
   await assert.rejects(client.session(), { code: "timeout" });
 });
+
+test("data of the session are merged and replaced, and follow the session to its next id", async () => {
+  await using server = await serve();
+  const storage = createWebStorage();
+  const [one, other] = [createClient({ url: server.url, storage }), createClient({ url: server.url, storage })];
+  interface Data {
+    readonly cart?: Readonly<Record<string, number>>;
+    readonly locale?: string;
+  }
+  assert.deepEqual((await one.data<Data>()).data, {});
+  await Promise.all([one.update<Data>({ cart: { a: 1 } }), other.update<Data>({ locale: "de" })]);
+  await identified(other, { customerId: "c" });
+  const { data, etag } = await one.data<Data>();
+  assert.deepEqual(data, { cart: { a: 1 }, locale: "de" });
+  await other.update<Data>({ locale: null });
+  const isOutdated = (error: unknown) => error instanceof ProblemError && error.code === "precondition-failed";
+  await assert.rejects(one.replace<Data>({}, { ifMatch: etag }), isOutdated);
+  assert.deepEqual((await one.replace<Data>({ locale: "fr" })).data, { locale: "fr" });
+});
+
+test("data of a session that has expired go into the visitor's next session", async () => {
+  await using server = await serve({ frozen: true });
+  const client = createClient({ url: server.url, storage: false });
+  const { sessionId } = await client.session();
+  await client.update({ step: 1 });
+  server.pass(60 * 60_000);
+  assert.deepEqual((await client.update({ step: 2 })).data, { step: 2 });
+  assert.notEqual((await client.session()).sessionId, sessionId);
+  assert.deepEqual((await client.data()).data, { step: 2 });
+});

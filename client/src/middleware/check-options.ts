@@ -10,6 +10,7 @@ const optionNames: Record<keyof SessionsOptions, true> = {
   deadline: true,
   create: true,
   rotate: true,
+  data: true,
   sources: true,
   cookie: true,
   record: true,
@@ -81,8 +82,8 @@ function checkText(name: string, value: unknown, max: number): void {
     throw new TypeError(`${name} is a text of 1 to ${max} characters, not ${shown(value)}`);
 }
 
-function checkTypes({ create, rotate, record, onError, fetch }: SessionsOptions): void {
-  for (const [name, value] of Object.entries({ create, rotate })) {
+function checkTypes({ create, rotate, data, record, onError, fetch }: SessionsOptions): void {
+  for (const [name, value] of Object.entries({ create, rotate, data })) {
     if (value !== undefined && typeof value !== "boolean")
       throw new TypeError(`${name} is true or false, not ${shown(value)}`);
   }

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import type { SessionData } from "../protocol.ts";
 import { sessionHeaderAdder } from "./fetch-response.ts";
 import { onResponseEnd } from "./on-response-end.ts";
 import type { SessionsOptions } from "./options.ts";
@@ -9,13 +10,13 @@ export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts
 export type { RequestSession } from "./request-session.ts";
 export type { Delivery } from "./request-tracking.ts";
 
-/** Gives `c.get("session")` its type, in `new Hono<{ Variables: SessionVariables }>()`. */
-export interface SessionVariables {
+/** Gives `c.get("session")` its type, in `new Hono<{ Variables: SessionVariables }>()`. `Data` is the type of its data. */
+export interface SessionVariables<Data extends object = SessionData> {
   /**
    * The session of the request. It is `null` on ignored paths, while Antechamber is unavailable, and if there is no
    * session and none is created.
    */
-  session: RequestSession | null;
+  session: RequestSession<Data> | null;
 }
 
 /**

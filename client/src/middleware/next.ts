@@ -18,7 +18,7 @@ export type { Delivery } from "./request-tracking.ts";
 /** The second argument of a proxy. */
 export interface ProxyContext {
   /** The session as it is when the request begins. To change it, use `session()` or `withSession()` behind the proxy. */
-  readonly session: Omit<RequestSession, "identify" | "end"> | null;
+  readonly session: Omit<RequestSession, "data" | "identify" | "end" | "update" | "replace"> | null;
   /**
    * The headers of the request for the application behind the proxy: with the session, and without identity headers of
    * the client.

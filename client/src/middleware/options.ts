@@ -19,7 +19,8 @@ export interface SessionsOptions {
   readonly service?: string | undefined;
   /**
    * Maximum time that a request waits for its session, in milliseconds; then it continues without a session. 250 by
-   * default, at most 600,000. `identify` and `end` wait up to four times as long.
+   * default, at most 600,000. `identify`, `update`, `replace` and `end` wait up to four
+   * times as long.
    */
   readonly deadline?: number | undefined;
   /** Whether a visitor without a live session gets one; `true` by default. */
@@ -29,6 +30,11 @@ export interface SessionsOptions {
    * knew the old id then has access to the person's session (contract.md#rule-9).
    */
   readonly rotate?: boolean | undefined;
+  /**
+   * Whether the session of a request has its data (contract.md#data), which come with the session in one call; `false` by
+   * default. `update` and `replace` work without it too.
+   */
+  readonly data?: boolean | undefined;
   /**
    * The parts of a request that may contain the session id; header and cookie by default. They are searched in the
    * order query, header, cookie, and the first id of a live session is used. Warning: with `query`, anyone who publishes a
@@ -87,6 +93,7 @@ export interface Settings {
   readonly deadline: number;
   readonly create: boolean;
   readonly rotate: boolean;
+  readonly data: boolean;
   readonly sources: ReadonlySet<SessionSource>;
   readonly cookie: CookieOptions | null;
   readonly cookieName: string;
@@ -100,7 +107,7 @@ const DEFAULT_DEADLINE_MS = 250;
 /** Checks the options and adds the defaults. Throws a `TypeError` if an option is invalid. */
 export function settingsOf(options: SessionsOptions, ownNames: readonly string[] = []): Settings {
   checkOptions(options, ownNames);
-  const { service = null, deadline = DEFAULT_DEADLINE_MS, create = true, rotate = true } = options;
+  const { service = null, deadline = DEFAULT_DEADLINE_MS, create = true, rotate = true, data = false } = options;
   const { cookie = {}, record = true } = options;
   const url = String(options.url);
   const listener = options.onError ?? createWarnings({ url, hasKey: Boolean(options.key), deadline });
@@ -109,6 +116,7 @@ export function settingsOf(options: SessionsOptions, ownNames: readonly string[]
     deadline,
     create,
     rotate,
+    data,
     sources: new Set(options.sources ?? ["header", "cookie"]),
     cookie: cookie === false ? null : cookie,
     cookieName: (cookie === false ? undefined : cookie.name) ?? "sessionId",

@@ -32,7 +32,7 @@ export function createSessionPasser(key: string | undefined, now: () => number =
   const signer = createSigner(key?.trim() || secretOfProcess());
   return {
     async write(passed) {
-      const text = encode(JSON.stringify({ ...passed, at: now() }));
+      const text = encode(JSON.stringify({ ...passed, at: now() }, withoutData));
       return `${text}.${await signer.sign(`${PASSED_SESSION}:${text}`)}`;
     },
     async read(header) {
@@ -43,6 +43,9 @@ export function createSessionPasser(key: string | undefined, now: () => number =
     },
   };
 }
+
+/** Leaves out the data of a session, which can be too large for a header. The reader retrieves them again. */
+const withoutData = (name: string, value: unknown) => (name === "data" ? undefined : value);
 
 const SECRET = Symbol.for("@antechamber/client: secret of the process");
 

@@ -1,14 +1,15 @@
 import { isFirstPerson } from "../first-person.ts";
 import { isUnanswered, ProblemError } from "../problem-error.ts";
-import type { SessionInfo } from "../protocol.ts";
+import type { SessionData, SessionInfo, SessionInfoWithData } from "../protocol.ts";
 import { handleOf } from "../session-id.ts";
 import type { Ids, SessionOptions, Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
 import type { RecentSessions } from "./recent-sessions.ts";
+import { createDataCalls, type DataTransport, frozen, type SessionDataCalls } from "./request-data.ts";
 import type { RotateSession } from "./rotations.ts";
 
-/** The session of a request. */
-export interface RequestSession extends SessionInfo {
+/** The session of a request. `Data` is the type of its data. */
+export interface RequestSession<Data extends object = SessionData> extends SessionInfo, SessionDataCalls<Data> {
   /** Whether the session was created for this request, because the visitor had no live session. */
   readonly isNew: boolean;
   /** The first 24 characters of the id. They stay the same when the session gets a new id, and open nothing. */
@@ -48,10 +49,10 @@ export type SessionChange = "none" | "new id" | "ended session";
 
 /** The operations that a `RequestSession` calls. */
 export interface SessionCalls {
-  readonly transport: Pick<Transport, "create" | "retrieve" | "update" | "end">;
+  readonly transport: Pick<Transport, "create" | "retrieve" | "update" | "end"> & DataTransport;
   /** Associates the first person with a session, and gives it a new id; `null` if the option `rotate` is false. */
   readonly rotate: RotateSession | null;
-  /** Time limit of `identify` and `end` in milliseconds. */
+  /** Time limit of `identify`, `update`, `replace` and `end` in milliseconds. */
   readonly deadline: number;
   /** Sends the session's waiting records, so that they are stored before the session's identity changes. */
   flush(sessionId: string): Promise<void>;
@@ -69,13 +70,27 @@ export interface SessionResponse {
 
 /** Creates the session of a request from the service's response. */
 export function createRequestSession(
-  info: SessionInfo,
+  info: SessionInfo | SessionInfoWithData,
   isNew: boolean,
   calls: SessionCalls,
   response: SessionResponse,
 ): RequestSession {
-  const session = { ...info, handle: handleOf(info.sessionId), isNew, identify, end };
   let hasEnded = false;
+  const data = createDataCalls(calls.transport, () => {
+    if (hasEnded) throw sessionNotFound();
+    return session.sessionId;
+  });
+  const session = {
+    ...info,
+    ...("data" in info && { data: frozen(info.data) }),
+    ...{ handle: handleOf(info.sessionId), isNew, identify, end },
+    update: (...given: Parameters<typeof data.merge>) => store(() => data.merge(...given)),
+    replace: (...given: Parameters<typeof data.replace>) => store(() => data.replace(...given)),
+  };
+
+  async function store(work: () => Promise<SessionData>): Promise<boolean> {
+    return await inTime(calls, async () => void Object.assign(session, { data: frozen(await work()) }));
+  }
 
   async function identify(ids: Ids, options: SessionOptions = {}): Promise<boolean> {
     const mayRotate = response.canReport();
@@ -133,12 +148,13 @@ export function createRequestSession(
 
   async function replace(ids: Ids, options: SessionOptions): Promise<void> {
     const created = await calls.transport.create(ids, options);
-    Object.assign(session, created, { handle: handleOf(created.sessionId), isNew: true });
+    const ofNew = { handle: handleOf(created.sessionId), isNew: true, ...("data" in session && { data: {} }) };
+    Object.assign(session, created, ofNew);
     hasEnded = false;
     response.changed("new id");
   }
 
-  return guarded(session);
+  return guarded(session as RequestSession);
 }
 
 /** Returns whether `work` succeeded before the deadline. Rejects if the service refuses. */
@@ -195,16 +211,24 @@ const foreignMembers = new Set<string | symbol>([
 function guarded(session: RequestSession): RequestSession {
   const refuse = (name: string | symbol): never => {
     throw new TypeError(
-      `session.${String(name)}: this is Antechamber's session, which stores no data of the application. To use it together with another session middleware, give sessions() the option property, such as "visitor"`,
+      `session.${String(name)}: this is Antechamber's session: await session.update({…}) stores data of the application. To use it together with another session middleware, give sessions() the option property, such as "visitor"`,
     );
   };
   return new Proxy(session, {
-    get: (target, name): unknown => (foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name)),
+    get(target, name): unknown {
+      if (name === "data" && !(name in target)) throw noData();
+      return foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name);
+    },
     // These traps throw, because their result `false` would cause an error only in strict mode.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),
     deleteProperty: (_target, name) => refuse(name),
   });
+}
+
+/** Returns the error for reading data that were not asked for: without it, they would look as if they were empty. */
+function noData(): TypeError {
+  return new TypeError("session.data: give sessions() the option data: true");
 }
 
 /** Returns whether the session belongs to another person (contract.md#rule-1), or the id opens no session any more. */
@@ -226,8 +250,8 @@ export function attachSession(request: object, session: RequestSession | null): 
  * Returns the session of a request. Returns `null` on an ignored path, while Antechamber is unavailable, and if there
  * is no session and the option `create` is false.
  */
-export function sessionOf(request: object): RequestSession | null {
-  return sessions.get(request) ?? null;
+export function sessionOf<Data extends object = SessionData>(request: object): RequestSession<Data> | null {
+  return (sessions.get(request) ?? null) as RequestSession<Data> | null;
 }
 
 /** Returns whether a middleware of this package has already handled the request. */

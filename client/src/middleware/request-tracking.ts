@@ -161,7 +161,7 @@ function trackRequest(
     if (filtered !== null) recorder.add(calls.recent.latestIdOf(sessionId), filtered, session?.isNew === true);
   }
 
-  const resolved = found === undefined ? resolver.resolve(ids) : Promise.resolve(found);
+  const resolved = found === undefined ? resolver.resolve(ids) : resolver.complete(found);
   return {
     resolved,
     session: resolved.then(createSession),

@@ -1,5 +1,5 @@
 import { ProblemError } from "../problem-error.ts";
-import type { SessionInfo } from "../protocol.ts";
+import type { SessionInfo, SessionInfoWithData } from "../protocol.ts";
 import type { Transport } from "../transport.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 import { withDeadline } from "./deadline.ts";
@@ -7,8 +7,8 @@ import type { Settings } from "./options.ts";
 
 /** The session of a request. */
 export interface ResolvedSession {
-  /** The session; `null` if there is none. */
-  readonly info: SessionInfo | null;
+  /** The session, with its data if the option asks for them; `null` if there is none. */
+  readonly info: SessionInfo | SessionInfoWithData | null;
   readonly isNew: boolean;
   /** Whether Antechamber was available. If not, the request may have a session that was not found. */
   readonly isAvailable: boolean;
@@ -18,45 +18,58 @@ export interface ResolvedSession {
 export interface SessionResolver {
   /** Returns the session of the first id that has a live one. Resolves within the deadline, and never rejects. */
   resolve(ids: readonly string[]): Promise<ResolvedSession>;
+  /** Adds the data to a session that another part of the application has found, if the option asks for them. */
+  complete(found: ResolvedSession): Promise<ResolvedSession>;
 }
 
-type Calls = Pick<Transport, "create" | "retrieve">;
+type Calls = Pick<Transport, "create" | "retrieve" | "retrieveWithData">;
 
 const noSession: ResolvedSession = { info: null, isNew: false, isAvailable: true };
 const unavailable: ResolvedSession = { info: null, isNew: false, isAvailable: false };
 
 export function createSessionResolver(
   calls: Calls,
-  { create, deadline, reportFailure }: Pick<Settings, "create" | "deadline" | "reportFailure">,
+  { create, data, deadline, reportFailure }: Pick<Settings, "create" | "data" | "deadline" | "reportFailure">,
   breaker: CircuitBreaker,
 ): SessionResolver {
+  const retrieve = (id: string) => withOneRetry(() => (data ? calls.retrieveWithData(id) : calls.retrieve(id)));
+
   async function find(ids: readonly string[]): Promise<ResolvedSession> {
     let created: SessionInfo | null = null;
     for (const id of ids) {
-      const info = await withOneRetry(() => calls.retrieve(id));
+      const info = await retrieve(id);
       if (info.sessionId === id) return { info, isNew: false, isAvailable: true };
       // For an unknown id, Antechamber returns a new session (contract.md#rule-3). That session is not stored
       // (contract.md#rule-8), so it does no harm if a later id has a live session.
       created = info;
     }
     if (!create) return noSession;
-    created ??= await withOneRetry(() => calls.create());
+    created ??= { ...(await withOneRetry(() => calls.create())), ...(data && { data: {} }) };
     return { info: created, isNew: true, isAvailable: true };
+  }
+
+  async function inTime(work: () => Promise<ResolvedSession>): Promise<ResolvedSession> {
+    if (!breaker.allowsCall()) return unavailable;
+    try {
+      const session = await withDeadline(deadline, work());
+      breaker.recordSuccess();
+      return session;
+    } catch (error) {
+      breaker.recordFailure();
+      reportFailure(error, 0);
+      return unavailable;
+    }
   }
 
   return {
     async resolve(ids) {
-      if (ids.length === 0 && !create) return noSession;
-      if (!breaker.allowsCall()) return unavailable;
-      try {
-        const session = await withDeadline(deadline, find(ids));
-        breaker.recordSuccess();
-        return session;
-      } catch (error) {
-        breaker.recordFailure();
-        reportFailure(error, 0);
-        return unavailable;
-      }
+      return ids.length === 0 && !create ? noSession : await inTime(() => find(ids));
+    },
+    async complete(found) {
+      const { info } = found;
+      return data && info !== null
+        ? await inTime(async () => ({ ...found, info: await retrieve(info.sessionId) }))
+        : found;
     },
   };
 }

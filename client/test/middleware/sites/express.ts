@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type ErrorRequestHandler } from "express";
 import { sessionOf, sessions } from "../../../src/middleware/express.ts";
-import { createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
+import { count, createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startExpress: StartSite = async (options) => {
   const gate = createGate();
@@ -15,6 +15,9 @@ export const startExpress: StartSite = async (options) => {
   });
   app.post("/sign-in", (request, response, next) => {
     signIn(sessionOf(request), request.url).then((text) => response.type("json").send(text), next);
+  });
+  app.post("/count", (request, response, next) => {
+    count(sessionOf(request)).then((text) => response.type("json").send(text), next);
   });
   app.post("/sign-out", (request, response, next) => {
     signOut(sessionOf(request)).then((text) => response.type("json").send(text), next);

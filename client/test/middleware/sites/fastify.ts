@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import fastify from "fastify";
 import { sessionOf, sessions } from "../../../src/middleware/fastify.ts";
-import { createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
+import { count, createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startFastify: StartSite = async (options) => {
   const gate = createGate();
@@ -13,6 +13,7 @@ export const startFastify: StartSite = async (options) => {
   app.post("/sign-in", async (request, reply) =>
     reply.type("application/json").send(await signIn(sessionOf(request), request.url)),
   );
+  app.post("/count", async (request, reply) => reply.type("application/json").send(await count(sessionOf(request))));
   app.post("/sign-out", async (request, reply) =>
     reply.type("application/json").send(await signOut(sessionOf(request))),
   );

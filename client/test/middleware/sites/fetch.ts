@@ -1,6 +1,6 @@
 import { type SessionContext, sessions } from "../../../src/middleware/fetch.ts";
 import { serveFetch } from "./fetch-server.ts";
-import { createGate, type Gate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
+import { count, createGate, type Gate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startFetch: StartSite = async (options) => {
   const gate = createGate();
@@ -34,6 +34,8 @@ async function respond(request: Request, { session }: SessionContext, gate: Gate
       return new Response(pageOf(session), json);
     case "/sign-in":
       return new Response(await signIn(session, request.url), json);
+    case "/count":
+      return new Response(await count(session), json);
     case "/sign-out":
       return new Response(await signOut(session), json);
     case "/stream":

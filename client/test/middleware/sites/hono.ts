@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import { type SessionVariables, sessions } from "../../../src/middleware/hono.ts";
 import { serveFetch } from "./fetch-server.ts";
-import { createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
+import { count, createGate, pageOf, type StartSite, signIn, signOut, withDeadline } from "./site.ts";
 
 export const startHono: StartSite = async (options) => {
   const gate = createGate();
@@ -14,6 +14,7 @@ export const startHono: StartSite = async (options) => {
     app.get(path, (c) => c.body(pageOf(c.get("session")), 200, json));
   }
   app.post("/sign-in", async (c) => c.body(await signIn(c.var.session, c.req.url), 200, json));
+  app.post("/count", async (c) => c.body(await count(c.var.session), 200, json));
   app.post("/sign-out", async (c) => c.body(await signOut(c.var.session), 200, json));
   app.get("/fail", () => {
     throw new Error("a broken page");

@@ -9,6 +9,7 @@ import type { Delivery } from "../../../src/middleware/request-tracking.ts";
  *     GET  /health    the same; some tests let the middleware ignore this path
  *     POST /sign-in   identifies the customer that the query `customer` names
  *     POST /sign-out  ends the session
+ *     POST /count     counts a visit in the session's data
  *     GET  /fail      a handler that throws
  *     GET  /stream    "one", and "two" when the gate opens
  *     GET  /slow      a response when the gate opens
@@ -61,6 +62,19 @@ export function pageOf(session: RequestSession | null | undefined): string {
 export async function signIn(session: RequestSession | null, url: string): Promise<string> {
   const customerId = new URL(url, "http://site").searchParams.get("customer");
   const stored = await session?.identify({ customerId });
+  return JSON.stringify({ stored: stored ?? null, session });
+}
+
+/** The data of the sites' sessions. */
+export interface Visits {
+  readonly visits?: number;
+  readonly last?: { readonly by: string } | undefined;
+}
+
+/** Counts a visit in the session's data, and returns the body of the response. */
+export async function count(session: RequestSession | null): Promise<string> {
+  const counted = session as RequestSession<Visits> | null;
+  const stored = await counted?.update(({ visits = 0 }) => ({ visits: visits + 1 }));
   return JSON.stringify({ stored: stored ?? null, session });
 }
 
