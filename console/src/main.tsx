@@ -1,6 +1,6 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { loadViewer } from "./api/viewer.ts";
+import { keepSignedIn, loadFirstViewer } from "./api/viewer.ts";
 import { listenToKeys } from "./keyboard/keys.ts";
 import { App } from "./layout/app.tsx";
 import { theme } from "./preferences.ts";
@@ -13,6 +13,7 @@ effect(() => {
 });
 followLinks();
 listenToKeys();
-void loadViewer();
+keepSignedIn();
+void loadFirstViewer();
 const root = document.getElementById("root");
 if (root) render(<App />, root);

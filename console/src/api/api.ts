@@ -29,7 +29,7 @@ export const sessions: Transport = createTransport(options);
 const SIGN_IN = "sign-in";
 
 /** Leads to the sign-in, which afterwards leads back to this place. */
-function askForSignIn(): void {
+export function askForSignIn(): void {
   if (path.peek() === SIGN_IN) return;
   navigate(hrefOf(SIGN_IN, { next: path.peek() + location.search }), { replace: true });
 }

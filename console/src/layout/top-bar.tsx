@@ -1,6 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { viewer } from "../api/viewer.ts";
+import { signOut, viewer } from "../api/viewer.ts";
 import { isPaletteOpen, SEARCH_BOX } from "../keyboard/keys.ts";
 import { lookUp } from "../pages/search/look-up.ts";
 import { hrefOf } from "../router.ts";
@@ -78,16 +78,30 @@ function SearchBox(): JSX.Element {
 }
 
 function Person(): JSX.Element {
-  const { name = null, role = "administrator" } = viewer.value ?? {};
+  const { name = null, role = "administrator", signIn = "none" } = viewer.value ?? {};
   return (
-    <span class="person" title={`Role: ${role}`}>
-      <Icon name="customer" />
-      <span>{name ?? role}</span>
-    </span>
+    <>
+      <span class="person" title={`Role: ${role}`}>
+        <Icon name="customer" />
+        <span>{name ?? role}</span>
+      </span>
+      {signIn !== "none" && signIn !== "proxy" && (
+        <button
+          type="button"
+          class="quiet icon-only"
+          aria-label="Sign out"
+          title="Sign out"
+          onClick={() => void signOut()}
+        >
+          <Icon name="sign-out" />
+        </button>
+      )}
+    </>
   );
 }
 
-function Mark(): JSX.Element {
+/** The mark of the product. */
+export function Mark(): JSX.Element {
   return (
     <svg class="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" focusable="false">
       <rect width="32" height="32" rx="8" />
