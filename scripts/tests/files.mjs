@@ -40,7 +40,7 @@ const traces = {
   "libc6-dev": /"gcc"/,
   libfaketime: /libfaketime\w*\.so/,
   "python3-cryptography": /"\w+\.py"|"signed-identity"/,
-  "python3-flask": /"flask"/,
+  "python3-flask": /"flask"|"wsgi"/,
   "python3-jwt": /"\w+\.py"|"signed-identity"/,
   "python3-uvicorn": /"uvicorn"/,
   "redis-server": /"redis-(?:server|cli)"/,

@@ -1,4 +1,4 @@
-// needs: linux, time
+// needs: time
 
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
