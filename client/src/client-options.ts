@@ -26,6 +26,7 @@ const transportChecks: Record<keyof TransportOptions, Check> = {
 };
 
 const { attempts: _, ...common } = transportChecks;
+const { fetch: __, ...storeChecks } = common;
 const clientChecks: Record<keyof ClientOptions, Check> = {
   ...common,
   storage: (value) =>
@@ -43,6 +44,11 @@ const clientChecks: Record<keyof ClientOptions, Check> = {
 /** Throws a `TypeError` if an option is invalid. `call` is the name of the called function, for the message. */
 export function checkTransportOptions(call: string, options: TransportOptions): void {
   checkOptions(call, options, transportChecks);
+}
+
+/** Throws a `TypeError` if an option of a session store is invalid. `call` is the name of the called function. */
+export function checkStoreOptions(call: string, options: unknown): void {
+  checkOptions(call, options, storeChecks);
 }
 
 /** Throws a `TypeError` if an option of `createClient` is invalid. */

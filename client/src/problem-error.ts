@@ -75,7 +75,10 @@ export function isRetryable(error: ProblemError): boolean {
 }
 
 /** Returns the error for a response whose status is not a success. `text` is the body of the response. */
-export function errorFromResponse(response: Response, text: string): ProblemError {
+export function errorFromResponse(
+  response: { readonly status: number; readonly headers: Pick<Headers, "get"> },
+  text: string,
+): ProblemError {
   const { status, headers } = response;
   const retryAfter = Number(headers.get("retry-after")) || null;
   try {

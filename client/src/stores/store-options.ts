@@ -1,0 +1,35 @@
+import { checkStoreOptions } from "../client-options.ts";
+import { createWarnings } from "../middleware/warnings.ts";
+import { createFreshIds, type FreshIds } from "./fresh-ids.ts";
+import { createHttpCalls } from "./http-calls.ts";
+import { createSessionCalls, type SessionCalls } from "./session-calls.ts";
+
+export interface StoreOptions {
+  /** Address of Antechamber, such as `http://127.0.0.1:8080`, including its base path if there is one. */
+  readonly url: string | URL;
+  /** An API key with the role `service`, if Antechamber requires keys. The empty string means that there is no key. */
+  readonly key?: string | undefined;
+  /** Time limit of a call to Antechamber in milliseconds; 2,000 by default. A call ends at most a quarter later. */
+  readonly timeout?: number | undefined;
+}
+
+/** The parts that the stores of all frameworks share. */
+export interface StoreParts {
+  readonly calls: SessionCalls;
+  readonly ids: FreshIds;
+}
+
+const TIMEOUT_MS = 2000;
+
+/** Creates the parts of a store. `call` is the name of the called function. Throws a `TypeError` if an option is invalid. */
+export function createStoreParts(call: string, options: StoreOptions): StoreParts {
+  checkStoreOptions(call, options);
+  const { url, key = "", timeout = TIMEOUT_MS } = options;
+  const calls = createSessionCalls(createHttpCalls({ url, key, timeout }));
+  const warn = createWarnings({ url: String(url), hasKey: key !== "", deadline: timeout });
+  const create = async () => {
+    const { sessionId, createdAt, expiresAt } = await calls.create();
+    return { id: sessionId, life: Date.parse(expiresAt) - Date.parse(createdAt) };
+  };
+  return { calls, ids: createFreshIds(create, (error) => warn(error, 0)) };
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { createHttpCalls } from "../../src/stores/http-calls.ts";
+import { readResponse } from "../../src/stores/http-response.ts";
+
+/** Reads a response that arrives in two parts, whichever these are, and returns its status and text. */
+function readInParts(text: string, rest = ""): readonly [number, string] {
+  const bytes = Buffer.from(text + rest);
+  const end = Buffer.byteLength(text);
+  for (let length = 0; length < end; length++) assert.equal(readResponse(bytes.subarray(0, length)), undefined);
+  const read = readResponse(bytes);
+  assert.equal(read?.end, end);
+  return [read.response.status, read.response.text];
+}
+
+test("responses are read whole: with a length, in chunks, without a body, and after interim responses", () => {
+  const cases: readonly (readonly [response: string, status: number, text: string])[] = [
+    ["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{ü}", 200, "{ü}"],
+    ["HTTP/1.1 404 \r\nx: y\r\ncontent-length:0\r\n\r\n", 404, ""],
+    ["HTTP/1.1 204 No Content\r\nETag: a\r\n\r\n", 204, ""],
+    ["HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", 200, "{}"],
+    [
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nA;x=y\r\n\r\n01234567\r\n1\r\n}\r\n0\r\n\r\n",
+      200,
+      "{\r\n01234567}",
+    ],
+    ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\ntrailer: a\r\n\r\n", 200, ""],
+  ];
+  for (const [response, ...expected] of cases) {
+    assert.deepEqual(readInParts(response), expected);
+    assert.deepEqual(readInParts(response, "HTTP/1.1"), expected);
+  }
+});
+
+test("bytes that are no response, or a response without a length, are refused", () => {
+  const wrong = [
+    "SSH-2.0-x\r\n\r\n",
+    "HTTP/1.1 99 x\r\n\r\n",
+    "HTTP/1.1 200 OK\r\n\r\nabc",
+    "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-length: 1e3\r\n\r\n",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+  ];
+  for (const text of wrong) assert.throws(() => readResponse(Buffer.from(text)), Error, text);
+});
+
+const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+/** Starts a server that handles the bytes of each connection with `answer`; `count` is the number of the connection. */
+async function listen(answer: (socket: Socket, count: number) => void) {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    const own = sockets.push(socket);
+    socket.on("error", () => undefined).on("data", () => answer(socket, own));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/base/`,
+    connections: () => sockets.length,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+test("a connection is used again, and replaced if the service has closed it meanwhile", async () => {
+  await using server = await listen((socket, count) => {
+    if (count === 1 && socket.bytesRead > 200) socket.destroy();
+    else socket.write(OK, () => count === 2 && socket.destroy());
+  });
+  const send = createHttpCalls({ url: server.url, key: "", timeout: 5000 });
+  for (let call = 0; call < 6; call++) {
+    assert.equal((await send({ method: "GET", path: "/sessions/x" })).text, "{}");
+  }
+  assert.ok(server.connections() > 1 && server.connections() < 6, String(server.connections()));
+  await using closing = await listen((socket) => socket.end(OK.replace("\r\n", "\r\nconnection: close\r\n")));
+  const sendThere = createHttpCalls({ url: closing.url, key: "", timeout: 5000 });
+  for (let call = 0; call < 3; call++) assert.equal((await sendThere({ method: "GET", path: "/" })).text, "{}");
+  assert.equal(closing.connections(), 3);
+});
+
+test("a call ends in time if there is no response, half of one, or something else, and then fails at once", async () => {
+  const answers: readonly [answer: (socket: Socket) => unknown, code: string][] = [
+    [() => undefined, "timeout"],
+    [(socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{"), "timeout"],
+    [(socket) => socket.destroy(), "network"],
+    [(socket) => socket.write("220 mail.example ESMTP\r\n\r\n"), "network"],
+    [(socket) => socket.write(`${OK}${OK}`), ""],
+    [(socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n${"x".repeat(2 << 20)}`), "network"],
+  ];
+  for (const [answer, code] of answers) {
+    await using server = await listen(answer);
+    const send = createHttpCalls({ url: server.url, key: "", timeout: 300 });
+    const codeOf = () =>
+      send({ method: "GET", path: "/" }).then(
+        () => "",
+        (error: { code: string }) => error.code,
+      );
+    const codes = await Promise.all([codeOf(), codeOf(), codeOf()]);
+    assert.deepEqual(codes, [code, code, code]);
+    assert.equal(await codeOf(), code === "" ? "" : "unavailable");
+  }
+});

@@ -1,0 +1,31 @@
+import type { StoreOptions } from "../../../src/stores/store-options.ts";
+
+/** The session object of a framework. */
+export type SessionObject = Record<string, unknown>;
+
+/** A visitor's session as a handler sees it. */
+export interface Visit {
+  readonly session: SessionObject;
+  /** The session's id. */
+  id(): string;
+  /** The methods of the framework. After the first two, `session()` returns the new object. */
+  regenerate(): Promise<SessionObject>;
+  reload(): Promise<SessionObject>;
+  destroy(): Promise<void>;
+  save(): Promise<void>;
+}
+
+export interface SiteOptions extends StoreOptions {
+  readonly cookie?: { readonly maxAge?: number };
+  readonly rolling?: boolean;
+}
+
+/** A web site whose every request is handled by the function that the test gives. */
+export interface Site extends AsyncDisposable {
+  readonly url: string;
+  handle: (visit: Visit) => unknown;
+}
+
+export type StartSite = (options: SiteOptions) => Promise<Site>;
+
+export const SECRET = "a secret of more than thirty-two characters";
