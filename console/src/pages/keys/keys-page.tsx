@@ -71,7 +71,7 @@ export function KeysPage(): JSX.Element {
         {({ keys: rows, next, total, areUsed }) => (
           <>
             {!areUsed && (
-              <p class="notice">
+              <p class="remark">
                 <Icon name="info" /> The service does not ask for keys in its present mode: callers need them only with
                 the setting auth = key.
               </p>
