@@ -5,7 +5,7 @@ import type { IconName } from "./ui/icon.tsx";
 
 /** A page of the console. */
 export interface PageEntry {
-  /** Path below `/console/`, without a slash in it. */
+  /** Path below `/console/`, without a slash in it; not `session`, which belongs to the API. */
   readonly path: string;
   readonly title: string;
   readonly icon: IconName;
@@ -39,7 +39,7 @@ export const pages: readonly PageEntry[] = [
     load: async () => (await import("./pages/search/search-page.tsx")).SearchPage,
   },
   {
-    path: "session",
+    path: "sessions",
     title: "Session",
     icon: "session",
     isHidden: true,

@@ -23,6 +23,13 @@ export function App(): JSX.Element {
     if (path.value === "") navigate(hrefOf(FIRST_PAGE), { replace: true });
     isMenuOpen.value = false;
   }, [path.value]);
+  useEffect(() => {
+    const close = (event: KeyboardEvent) => {
+      if (event.key === "Escape") isMenuOpen.value = false;
+    };
+    document.addEventListener("keydown", close);
+    return () => document.removeEventListener("keydown", close);
+  }, []);
   // Without a border, such as the page of the sign-in.
   if (entry?.isBare) {
     return (

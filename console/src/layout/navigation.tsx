@@ -6,7 +6,7 @@ import { hrefOf, path } from "../router.ts";
 import { Icon, type IconName } from "../ui/icon.tsx";
 
 /** Pages that belong to another one, by their paths: the navigation marks the other one. */
-const parents: Readonly<Record<string, string>> = { session: "search", customer: "search" };
+const parents: Readonly<Record<string, string>> = { sessions: "search", customer: "search" };
 
 /** The links to the pages, and the choices of colours and of the form of times. */
 export function Navigation(): JSX.Element {

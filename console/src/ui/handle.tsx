@@ -23,7 +23,7 @@ export function Handle({ handle, isWhole = false, isLink = true, canCopy = false
   );
   return (
     <span class="with-copy">
-      {isLink ? <a href={hrefOf("session", { handle })}>{text}</a> : text}
+      {isLink ? <a href={hrefOf("sessions", { handle })}>{text}</a> : text}
       {canCopy && <CopyButton text={handle} what="handle" />}
     </span>
   );

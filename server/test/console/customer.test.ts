@@ -36,7 +36,7 @@ test("the customer page shows all sessions, is accessible in both colour schemes
   await photograph(page, "customer");
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
-  await page.waitForURL(/session\?handle=/);
+  await page.waitForURL(/sessions\?handle=/);
   assert.deepEqual(site.complaints, []);
 });
 

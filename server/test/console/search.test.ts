@@ -48,7 +48,7 @@ test("a pasted session id leads to its handle, and stands in no address, no requ
   const box = page.getByRole("searchbox");
   await box.fill(` sessionId=${sessionId}; path=/`);
   await box.press("Enter");
-  await page.waitForURL(/session\?handle=/);
+  await page.waitForURL(/sessions\?handle=/);
   assert.equal(new URL(page.url()).searchParams.get("handle"), handle);
   const stored = await page.evaluate<string>(
     "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state])",
@@ -58,6 +58,15 @@ test("a pasted session id leads to its handle, and stands in no address, no requ
     [...addresses, stored].filter((text) => text.includes(secret)),
     [],
   );
+});
+
+test("a pasted API key is not searched for", async () => {
+  const page = await site.open("search");
+  const box = page.getByRole("searchbox");
+  await box.fill(`ak_${"x".repeat(43)}`);
+  await box.press("Enter");
+  await page.getByText("It was not searched for.").waitFor();
+  assert.equal(new URL(page.url()).search, "");
 });
 
 test("pages of the list are bounded, and lead forth and back with the address", async () => {

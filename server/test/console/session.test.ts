@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAdministration } from "@antechamber/client/administration";
+import { createTransport } from "@antechamber/client/transport";
 import type { Page } from "playwright-core";
 import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
 import { makeSession, makeStory, makeVisit } from "./support/visitors.ts";
@@ -13,7 +14,7 @@ const customerId = "mei.tanaka@shop.example";
 const visit = await makeVisit(url, customerId);
 const newer = await makeSession(url, { customerId }, { label: "Safari on iPhone" });
 
-const address = (handle: string, more = "") => `session?handle=${handle}${more}`;
+const address = (handle: string, more = "") => `sessions?handle=${handle}${more}`;
 
 /** The part of a trace event (Trace Event Format) that the tests read. `tdur` is processor time in microseconds. */
 interface TraceEvent {
@@ -101,6 +102,7 @@ test("an agent ends a session after a question, without the mouse", async () => 
   await page.keyboard.press("Enter");
   await page.getByText("The session was ended.", { exact: true }).waitFor();
   assert.equal(await statusOf(), "ended");
+  await page.getByText("somebody, for this session alone").waitFor();
   await page.getByRole("button", { name: "End session" }).waitFor({ state: "detached" });
 });
 
@@ -151,10 +153,12 @@ test("10,000 records scroll and jump without a task over 200 ms", async () => {
 
 test("a visit is shown with its identities, its gaps, its failures and its life", async () => {
   const story = await makeStory(site.server, "ana.sousa@shop.example");
+  await createTransport({ url }).mergeData(story.sessionId, { cart: { "sku-1": 2 }, locale: "pt" });
   const page = await site.open("help");
   await page.clock.setFixedTime(site.server.now());
   await page.goto(address(story.handle));
   await page.getByText("60 of 60 requests").waitFor();
+  await page.getByText('"sku-1": 2').waitFor();
   const lines = await page.locator(".row-list > li").allInnerTexts();
   assert.equal(lines[0], "Anonymous visitor");
   assert.ok(lines.includes("ana.sousa@shop.example"), "the band after the sign-in");

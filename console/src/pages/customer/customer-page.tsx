@@ -57,12 +57,12 @@ type Dialogs = "sign-out" | "export" | "erase";
 function Customer({ id, list }: { readonly id: string; readonly list: Loading<SessionList> }): JSX.Element | null {
   const open = useSignal<Dialogs | undefined>(undefined);
   useEffect(() => remember(id, hrefOf("customer", { id })), [id]);
-  const role = viewer.value?.role;
-  const isAdministrator = role === "administrator";
+  const may = viewer.value?.may ?? [];
+  const isAdministrator = may.includes("administer");
   const ask = (dialog: Dialogs) => () => {
     open.value = dialog;
   };
-  const maySignOut = role !== "reporter";
+  const maySignOut = may.includes("end");
   useActions([
     ...(maySignOut
       ? [{ title: "Sign this customer out", key: "x", icon: "sign-out" as const, run: ask("sign-out") }]

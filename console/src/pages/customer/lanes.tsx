@@ -25,7 +25,7 @@ export function Lanes({ sessions }: { readonly sessions: readonly SessionSummary
           const until = part(Date.parse(lastActiveAt));
           return (
             <li key={handle} data-row="">
-              <a href={hrefOf("session", { handle })} class="lane">
+              <a href={hrefOf("sessions", { handle })} class="lane">
                 <span class="lane-name">
                   {label ? <bdi>{label}</bdi> : <span>Session</span>} <code>…{handle.slice(-8)}</code>
                 </span>

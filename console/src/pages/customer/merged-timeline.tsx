@@ -105,7 +105,7 @@ function MergedRow({ merged, isCurrent }: { readonly merged: MergedEntry; readon
       type="button"
       class={`tl-row tl-merged ${tone}${isError(entry) ? " error" : ""}${entry.type === "request" ? " tl-request" : ""}`}
       tabIndex={isCurrent ? 0 : -1}
-      onClick={() => navigate(hrefOf("session", { handle: session.handle }))}
+      onClick={() => navigate(hrefOf("sessions", { handle: session.handle }))}
     >
       <time class="tl-time" dateTime={new Date(at).toISOString()}>
         {timeForm.value === "relative" ? relativeTime(at) : absoluteTime(at)}

@@ -1,5 +1,9 @@
 import { handleIn } from "../../api/session-names.ts";
 import { hrefOf, navigate } from "../../router.ts";
+import { notifyFailure } from "../../ui/status.tsx";
+
+/** API keys, secrets of webhooks and view tokens, which must not get into an address. */
+const SECRET = /\b(?:ak_[\w-]{40}|whsec_|vt_[\w-]{40})/;
 
 /**
  * Leads to what a pasted or typed text names: to the session if it has a handle or a session id in it, else to a search
@@ -8,6 +12,10 @@ import { hrefOf, navigate } from "../../router.ts";
 export function lookUp(text: string): void {
   const wanted = text.trim();
   if (wanted === "") return;
+  if (SECRET.test(wanted)) {
+    notifyFailure("This looks like an API key or another secret. It was not searched for.");
+    return;
+  }
   const handle = handleIn(wanted);
-  navigate(handle === undefined ? hrefOf("search", { q: wanted }) : hrefOf("session", { handle }));
+  navigate(handle === undefined ? hrefOf("search", { q: wanted }) : hrefOf("sessions", { handle }));
 }

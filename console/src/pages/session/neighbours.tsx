@@ -27,7 +27,7 @@ export function Neighbours({
   const step = (by: 1 | -1, absence: string) => {
     const next = found[position + by];
     if (position === -1 || next === undefined) announce(absence);
-    else navigate(hrefOf("session", { handle: next.handle }));
+    else navigate(hrefOf("sessions", { handle: next.handle }));
   };
   useActions([
     {
@@ -78,7 +78,7 @@ function Neighbour({
 }): JSX.Element {
   const { handle, label, lastActiveAt, status } = session;
   return (
-    <a href={hrefOf("session", { handle })} aria-current={isCurrent ? "page" : undefined}>
+    <a href={hrefOf("sessions", { handle })} aria-current={isCurrent ? "page" : undefined}>
       <span>
         {label ? <bdi>{label}</bdi> : <code>…{handle.slice(-8)}</code>}
         <span class="quiet">

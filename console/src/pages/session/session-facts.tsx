@@ -1,9 +1,11 @@
 import type { SessionSummary } from "@antechamber/client/protocol";
 import type { JSX } from "preact";
+import { useLoaded } from "../../api/loading.ts";
 import { hrefOf } from "../../router.ts";
 import type { LoadedTimeline } from "../../timeline/load.ts";
 import { Facts, Section } from "../../ui/page.tsx";
 import { formatDuration, now, Time } from "../../ui/time.tsx";
+import { loadEndReason } from "./end-reason.ts";
 
 export interface SessionFactsProps {
   readonly session: SessionSummary;
@@ -19,6 +21,7 @@ export function SessionFacts({ session, timeline }: SessionFactsProps): JSX.Elem
       <bdi class="id">{text}</bdi>
     </a>
   );
+  const reason = useLoaded(`${session.handle} ${status}`, (signal) => loadEndReason(session, signal));
   const end = timeline.entries.findLast(({ type }) => type === "ended" || type === "expired");
   const endedAt = end !== undefined && end.type !== "request" ? end.at : undefined;
   const ending = status === "live" ? "Expires" : status === "ended" ? "Ended" : "Expired";
@@ -44,6 +47,7 @@ export function SessionFacts({ session, timeline }: SessionFactsProps): JSX.Elem
             ["Created", <Time key="created" at={createdAt} />],
             ["Last used", <Time key="used" at={lastActiveAt} />],
             [ending, endTime && <Time key="end" at={endTime} />],
+            ["Ended by", reason.value],
             ["Age", formatDuration(Math.max(0, (endedAt ? Date.parse(endedAt) : now.value) - Date.parse(createdAt)))],
             ["Requests", timeline.total.toLocaleString("en")],
             ["Profile", profile && <bdi key="profile">{profile}</bdi>],

@@ -20,6 +20,7 @@ import { PageHeader, Section } from "../../ui/page.tsx";
 import { EmptyState, LoadedView } from "../../ui/states.tsx";
 import { notify } from "../../ui/status.tsx";
 import { Neighbours } from "./neighbours.tsx";
+import { SessionData } from "./session-data.tsx";
 import { SessionFacts } from "./session-facts.tsx";
 
 /** The page of one session, which its handle in the address names. */
@@ -50,8 +51,8 @@ function Known({ session, reload }: { readonly session: SessionSummary; readonly
   const isLive = status === "live";
   const timeline = useTimeline({ read: sessions.timeline, handle, isLive });
   const name = session.customerId ?? (session.state === "anonymous" ? "Anonymous visitor" : "Recognized session");
-  useEffect(() => remember(`${name}, session ${handle.slice(-8)}`, hrefOf("session", { handle })), [handle, name]);
-  const mayEnd = isLive && viewer.value?.role !== "reporter";
+  useEffect(() => remember(`${name}, session ${handle.slice(-8)}`, hrefOf("sessions", { handle })), [handle, name]);
+  const mayEnd = isLive && viewer.value?.may.includes("end") === true;
   const askToEnd = () => {
     isEnding.value = true;
   };
@@ -99,6 +100,7 @@ function Known({ session, reload }: { readonly session: SessionSummary; readonly
         </div>
         <aside class="column-side" aria-label="About this session">
           <SessionFacts session={session} timeline={timeline} />
+          {isLive && <SessionData handle={handle} />}
           {session.customerId !== null && <Neighbours customerId={session.customerId} handle={handle} />}
         </aside>
       </div>

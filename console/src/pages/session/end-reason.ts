@@ -1,0 +1,29 @@
+import type { EventInfo, SessionSummary } from "@antechamber/client/protocol";
+import { apiUrl, consoleFetch } from "../../api/api.ts";
+
+type EndReason = Extract<EventInfo, { type: "session.ended" }>["data"]["reason"];
+
+const words: Readonly<Record<EndReason, string>> = {
+  caller: "somebody, for this session alone",
+  bulk: "somebody, together with others",
+  operator: "an operator on the command line",
+  logout: "a sign-out at the identity provider",
+};
+
+/**
+ * Returns who or what ended a session, in words, as long as the event log has the event. `null` if it is not known: the log
+ * keeps a day by default, can be searched by customer only, and not every role may read it.
+ */
+export async function loadEndReason({ handle, customerId, status }: SessionSummary, signal: AbortSignal) {
+  if (status !== "ended" || customerId === null) return null;
+  const query = new URLSearchParams({ types: "session.ended", customerId, after: "start", limit: "1000" });
+  const headers = { accept: "application/x-ndjson" };
+  const response = await consoleFetch(`${apiUrl}/events?${query.toString()}`, { headers, signal });
+  if (!response.ok) return null;
+  const events = (await response.text())
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as EventInfo);
+  const event = events.find((each) => each.type === "session.ended" && each.data.session.handle === handle);
+  return event?.type === "session.ended" ? words[event.data.reason] : null;
+}
