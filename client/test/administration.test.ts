@@ -230,3 +230,20 @@ test("an administrator manages endpoints of webhooks and reads their deliveries 
   assert.deepEqual([await webhooks.remove(created.id), await webhooks.remove(created.id)], [true, false]);
   await assert.rejects(webhooks.get(created.id), (error: ProblemError) => error.code === "not-found");
 });
+
+test("an administrator reads statistics of a range, and a range that makes no sense is refused", async () => {
+  await using given = await startAdministered();
+  const { admin, transport } = given;
+  const now = Date.now();
+  await transport.create({ customerId: "counted" });
+  const { step, times, sessions } = await admin.statistics();
+  assert.deepEqual([step, times.length === sessions.created.length], [60, true]);
+  const since = new Date(now - 2 * 60 * 60_000);
+  const hours = await admin.statistics({ since, until: new Date(now + 60_000), step: 3600 });
+  assert.equal(
+    hours.sessions.created.reduce<number>((sum, count) => sum + (count ?? 0), 0),
+    1,
+  );
+  assert.ok(Date.parse(hours.since) <= since.getTime());
+  await assert.rejects(admin.statistics({ step: 61 }), { code: "invalid-request" });
+});

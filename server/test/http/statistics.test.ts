@@ -4,11 +4,11 @@ import type { StatisticsColumn, StatisticsInfo } from "@antechamber/client/proto
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { eventually } from "../support/eventually.ts";
-import type { TestServer } from "../support/in-process.ts";
+import { serve as serveAlone, type TestServer } from "../support/in-process.ts";
 
 const MINUTE = 60_000;
 
-onEachEngine(({ test, serve }) => {
+onEachEngine(({ name, test, empty, serve }) => {
   let server: TestServer;
   let api: Api;
   before(async () => {
@@ -108,6 +108,27 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual([sessions.created[0] ?? 0, last(sessions.created)], [1, 2]);
     assert.ok(sessions.created.every((count) => (count ?? 0) >= 0));
   });
+
+  if (name === "Redis") {
+    test("processes add up, and what one has counted stays when it ends", async () => {
+      const config = await empty();
+      await using one = await serveAlone({ config });
+      await using two = await serveAlone({ config });
+      const created = async (of: TestServer) => {
+        const { text } = await createApi(of.url).call("GET", "/stats?step=3600");
+        const { sessions } = JSON.parse(text) as StatisticsInfo;
+        return sessions.created.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+      };
+      for (let i = 0; i < 3; i++) await createApi(one.url).create();
+      await createApi(two.url).create();
+      // The other one may not have stored its count yet.
+      assert.ok([3, 4].includes(await created(one)));
+      await two.restart();
+      assert.equal(await created(one), 4);
+      await one.stop();
+      assert.equal(await created(two), 4);
+    });
+  }
 
   test("requests for statistics that make no sense are refused with every fault", async () => {
     const faultsOf = async (query: string) => {

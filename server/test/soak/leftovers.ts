@@ -5,7 +5,7 @@ import type { RedisNode } from "../support/redis/node.ts";
 import { MARK } from "./load.ts";
 
 /** Tables whose rows stay: data of the server itself, and the audit trail. */
-const LASTING = ["facts", "secrets", "keys", "audit"];
+const LASTING = ["facts", "secrets", "keys", "audit", "statistics"];
 /** Tables whose rows stay for a day: stored responses, also to creates of sessions that were never stored. */
 const OF_A_DAY = ["answers"];
 
