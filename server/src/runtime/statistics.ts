@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { CountedRequests, Counters } from "../http/metrics.ts";
-import { DURATION_BUCKETS, durationBucket } from "../session/histogram.ts";
+import { DURATION_BUCKETS, durationBucket, histogramOf } from "../session/histogram.ts";
 import type { RequestRecord } from "../session/record.ts";
 import {
   entryOf,
@@ -123,7 +123,7 @@ export class StatisticsCollector {
       services: Object.fromEntries(
         Array.from(this.#services, ([name, { records, durations }]) => [
           name,
-          { records, durations: countsSince(durations) },
+          { records, durations: histogramOf(durations) },
         ]),
       ),
       operations: operationsSince(operations, before.operations),
@@ -217,10 +217,13 @@ function operationsSince(
     const earlier = before.get(name);
     return [
       name,
-      { statuses: countsSince(statuses, earlier?.statuses, "xx"), durations: countsSince(buckets, earlier?.buckets) },
+      {
+        statuses: countsSince(statuses, earlier?.statuses, "xx"),
+        durations: histogramOf(buckets.map((count, i) => count - (earlier?.buckets[i] ?? 0))),
+      },
     ] as const;
   });
-  return Object.fromEntries(changed.filter(([, { durations }]) => Object.keys(durations).length > 0));
+  return Object.fromEntries(changed.filter(([, { durations }]) => durations.length > 0));
 }
 
 /** Returns the counts that have grown, by their positions with a suffix. */

@@ -1,11 +1,21 @@
 import type { WallClock } from "../runtime/clock.ts";
-import { durationBounds, latencyBounds, type Percentile, percentiles, quantileOf } from "../session/histogram.ts";
+import {
+  addHistogram,
+  DURATION_BUCKETS,
+  durationBounds,
+  histogramOf,
+  latencyBounds,
+  type Percentile,
+  percentiles,
+  quantileOf,
+} from "../session/histogram.ts";
 import {
   entryOf,
   MAX_SERVICES,
   MINUTE_MS,
   type MinuteStatistics,
   OTHER,
+  STATISTICS_MINUTES,
   type StatisticsRow,
   StatisticsSum,
 } from "../session/statistics.ts";
@@ -37,9 +47,20 @@ export interface StatisticsResult {
 }
 
 /** Number of minutes that are read at a time, so that a long range does not hold other requests up. */
-const MINUTES_A_READ = 120;
+const MINUTES_A_READ = 30;
+const HOUR_MINUTES = 60;
+/** Age (minutes) of an hour from which on no more rows of it are expected. */
+const SETTLED_MINUTES = 180;
+/** Maximum number of hours whose sums are remembered: those of the longest range. */
+const MAX_HOURS = STATISTICS_MINUTES / HOUR_MINUTES + 2;
 
 const latencyBoundsMs = latencyBounds.map((seconds) => seconds * 1000);
+
+/** Counts of the minutes that begin with this one. */
+interface Part {
+  readonly minute: number;
+  readonly counts: MinuteStatistics;
+}
 
 /** Reads statistics (contract.md#statistics). */
 export class Statistics {
@@ -48,6 +69,8 @@ export class Statistics {
   readonly #store: StatisticsStore;
   readonly #wallClock: WallClock;
   readonly #turns = new Turns();
+  /** The sums of past hours, by their first minute; of an hour without rows, `null`. Long ranges need them repeatedly. */
+  readonly #hours = new Map<number, MinuteStatistics | null>();
 
   constructor({ store, wallClock }: { readonly store: StatisticsStore; readonly wallClock: WallClock }) {
     this.#store = store;
@@ -63,36 +86,68 @@ export class Statistics {
   async #columnsOf({ since, until, stepMinutes }: StatisticsRange): Promise<StatisticsColumns> {
     const first = since / MINUTE_MS;
     const end = until / MINUTE_MS;
-    const steps = (end - first) / stepMinutes;
-    const unsaved = new Map((await this.unsaved()).map((row) => [`${row.minute} ${row.source}`, row]));
-    const columns = new ColumnsBuilder(steps);
+    const columns = new ColumnsBuilder((end - first) / stepMinutes);
     let step = 0;
     let sum: StatisticsSum | undefined;
-    for (let from = first; from < end; from += MINUTES_A_READ) {
-      const to = Math.min(end, from + MINUTES_A_READ);
-      await this.#turns.run(async () => {
-        for (const row of await this.#readMinutes(from, to, unsaved)) {
-          const stepOfRow = Math.floor((row.minute - first) / stepMinutes);
-          if (sum !== undefined && stepOfRow !== step) {
-            columns.add(step, sum);
-            sum = undefined;
-          }
-          step = stepOfRow;
-          sum ??= new StatisticsSum();
-          sum.add(JSON.parse(row.counts) as MinuteStatistics);
-        }
-      });
+    for await (const { minute, counts } of this.#parts(first, end, stepMinutes)) {
+      const stepOfPart = Math.floor((minute - first) / stepMinutes);
+      if (sum !== undefined && stepOfPart !== step) {
+        columns.add(step, sum);
+        sum = undefined;
+      }
+      step = stepOfPart;
+      sum ??= new StatisticsSum();
+      sum.add(counts);
     }
     if (sum !== undefined) columns.add(step, sum);
     return columns.build();
   }
 
-  async #readMinutes(from: number, to: number, unsaved: ReadonlyMap<string, StatisticsRow>): Promise<StatisticsRow[]> {
-    const stored = await this.#store.readStatistics(from, to);
-    const others = stored.filter(({ minute, source }) => !unsaved.has(`${minute} ${source}`));
-    const own = [...unsaved.values()].filter(({ minute }) => minute >= from && minute < to);
-    return [...others, ...own].toSorted((a, b) => a.minute - b.minute);
+  /** Yields the counts from `first` to before `end`, in order: by row, or by hour if the steps consist of hours. */
+  async *#parts(first: number, end: number, stepMinutes: number): AsyncGenerator<Part, void> {
+    const unsaved = await this.unsaved();
+    const hasHours = stepMinutes % HOUR_MINUTES === 0;
+    const length = hasHours ? HOUR_MINUTES : MINUTES_A_READ;
+    for (let from = first; from < end; from += length) {
+      if (hasHours) {
+        const counts = await this.#hourAt(from, unsaved);
+        if (counts !== null) yield { minute: from, counts };
+      } else {
+        const to = Math.min(end, from + length);
+        yield* await this.#turns.run(() => this.#readParts(from, to, unsaved));
+      }
+    }
   }
+
+  /** Returns the sum of the hour that begins with the minute `from`; `null` if there are no rows of it. */
+  async #hourAt(from: number, unsaved: readonly StatisticsRow[]): Promise<MinuteStatistics | null> {
+    const known = this.#hours.get(from);
+    if (known !== undefined) return known;
+    const parts = await this.#turns.run(() => this.#readParts(from, from + HOUR_MINUTES, unsaved));
+    const sum = new StatisticsSum();
+    for (const { counts } of parts) sum.add(counts);
+    const counts = parts.length === 0 ? null : sum.toStatistics();
+    if (from + HOUR_MINUTES + SETTLED_MINUTES < this.#wallClock() / MINUTE_MS) {
+      this.#hours.set(from, counts);
+      const [oldest] = this.#hours.keys();
+      if (this.#hours.size > MAX_HOURS && oldest !== undefined) this.#hours.delete(oldest);
+    }
+    return counts;
+  }
+
+  async #readParts(from: number, to: number, unsaved: readonly StatisticsRow[]): Promise<Part[]> {
+    const own = unsaved.filter(({ minute }) => minute >= from && minute < to);
+    const replaced = new Set(own.map(keyOf));
+    const stored = await this.#store.readStatistics(from, to);
+    const rows = [...stored.filter((row) => !replaced.has(keyOf(row))), ...own];
+    return rows
+      .map(({ minute, counts }) => ({ minute, counts: JSON.parse(counts) as MinuteStatistics }))
+      .toSorted((a, b) => a.minute - b.minute);
+  }
+}
+
+function keyOf({ minute, source }: StatisticsRow): string {
+  return `${minute} ${source}`;
 }
 
 type Values = (number | null)[];
@@ -172,11 +227,10 @@ class ColumnsBuilder {
       if (isKnown && !known.has(name) && name !== OTHER) added++;
       const target = entryOf(limited, isKnown ? name : OTHER, () => ({
         records: 0,
-        durations: new Map<number, number>(),
+        durations: new Float64Array(DURATION_BUCKETS),
       }));
       target.records += records;
-      for (const [bucket, count] of durations)
-        target.durations.set(bucket, (target.durations.get(bucket) ?? 0) + count);
+      addHistogram(target.durations, histogramOf(durations));
     }
     return limited;
   }
@@ -190,10 +244,10 @@ class ColumnsBuilder {
     columns: Map<string, Map<string, Values>>,
     name: string,
     step: number,
-    durations: ReadonlyMap<number, number>,
+    durations: Float64Array,
     bounds: readonly number[],
   ): void {
-    if (durations.size === 0) return;
+    if (durations.every((count) => count === 0)) return;
     const own = entryOf(columns, name, () => new Map<string, Values>());
     for (const [percentile, quantile] of Object.entries(percentiles)) {
       this.#set(own, percentile, step, quantileOf(durations, bounds, quantile));

@@ -1,5 +1,8 @@
-/** A histogram: the number of observations in each bucket that has any, by the number of the bucket. */
-export type Histogram = Readonly<Record<string, number>>;
+/**
+ * A histogram in short: the number of the first bucket that has observations, then the number of observations in it and
+ * in each one after it, up to the last that has any. Empty without observations.
+ */
+export type Histogram = readonly number[];
 
 /** The number of buckets for each factor of ten. */
 const PER_DECADE = 8;
@@ -27,30 +30,41 @@ export function durationBucket(ms: number): number {
 export const percentiles = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
 export type Percentile = keyof typeof percentiles;
 
+/** Returns a histogram in short. `counts` has the number of observations in each bucket. */
+export function histogramOf(counts: ArrayLike<number>): Histogram {
+  const used = Array.from(counts, (count, bucket) => (count > 0 ? bucket : -1)).filter((bucket) => bucket !== -1);
+  const [first] = used;
+  const last = used.at(-1);
+  if (first === undefined || last === undefined) return [];
+  return [first, ...Array.from({ length: last - first + 1 }, (_, i) => counts[first + i] as number)];
+}
+
+/** Adds a histogram to the numbers of observations in each bucket. */
+export function addHistogram(sums: Float64Array, histogram: Histogram): void {
+  const [first = 0] = histogram;
+  for (let i = 1; i < histogram.length; i++) {
+    const bucket = first + i - 1;
+    sums[bucket] = (sums[bucket] as number) + (histogram[i] as number);
+  }
+}
+
 /**
  * Returns the value below which the part `quantile` of the observations lies, interpolated within its bucket; `null`
  * without observations. `bounds` are the upper bounds of the buckets, in order. A value in the bucket without an upper
  * bound counts as the highest bound.
  */
-export function quantileOf(
-  counts: ReadonlyMap<number, number>,
-  bounds: readonly number[],
-  quantile: number,
-): number | null {
+export function quantileOf(counts: ArrayLike<number>, bounds: readonly number[], quantile: number): number | null {
   let total = 0;
-  for (const count of counts.values()) total += count;
+  for (let bucket = 0; bucket < counts.length; bucket++) total += counts[bucket] as number;
   if (total === 0) return null;
   let left = quantile * total;
-  for (const bucket of [...counts.keys()].toSorted((a, b) => a - b)) {
-    const count = counts.get(bucket) ?? 0;
-    if (left > count) {
-      left -= count;
-      continue;
+  for (const [bucket, to] of bounds.entries()) {
+    const count = counts[bucket] ?? 0;
+    if (count > 0 && left <= count) {
+      const from = bounds[bucket - 1] ?? 0;
+      return Number((from + (to - from) * (left / count)).toPrecision(3));
     }
-    const to = bounds[bucket];
-    if (to === undefined) return bounds.at(-1) ?? null;
-    const from = bounds[bucket - 1] ?? 0;
-    return Number((from + (to - from) * (left / count)).toPrecision(3));
+    left -= count;
   }
   return bounds.at(-1) ?? null;
 }

@@ -64,8 +64,12 @@ export function rangeOf(request: RangeRequest, now: number): StatisticsRange | r
   return { since: first * stepMs, until: end * stepMs, stepMinutes: stepMs / MINUTE_MS };
 }
 
-/** Returns the shortest step (ms) with which a range of this length (ms) has no more than `MAX_STEPS`. */
+/** Steps (minutes) that are easy to read. */
+const roundSteps = [1, 2, 5, 10, 15, 30];
+
+/** Returns the shortest of the usual steps (ms) with which a range of this length (ms) has no more than `MAX_STEPS`. */
 function fittingStep(length: number): number {
   // A range that does not begin with a whole step touches one more.
-  return Math.max(1, Math.ceil(length / MINUTE_MS / (MAX_STEPS - 1))) * MINUTE_MS;
+  const least = length / MINUTE_MS / (MAX_STEPS - 1);
+  return (roundSteps.find((minutes) => minutes >= least) ?? 60) * MINUTE_MS;
 }

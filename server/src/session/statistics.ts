@@ -1,4 +1,4 @@
-import type { Histogram } from "./histogram.ts";
+import { addHistogram, DURATION_BUCKETS, type Histogram, histogramOf } from "./histogram.ts";
 
 /** Length of a minute in ms. Minutes of statistics are those of UTC, numbered from 1970. */
 export const MINUTE_MS = 60_000;
@@ -63,8 +63,8 @@ export class StatisticsSum {
   expired = 0;
   live: MinuteStatistics["live"] = null;
   readonly recordStatuses = new Map<string, number>();
-  readonly services = new Map<string, { records: number; durations: Map<number, number> }>();
-  readonly operations = new Map<string, { statuses: Map<string, number>; durations: Map<number, number> }>();
+  readonly services = new Map<string, { records: number; durations: Float64Array }>();
+  readonly operations = new Map<string, { statuses: Map<string, number>; durations: Float64Array }>();
   readonly refusals = new Map<string, number>();
 
   add(counts: MinuteStatistics): void {
@@ -83,7 +83,7 @@ export class StatisticsSum {
     for (const [name, { statuses, durations }] of Object.entries(counts.operations)) {
       const operation = entryOf(this.operations, name, () => ({
         statuses: new Map<string, number>(),
-        durations: new Map<number, number>(),
+        durations: new Float64Array(DURATION_BUCKETS),
       }));
       addCounts(operation.statuses, statuses);
       addHistogram(operation.durations, durations);
@@ -98,11 +98,11 @@ export class StatisticsSum {
       recordStatuses: Object.fromEntries(this.recordStatuses),
       services: mapped(this.services, ({ records, durations }) => ({
         records,
-        durations: Object.fromEntries(durations),
+        durations: histogramOf(durations),
       })),
       operations: mapped(this.operations, ({ statuses, durations }) => ({
         statuses: Object.fromEntries(statuses),
-        durations: Object.fromEntries(durations),
+        durations: histogramOf(durations),
       })),
       refusals: Object.fromEntries(this.refusals),
     };
@@ -110,7 +110,10 @@ export class StatisticsSum {
 
   #service(name: string) {
     const isKnown = this.services.has(name) || this.services.size < MAX_SERVICES;
-    return entryOf(this.services, isKnown ? name : OTHER, () => ({ records: 0, durations: new Map<number, number>() }));
+    return entryOf(this.services, isKnown ? name : OTHER, () => ({
+      records: 0,
+      durations: new Float64Array(DURATION_BUCKETS),
+    }));
   }
 }
 
@@ -140,13 +143,6 @@ export function entryOf<Value>(map: Map<string, Value>, key: string, make: () =>
 
 function addCounts(sums: Map<string, number>, counts: Counts): void {
   for (const [name, count] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + count);
-}
-
-function addHistogram(sums: Map<number, number>, histogram: Histogram): void {
-  for (const [bucket, count] of Object.entries(histogram)) {
-    const number = Number(bucket);
-    sums.set(number, (sums.get(number) ?? 0) + count);
-  }
 }
 
 function mapped<From, To>(map: ReadonlyMap<string, From>, to: (value: From) => To): Record<string, To> {

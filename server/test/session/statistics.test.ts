@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { durationBounds, durationBucket, quantileOf } from "../../src/session/histogram.ts";
+import {
+  addHistogram,
+  DURATION_BUCKETS,
+  durationBounds,
+  durationBucket,
+  histogramOf,
+  quantileOf,
+} from "../../src/session/histogram.ts";
 import { MAX_SERVICES, StatisticsSum, serviceName, statusClass } from "../../src/session/statistics.ts";
 import { rangeOf } from "../../src/session/statistics-range.ts";
 
@@ -11,8 +18,8 @@ test("percentiles of durations are within 20 % of the exact ones, however the du
   const spreads = [(u: number) => 5 + 90 * u, (u: number) => 0.2 * 10 ** (5 * u), (u: number) => -30 * Math.log(1 - u)];
   for (const durationOf of spreads) {
     const durations = Array.from({ length: 5000 }, (_, i) => durationOf((i + 0.5) / 5000));
-    const counts = new Map<number, number>();
-    for (const ms of durations) counts.set(durationBucket(ms), (counts.get(durationBucket(ms)) ?? 0) + 1);
+    const counts = new Float64Array(DURATION_BUCKETS);
+    for (const ms of durations) counts[durationBucket(ms)] = (counts[durationBucket(ms)] ?? 0) + 1;
     for (const quantile of [0.5, 0.95, 0.99]) {
       const exact = durations[Math.floor(quantile * 5000)] as number;
       const found = quantileOf(counts, durationBounds, quantile) as number;
@@ -29,21 +36,33 @@ test("a duration is in the bucket whose bounds contain it, also an absurd one", 
   assert.equal(durationBucket(0), 0);
   assert.equal(durationBucket(Number.NaN), 0);
   assert.equal(durationBucket(1e12), durationBounds.length);
-  assert.equal(quantileOf(new Map([[durationBounds.length, 3]]), durationBounds, 0.5), durationBounds.at(-1));
-  assert.equal(quantileOf(new Map(), durationBounds, 0.5), null);
+  assert.equal(quantileOf([...durationBounds.map(() => 0), 3], durationBounds, 0.5), durationBounds.at(-1));
+  assert.equal(quantileOf([], durationBounds, 0.5), null);
+});
+
+test("a histogram in short adds up to what it was made of", () => {
+  const counts = Float64Array.from({ length: DURATION_BUCKETS }, (_, i) => (i === 3 || i === 7 || i === 57 ? i : 0));
+  const sums = new Float64Array(DURATION_BUCKETS);
+  for (let i = 0; i < 2; i++) addHistogram(sums, histogramOf(counts));
+  assert.deepEqual(
+    sums,
+    counts.map((count) => 2 * count),
+  );
+  assert.deepEqual(histogramOf([0, 0, 5, 0, 2, 0]), [2, 5, 0, 2]);
+  assert.deepEqual([histogramOf([0, 0]), histogramOf([])], [[], []]);
 });
 
 test("services beyond the first 50 add up as other, and any name can be counted", () => {
   const sum = new StatisticsSum();
   const empty = sum.toStatistics();
   const services = (names: readonly string[]) =>
-    Object.fromEntries(names.map((name) => [name, { records: 1, durations: { 7: 1 } }]));
+    Object.fromEntries(names.map((name) => [name, { records: 1, durations: [7, 1] }]));
   sum.add({ ...empty, services: services(["__proto__", "constructor"]) });
   sum.add({ ...empty, services: services(Array.from({ length: MAX_SERVICES + 10 }, (_, i) => `s${i}`)) });
   const { services: sums } = JSON.parse(JSON.stringify(sum.toStatistics())) as typeof empty;
   assert.equal(Object.keys(sums).length, MAX_SERVICES + 1);
-  assert.deepEqual(sums["other"], { records: 12, durations: { 7: 12 } });
-  assert.deepEqual(Object.getOwnPropertyDescriptor(sums, "__proto__")?.value, { records: 1, durations: { 7: 1 } });
+  assert.deepEqual(sums["other"], { records: 12, durations: [7, 12] });
+  assert.deepEqual(Object.getOwnPropertyDescriptor(sums, "__proto__")?.value, { records: 1, durations: [7, 1] });
 });
 
 test("a long name is cut at a whole character, and a missing one is none", () => {
@@ -60,7 +79,7 @@ test("a range has whole steps, an hour by minute by default, and longer steps if
   };
   assert.deepEqual(minutes(rangeOf({}, NOON)), [60.5, 0.5, 1]);
   assert.deepEqual(minutes(rangeOf({ step: 900 }, NOON)), [60.5, 14.5, 15]);
-  assert.deepEqual(minutes(rangeOf({ since: NOON - 14 * 24 * 60 * MINUTE }, NOON))[2], 11);
+  assert.deepEqual(minutes(rangeOf({ since: NOON - 14 * 24 * 60 * MINUTE }, NOON))[2], 15);
   assert.deepEqual(minutes(rangeOf({ until: NOON - 60 * MINUTE }, NOON)), [120.5, -59.5, 1]);
 });
 

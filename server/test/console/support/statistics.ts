@@ -1,4 +1,4 @@
-import { durationBucket } from "../../../src/session/histogram.ts";
+import { DURATION_BUCKETS, durationBucket, type Histogram, histogramOf } from "../../../src/session/histogram.ts";
 import { MINUTE_MS, type MinuteStatistics, type StatisticsRow } from "../../../src/session/statistics.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
 import { DAY, lifetimes } from "../../support/sessions.ts";
@@ -21,6 +21,13 @@ const operations = {
   associate: [9, 4],
 } as const;
 
+/** Returns a histogram with these numbers of observations in these buckets. */
+function histogram(counts: readonly (readonly [bucket: number, count: number])[]): Histogram {
+  const all = new Float64Array(DURATION_BUCKETS);
+  for (const [bucket, count] of counts) all[bucket] = (all[bucket] ?? 0) + Math.ceil(count);
+  return histogramOf(all);
+}
+
 /** Returns a wave over the day with some noise, around 1. The same minute always has the same value. */
 function waveAt(minute: number, seed: number): number {
   const ofDay = (minute % 1440) / 1440;
@@ -32,12 +39,7 @@ function waveAt(minute: number, seed: number): number {
 function statisticsOf(minute: number, isIncident: boolean, factor: number): MinuteStatistics {
   const scaled = (count: number, seed: number) => Math.round(count * factor * waveAt(minute, seed));
   const spread = (count: number, ms: number) =>
-    Object.fromEntries(
-      [0.6, 1, 1.6, 4].map((part, i) => [
-        durationBucket(ms * part),
-        Math.ceil(count * ([0.3, 0.45, 0.2, 0.05][i] ?? 0)),
-      ]),
-    );
+    histogram([0.6, 1, 1.6, 4].map((part, i) => [durationBucket(ms * part), count * ([0.3, 0.45, 0.2, 0.05][i] ?? 0)]));
   const slow = isIncident ? 6 : 1;
   const ofServices = Object.entries(services).map(([name, [count, ms]], i) => {
     const records = scaled(count, i);
@@ -60,7 +62,10 @@ function statisticsOf(minute: number, isIncident: boolean, factor: number): Minu
           name,
           {
             statuses: { "2xx": requests, ...(isIncident && name === "create" && { "5xx": 3 }) },
-            durations: { [bucket]: Math.ceil(requests * 0.9), [bucket + 3]: Math.ceil(requests * 0.1) },
+            durations: histogram([
+              [bucket, requests * 0.9],
+              [bucket + 3, requests * 0.1],
+            ]),
           },
         ];
       }),

@@ -183,14 +183,16 @@ CREATE TABLE facts (
 
 -- Statistics: what a process has counted in a minute.
 CREATE TABLE statistics (
+  -- With this key a row can fill a whole page, as in "segments".
+  id     INTEGER PRIMARY KEY,
   -- Minutes since 1970.
   minute INTEGER NOT NULL,
   -- The process, a random text. A server has another one after each start.
   source TEXT    NOT NULL,
   -- JSON (session/statistics.ts).
-  counts TEXT    NOT NULL,
-  PRIMARY KEY (minute, source)
-) STRICT, WITHOUT ROWID;
+  counts TEXT    NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX statistics_by_minute ON statistics (minute, source);
 
 -- Endpoints of webhooks.
 CREATE TABLE webhook_endpoints (

@@ -15,9 +15,9 @@ export class StatisticsTable extends Stateless {
     const sql = sqlOf(database);
     this.#sql = {
       replace: sql`INSERT INTO statistics (minute, source, counts) VALUES (?, ?, ?)
-         ON CONFLICT DO UPDATE SET counts = excluded.counts`,
-      purge: sql`DELETE FROM statistics WHERE (minute, source) IN
-         (SELECT minute, source FROM statistics WHERE minute < ? ORDER BY minute LIMIT ${PURGED})`,
+         ON CONFLICT (minute, source) DO UPDATE SET counts = excluded.counts`,
+      purge: sql`DELETE FROM statistics WHERE id IN
+         (SELECT id FROM statistics WHERE minute < ? ORDER BY minute LIMIT ${PURGED})`,
     };
   }
 
