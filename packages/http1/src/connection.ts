@@ -357,10 +357,11 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 
   #respond(response: HttpResponse): void {
-    this.#onEnd = undefined;
+    const body = response instanceof CachedResponse ? null : response.body;
+    const isStream = body instanceof ReadableStream;
+    if (!isStream) this.#onEnd = undefined;
     if (!this.#isOpen) {
-      const body = response instanceof CachedResponse ? null : response.body;
-      if (body instanceof ReadableStream) void cancel(body);
+      if (isStream) void cancel(body);
       return;
     }
     const isHead = this.#head.method === "HEAD";
@@ -389,6 +390,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 
   sent(): void {
+    this.#onEnd = undefined;
     if (!this.#isOpen) return;
     if (this.#head.size > MAX_IDLE_BUFFER) this.#head.clear();
     if (!this.#body.isComplete || this.#body.received > 0) this.#body.skip();

@@ -20,8 +20,10 @@ export interface HttpRequest {
    */
   body(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
   /**
-   * Calls `listener` when the client ends its side of the connection before the response is there; at once if it has
-   * done so already. It replaces an earlier listener. It is for handlers that wait for something other than the request.
+   * Calls `listener` when the client ends its side of the connection before the response is there, or before a stream has
+   * ended; at once if it has done so already. It replaces an earlier listener. It is for handlers that wait for something
+   * other than the request, and for streams without an end: a part of a stream that is awaited is not noticed as unwanted
+   * otherwise.
    */
   onEnd(listener: () => void): void;
 }

@@ -20,13 +20,23 @@ async function connected(page: Page, probe: string): Promise<void> {
     "the page shows events",
     async () => {
       await makeSession(url, { customerId: probe });
+      // A few events suffice, and many would push others out of the list.
+      await page
+        .locator("tbody")
+        .filter({ hasText: probe })
+        .waitFor({ timeout: 500 })
+        .catch(() => undefined);
       return (await cells(page, "Customer")).includes(probe);
     },
     20_000,
   );
-  // Events are in order, so all earlier ones are shown with this one.
-  await makeSession(url, { customerId: probe }, { label: "the last one" });
-  await until("the last one is shown", async () => (await cells(page, "Detail"))[0] === "the last one", 10_000);
+  await settled(page, probe, "the last one");
+}
+
+/** Waits until all events so far are shown: they are in order, so all earlier ones are shown with this one. */
+async function settled(page: Page, customerId: string, label: string): Promise<void> {
+  await makeSession(url, { customerId }, { label });
+  await until("the last one is shown", async () => (await cells(page, "Detail"))[0] === label, 15_000);
 }
 
 /** Creates a session of a customer that signs in and out. */
@@ -79,6 +89,7 @@ test("filters are in the address, and the list stays bounded in a flood", async 
   await until("the list is full", async () => (await rowsOf(page).count()) === 200, 10_000);
   assert.deepEqual(new Set(await cells(page, "Customer")), new Set(["flood"]));
   assert.deepEqual(new Set(await cells(page, "Event")), new Set(["created"]));
+  await settled(page, "flood", "after the flood");
   await page.evaluate("scrollTo(0, 2000)");
   await until("the page is scrolled", async () => (await page.evaluate<number>("scrollY")) > 1000, 5000);
   await makeSession(url, { customerId: "flood" });
@@ -108,4 +119,59 @@ test("two tabs share one connection, and the second continues when the first is 
   await until("the second shows it", async () => (await cells(two, "Customer")).includes("after the first"), 10_000);
   assert.equal(streams, 2);
   await two.close();
+});
+
+test("a hidden page gives its connection up, and shows afterwards what it has missed", async () => {
+  const page = await site.context.newPage();
+  await page.clock.install();
+  await page.goto("live");
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await connected(page, "before hiding");
+  const setHidden = (isHidden: boolean) =>
+    page.evaluate(
+      `Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+       document.dispatchEvent(new Event("visibilitychange"))`,
+    );
+  const readers = async () => {
+    const { text } = await site.api.call("GET", "/metrics");
+    return Number(/^antechamber_event_readers (\d+)$/m.exec(text)?.[1]);
+  };
+  await until("only this page reads", async () => (await readers()) === 1, 20_000);
+  await setHidden(true);
+  await page.clock.fastForward(31_000);
+  await until("the connection is closed", async () => (await readers()) === 0, 10_000);
+  await makeSession(url, { customerId: "while hidden" });
+  await setHidden(false);
+  await until("it is shown", async () => (await cells(page, "Customer")).includes("while hidden"), 15_000);
+
+  await setHidden(true);
+  await page.clock.fastForward(31_000);
+  await until("the connection is closed", async () => (await readers()) === 0, 10_000);
+  await page.clock.fastForward(6 * 60_000);
+  await makeSession(url, { customerId: "long ago" });
+  await setHidden(false);
+  await connected(page, "after long");
+  assert.ok((await cells(page, "Event")).includes("gap"));
+  assert.ok(!(await cells(page, "Customer")).includes("long ago"));
+  await page.close();
+});
+
+test("however many events there are, the page does not grow", async () => {
+  const page = await site.open("live");
+  await connected(page, "growing");
+  const devtools = await site.context.newCDPSession(page);
+  const flood = async (count: number) => {
+    for (let left = count; left > 0; left -= 50) {
+      await Promise.all(Array.from({ length: 50 }, () => makeSession(url, { customerId: "growing" })));
+    }
+    await settled(page, "growing", `after ${count}`);
+    await devtools.send("HeapProfiler.collectGarbage");
+    const { nodes, jsEventListeners } = await devtools.send("Memory.getDOMCounters");
+    return { nodes, jsEventListeners };
+  };
+  const first = await flood(300);
+  const second = await flood(1000);
+  assert.ok(second.nodes < first.nodes * 1.1, `${first.nodes} nodes, then ${second.nodes}`);
+  assert.ok(second.jsEventListeners < first.jsEventListeners * 1.1, "listeners");
+  await page.close();
 });

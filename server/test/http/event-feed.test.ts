@@ -53,7 +53,7 @@ test("the feed keeps no event of an erased customer for readers that resume", as
   const { log, change } = createLog();
   const feed = new EventFeed({ log, metrics: { eventReadersCutOff: { inc: () => undefined } } });
   const open = (after: string) =>
-    feed.open({ filter: anyEvent, format: "event-stream", after, isKnown: false }, idOf(0));
+    feed.open({ filter: anyEvent, format: "event-stream", after, isKnown: false }, idOf(0), () => undefined);
   // A reader that stays, so that the feed works during the whole test.
   const staying = open(idOf(0));
   const reading = readUntil(open(idOf(0)), "customer.erased");

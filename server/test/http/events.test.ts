@@ -6,6 +6,7 @@ import type { EventInfo } from "@antechamber/client/protocol";
 import { handleOf } from "../../src/session/id.ts";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { openEvents } from "../support/event-streams.ts";
+import { until } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { apiOf, holders, serveKeys } from "../support/key-holders.ts";
 import { exchange, openConnection, requestText } from "../support/raw-http.ts";
@@ -147,6 +148,18 @@ test("a poll whose client has gone ends at once", async () => {
   const startedAt = performance.now();
   await once(client.resume(), "close");
   assert.ok(performance.now() - startedAt < 5000);
+});
+
+test("a reader whose client has gone is forgotten at once, although nothing happens", async () => {
+  const readers = async () =>
+    Number(/^antechamber_event_readers (\d+)$/m.exec((await admin().call("GET", "/metrics")).text)?.[1]);
+  await until("no reader is left of other tests", async () => (await readers()) === 0, 5000);
+  const client = connect(server.port, "127.0.0.1");
+  const head = ["GET /events HTTP/1.1", "Host: a", `Authorization: ${holders.service.bearer}`, "", ""];
+  client.write(head.join("\r\n"));
+  await until("the reader is there", async () => (await readers()) === 1, 5000);
+  client.destroy();
+  await until("the reader is gone", async () => (await readers()) === 0, 5000);
 });
 
 test("lines of JSON are streamed too", async () => {

@@ -61,8 +61,11 @@ export class EventFeed {
     return this.#readers.size;
   }
 
-  /** Opens a stream. `end` is the position of the newest event. */
-  open(options: ReaderOptions, end: string): EventReader["stream"] {
+  /**
+   * Opens a stream. `end` is the position of the newest event. `onGone` takes a function to call when the client has
+   * closed its side of the connection: a stream has no other end, so the client is gone.
+   */
+  open(options: ReaderOptions, end: string, onGone: (listener: () => void) => void): EventReader["stream"] {
     const reader = new EventReader(options, {
       ready: (ready) => this.#serve(ready),
       closed: (closed) => this.#remove(closed),
@@ -71,6 +74,7 @@ export class EventFeed {
     else {
       if (this.#ring === undefined) this.#start(end);
       this.#readers.add(reader);
+      onGone(() => this.#end(reader));
     }
     return reader.stream;
   }

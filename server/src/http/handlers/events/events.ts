@@ -36,7 +36,8 @@ export function createEventHandler({ log, feed, logHash }: EventHandlerParts) {
       return pollResponse(await awaitEvents(log, { after, limit, filter }, { ms: waitMs, stop, turns }));
     }
     const isKnown = query.after === "start" || query.after === "end";
-    const body = feed.open({ filter, format: query.format, after, isKnown }, bounds.end);
+    const options = { filter, format: query.format, after, isKnown };
+    const body = feed.open(options, bounds.end, (listener) => request.onEnd(listener));
     // nginx otherwise keeps events back until its buffer is full.
     const headers = { ...apiFields, "content-type": contentTypes[query.format], "x-accel-buffering": "no" };
     return { status: 200, headers, body };
