@@ -1,5 +1,5 @@
 // Builds one executable that contains the server, the command line and everything that they load: the runtime, the
-// programs of threads, the migrations, the scripts for Redis, and the API page. Run this script with the Bun that the
+// programs of threads, the migrations, the scripts for Redis, the API page, and the console. Run this script with the Bun that the
 // executable should contain:
 //
 //   npm run build:binary                            builds dist/antechamber, for machines like this one
@@ -30,9 +30,17 @@ const sources = files.filter((file) => file.endsWith(".ts"));
  */
 const carrier = join(source, "files.ts");
 
+/** Folder of the built console, and the list of the files in it: an executable cannot list the files in itself. */
+const built = join(root, "console/dist");
+const list = join(built, "files.json");
+
+const consoleFiles = buildConsole();
 const { logs } = await Bun.build({
   entrypoints: [join(source, "cli.ts"), ...sources.flatMap(threadsOf), carrier],
-  files: { [carrier]: carrying([...dataFiles(), ...sources.flatMap(packagedFilesOf)]) },
+  files: {
+    [carrier]: carrying([...dataFiles(), ...consoleFiles, list, ...sources.flatMap(packagedFilesOf)]),
+    [list]: JSON.stringify(consoleFiles.map((file) => relative(built, file))),
+  },
   root,
   target: "bun",
   // Each file has the same path in the executable as in the sources, because the code uses this path.
@@ -52,6 +60,18 @@ function threadsOf(file: string): string[] {
 function dataFiles(): string[] {
   const own = ["package.json", "openapi.json"].map((name) => join(root, "server", name));
   return [...own, ...files.filter((file) => /\.(sql|lua)$/.test(file))];
+}
+
+/** Builds the console, and returns the paths of its files. */
+function buildConsole(): string[] {
+  const { exitCode } = Bun.spawnSync([process.execPath, join(root, "console/build.ts")], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (exitCode !== 0) throw new Error("the console could not be built");
+  return readdirSync(built, { recursive: true, encoding: "utf8", withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
 }
 
 /** Returns the files of the API page in each package that `file` loads from. */
