@@ -103,7 +103,9 @@ function createBrowser() {
     if (stopAt !== undefined && url.startsWith(stopAt)) return { url, text: "" };
     const jar = jarOf(url);
     const cookie = [...jar].map((pair) => pair.join("=")).join("; ");
-    const response = await fetch(url, { ...init, redirect: "manual", headers: { ...init.headers, cookie } });
+    const headers = new Headers(init.headers);
+    headers.set("cookie", cookie);
+    const response = await fetch(url, { ...init, redirect: "manual", headers });
     for (const line of response.headers.getSetCookie()) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       if (value === "") jar.delete(name);
