@@ -19,6 +19,7 @@ const readersModules = {
     import type { Express, Request } from "express";
     export const app: Express;
     export function userOf(request: Request): Promise<{ id: string } | null>;
+    export const oldVisitors: { takeBasket(id: string): Promise<string[] | null> };
     export function agentOf(request: Request): Promise<{ id: string; key: string }>;
     export const carts: {
       get(key: string): Promise<unknown[] | undefined>;
@@ -48,9 +49,12 @@ const configuration = {
   include: ["*.ts", "*.js"],
 };
 
+/** Matches the files of `examples/` in a document. They are compiled with the whole repository. */
+const EXAMPLE = /^<!-- (\S+): made from the source -->$.*?^<!-- end of \1 -->$/gms;
+
 /** Returns the samples of a document, each with the number of its first line. */
 function samplesOf(document: string) {
-  const text = readFileSync(join(root, document), "utf8");
+  const text = readFileSync(join(root, document), "utf8").replace(EXAMPLE, (part) => part.replaceAll(/[^\n]/g, ""));
   return [...text.matchAll(/^```(?<language>js|ts)\n(?<code>.*?)^```$/gms)].map(({ groups, index }) => {
     const line = text.slice(0, index).split("\n").length;
     return { name: `line-${line}.${groups?.["language"]}`, code: groups?.["code"] ?? "" };
@@ -82,4 +86,21 @@ test("the samples of docs/servers.md compile unchanged", async () => {
   const isDeclaration = ({ code }: { code: string }) => code.includes("declare global");
   assert.equal(await complaints(samples.filter((sample) => !isDeclaration(sample))), "");
   assert.equal(await complaints(samples.filter(isDeclaration)), "");
+});
+
+test("the samples of the guides compile unchanged", async () => {
+  const documents = ["docs/from-express-session.md", "docs/from-a-visitor-table.md", "client/README.md"];
+  const samples = documents.flatMap((document, at) =>
+    samplesOf(document).map(({ name, code }) => ({ name: `${at}-${name}`, code })),
+  );
+  assert.ok(samples.length >= documents.length, `${samples.length} samples`);
+  // The reader's application imports express-session, which declares `req.session`.
+  const application = { name: "application.ts", code: 'import "express-session";\n' };
+  assert.equal(await complaints([...samples, application]), "");
+});
+
+test("the samples of docs/browser.md, one after the other, are a program", async () => {
+  const samples = samplesOf("docs/browser.md");
+  assert.ok(samples.length >= 5, `${samples.length} samples`);
+  assert.equal(await complaints([{ name: "page.ts", code: samples.map(({ code }) => code).join("\n") }]), "");
 });

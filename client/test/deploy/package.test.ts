@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -40,6 +40,36 @@ export const info: Promise<SessionInfo> = createTransport({ url, key }).create()
 export const all = [createAdministration({ url }), sessions({ url }), ProblemError];
 `;
 
+/** A server in each framework, as strict projects write them. */
+const servers = `
+import cookie from "@fastify/cookie";
+import fastifySession from "@fastify/session";
+import express from "express";
+import expressSession from "express-session";
+import fastify from "fastify";
+import { Hono } from "hono";
+import * as forExpress from "@antechamber/client/express";
+import { antechamberSession } from "@antechamber/client/express-session";
+import * as forFastify from "@antechamber/client/fastify";
+import { antechamberSession as fastifyStore } from "@antechamber/client/fastify-session";
+import { type SessionVariables, sessions } from "@antechamber/client/hono";
+const options = { url: "http://127.0.0.1:8080", key: undefined as string | undefined };
+const session = antechamberSession(expressSession, options);
+export const site = express().use(session({ secret: "secret", resave: false, saveUninitialized: false }));
+export const other = express().use(forExpress.sessions({ ...options, property: "visitor" }), (request, response) => {
+  const { customerId = null } = forExpress.sessionOf(request) ?? {};
+  response.json({ customerId, id: request.sessionID, views: request.session.cookie.maxAge });
+});
+export async function start() {
+  const app = fastify();
+  await app.register(cookie);
+  await app.register(fastifyStore(fastifySession, options), { secret: "s".repeat(32), saveUninitialized: false });
+  await app.register(forFastify.sessions, { ...options, property: "visitor", cookie: { name: "visitor" } });
+  app.get("/", (request) => ({ id: request.session.sessionId, customer: forFastify.sessionOf(request)?.customerId }));
+}
+export const hono = new Hono<{ Variables: SessionVariables }>().use(sessions(options));
+`;
+
 test("the packed client can be installed without a network, survives another installation, and loads", async () => {
   await using directory = temporaryDirectory();
   const [dist, app, other] = ["dist", "app", "other"].map((name) => join(directory.path, name));
@@ -61,6 +91,8 @@ test("the packed client can be installed without a network, survives another ins
     "cjs.cjs": `${loaded} const modules = names.map((name) => require(name)); ${print}`,
     "module.mts": program,
     "common.cts": program,
+    "servers.mts": servers,
+    "servers.cts": servers.replace(/import (?!type|\{|\*)(\w+) from ("[^"]+");/g, "import $1 = require($2);"),
   });
   for (const file of ["esm.mjs", "cjs.cjs"]) {
     assert.equal(run(app, oldestNode(), "--no-warnings", file).trim(), `${names.length} true`);
@@ -69,5 +101,14 @@ test("the packed client can be installed without a network, survives another ins
   const strict = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--types", ""];
   for (const options of [["nodenext"], ["preserve", "--moduleResolution", "bundler"]]) {
     run(app, process.execPath, tsc, ...strict, "--module", ...options, "module.mts", "common.cts");
+  }
+  // The frameworks, as if they were installed too.
+  for (const name of ["@fastify", "@types", "express", "express-session", "fastify", "hono"]) {
+    symlinkSync(join(root, "node_modules", name), join(app, "node_modules", name));
+  }
+  const relaxed = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--types", "node"];
+  for (const options of [["nodenext"], ["preserve", "--moduleResolution", "bundler"]]) {
+    const files = options.length === 1 ? ["servers.mts", "servers.cts"] : ["servers.mts"];
+    run(app, process.execPath, tsc, ...relaxed, "--module", ...options, ...files);
   }
 });
