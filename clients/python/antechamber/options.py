@@ -96,6 +96,7 @@ class Settings:
     deadline: float = 0.25
     create: bool = True
     rotate: bool = True
+    data: bool = False
     sources: Sequence[str] = ("header", "cookie")
     cookie: Optional[Cookie] = field(default_factory=Cookie)
     record: Union[bool, RecordFilter] = True
@@ -168,7 +169,7 @@ def _check_types(settings: Settings) -> None:
         raise ValueError("service is a name of 1 to 256 characters")
     if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not 0 < deadline <= _MAX_DEADLINE:
         raise ValueError(f"deadline is a time in seconds, more than 0 and up to {_MAX_DEADLINE:.0f}, not {deadline!r:.100}")
-    for name in ("create", "rotate"):
+    for name in ("create", "rotate", "data"):
         if not isinstance(getattr(settings, name), bool):
             raise ValueError(f"{name} is True or False")
     if not isinstance(settings.record, bool) and not callable(settings.record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 from .session_ids import handle_of
 
@@ -71,6 +71,11 @@ class SessionInfo:
     def expires_at(self) -> str:
         return str(self._tracked.info["expiresAt"])
 
+    @property
+    def data(self) -> Dict[str, Any]:
+        """A copy of the session's data. Needs the option `data`, or a change of the data in this request."""
+        return self._tracked.data()
+
     def _get(self, name: str) -> Optional[str]:
         value = self._tracked.info.get(name)
         return None if value is None else str(value)
@@ -114,6 +119,18 @@ class Session(SessionInfo):
         """
         return _wait(self._tracked, *self._tracked.start_end())
 
+    def update(self, patch: Mapping[str, Any]) -> bool:
+        """Merges members into the session's data (RFC 7396): `None` removes one, dictionaries are merged.
+
+        Requests at a time that change different members both win. Returns False if Antechamber is unavailable or does
+        not respond in time: the data may have been changed all the same. Raises a `ProblemError` for a refusal.
+        """
+        return _wait(self._tracked, *self._tracked.start_change_data(patch, True))
+
+    def replace(self, data: Mapping[str, Any]) -> bool:
+        """Replaces the session's data. Otherwise does the same as `update`."""
+        return _wait(self._tracked, *self._tracked.start_change_data(data, False))
+
 
 class AsyncSession(SessionInfo):
     """The session of a request of an ASGI application."""
@@ -137,6 +154,14 @@ class AsyncSession(SessionInfo):
     async def end(self) -> bool:
         """Ends the session, for example at a sign-out. Does the same as `Session.end`."""
         return await _await(self._tracked, *self._tracked.start_end())
+
+    async def update(self, patch: Mapping[str, Any]) -> bool:
+        """Merges members into the session's data. Does the same as `Session.update`."""
+        return await _await(self._tracked, *self._tracked.start_change_data(patch, True))
+
+    async def replace(self, data: Mapping[str, Any]) -> bool:
+        """Replaces the session's data. Does the same as `Session.replace`."""
+        return await _await(self._tracked, *self._tracked.start_change_data(data, False))
 
 
 Work = Optional["concurrent.futures.Future[Any]"]

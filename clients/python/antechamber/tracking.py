@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import time
 import weakref
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .breaker import CircuitBreaker
@@ -139,7 +140,7 @@ class TrackedRequest:
         until = time.monotonic() + settings.deadline
         created: Optional[Info] = None
         for session_id in self._ids:
-            info = _with_one_retry(transport.retrieve, session_id, until)
+            info = _with_one_retry(partial(transport.retrieve, session_id, with_data=settings.data), until)
             if info["sessionId"] == session_id:
                 return info, False
             # For an unknown id Antechamber returns a new session. It is not stored, so it does no harm if a later id
@@ -147,7 +148,7 @@ class TrackedRequest:
             created = info
         if not settings.create:
             return None, False
-        return created or _with_one_retry(lambda timeout: transport.create({}, {}, timeout), None, until), True
+        return created or _with_one_retry(partial(transport.create, {}, {}), until), True
 
     # --- changing it
 
@@ -169,6 +170,17 @@ class TrackedRequest:
             self._record(None, False)
         timeout = self._tracker.settings.deadline * _IDENTIFY_DEADLINES
         return self._tracker.workers.submit(self._end, session_id, timeout), timeout
+
+    def start_change_data(self, data: Mapping[str, Any], is_patch: bool) -> Tuple[Work, float]:
+        """Starts changing the data of the session. Returns the work and its deadline in seconds."""
+        timeout = self._tracker.settings.deadline * _IDENTIFY_DEADLINES
+        return self._tracker.workers.submit(self._change_data, data, is_patch, timeout), timeout
+
+    def data(self) -> Dict[str, Any]:
+        """Returns the data of the session, as far as this request knows them."""
+        if "data" not in self.info and not self._tracker.settings.data:
+            raise RuntimeError("the data of a session need the option data=True of Sessions")
+        return dict(self.info.get("data") or {})
 
     def outcome_of(self, error: Exception) -> bool:
         """Returns False if the service did not respond in time. Raises the error if it is a refusal or a defect."""
@@ -216,7 +228,7 @@ class TrackedRequest:
             # The visitor signed out in the meantime.
             self._tracker.transport.end(info["sessionId"], _remaining(until))
             raise ProblemError("session-not-found", 404)
-        self.info = info
+        self.info = {**self.info, **info}
         if not is_rotated:
             return
         self._tracker.recent.add_rotation(before, info["sessionId"])
@@ -242,6 +254,13 @@ class TrackedRequest:
             if not error.is_unanswered:
                 tracker.recent.remove_end(session_id)
             raise
+
+    def _change_data(self, data: Mapping[str, Any], is_patch: bool, timeout: float) -> None:
+        session_id = self.info["sessionId"]
+        if self._has_ended:
+            raise ProblemError("session-not-found", 404)
+        changed = self._tracker.transport.change_data(session_id, data, is_patch, timeout)
+        self.info = {**self.info, "data": changed}
 
     def _is_first_person(self, ids: Ids) -> bool:
         """Whether `ids` have the first customer of the session, or its first agent while it has no customer."""
@@ -342,15 +361,14 @@ def _remaining(until: float) -> float:
     return seconds
 
 
-def _with_one_retry(call: Callable[..., Info], argument: Optional[str], until: float) -> Info:
+def _with_one_retry(call: Callable[..., Info], until: float) -> Info:
     """Repeats a call that failed because of the network: the service may have closed an idle connection just then."""
-    arguments = () if argument is None else (argument,)
     try:
-        return call(*arguments, _remaining(until))
+        return call(timeout=_remaining(until))
     except ProblemError as error:
         if error.code != "network":
             raise
-    return call(*arguments, _remaining(until))
+    return call(timeout=_remaining(until))
 
 
 def _as_problem(error: BaseException) -> BaseException:

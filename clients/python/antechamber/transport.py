@@ -53,9 +53,10 @@ class Transport:
         info: Info = self._call("PUT", "/sessions/new", timeout, attempts, ids, _body_of(ids, options), key)
         return info
 
-    def retrieve(self, session_id: str, timeout: float, attempts: int = 1) -> Info:
+    def retrieve(self, session_id: str, timeout: float, with_data: bool = False) -> Info:
         """Returns the session with this id; a new session with another id if there is none."""
-        info: Info = self._call("GET", f"/sessions/{session_id}", timeout, attempts)
+        query = "?include=data" if with_data else ""
+        info: Info = self._call("GET", f"/sessions/{session_id}{query}", timeout, 1)
         return info
 
     def update(
@@ -72,6 +73,12 @@ class Transport:
             body["rotate"] = True
         info: Info = self._call("POST", f"/sessions/{session_id}", timeout, 3, ids, body, rotate_key)
         return info
+
+    def change_data(self, session_id: str, data: Mapping[str, Any], is_patch: bool, timeout: float) -> Dict[str, Any]:
+        """Merges a patch (RFC 7396) into the data of a session, or replaces them. Returns the whole data."""
+        method = "PATCH" if is_patch else "PUT"
+        changed: Dict[str, Any] = self._call(method, f"/sessions/{session_id}/data", timeout, 3, body=data)
+        return changed
 
     def end(self, session_id: str, timeout: float) -> bool:
         """Ends a session. Returns whether a live session had this id."""
@@ -108,8 +115,8 @@ class Transport:
             headers["idempotency-key"] = f'"{idempotency_key}"'
         payload = None
         if body is not None:
-            headers["content-type"] = "application/json"
-            payload = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            headers["content-type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+            payload = _json_of(body)
         ends_at = time.monotonic() + timeout
         attempt = 1
         while True:
@@ -184,6 +191,14 @@ def _body_of(ids: Ids, options: Mapping[str, Optional[str]]) -> Dict[str, Any]:
     body: Dict[str, Any] = {name: ids.get(name) or None for name in _BODY_IDS}
     body.update({name: value for name, value in options.items() if value is not None})
     return body
+
+
+def _json_of(body: Any) -> bytes:
+    """Returns a body as JSON. Raises a `ProblemError` for values that JSON does not have."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ProblemError("invalid-request", detail=f"the values are not JSON: {error}") from error
 
 
 def _header_bytes(name: str, value: Any) -> bytes:

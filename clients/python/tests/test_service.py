@@ -144,6 +144,44 @@ class Service(unittest.TestCase):
         visit(wsgi.Sessions(late, url=URL, deadline=DEADLINE))
         self.assertEqual(seen, ["invalid-request"] * 3 + [RuntimeError])
 
+    def test_data_are_merged_replaced_and_kept_at_a_sign_in(self):
+        seen = []
+
+        def shop(environ, start_response):
+            session = wsgi.session_of(environ)
+            if environ["PATH_INFO"] == "/add":
+                seen.append(session.update({"cart": {"apple": 2}, "locale": "de"}))
+                seen.append(session.update({"cart": {"pear": 1}, "locale": None}))
+            elif environ["PATH_INFO"] == "/sign-in":
+                session.identify(customer_id="data")
+            elif environ["PATH_INFO"] == "/replace":
+                session.replace({"step": 2})
+                for bad in ([1], {"x": float("nan")}, {"x": "y" * 20_000}, {"x": object()}):
+                    try:
+                        session.update(bad)
+                    except ProblemError as error:
+                        seen.append(error.code)
+            seen.append(session.data)
+            start_response("200 OK", [])
+            return []
+
+        middleware = wsgi.Sessions(shop, url=URL, deadline=DEADLINE, data=True)
+        session_id = visit(middleware)
+        cart = {"cart": {"apple": 2, "pear": 1}}
+        visit(middleware, session_id, "/add")
+        visit(middleware, session_id)
+        session_id = visit(middleware, session_id, "/sign-in")
+        visit(middleware, session_id, "/replace")
+        self.assertEqual(seen[:6], [{}, True, True, cart, cart, cart])
+        self.assertEqual(seen[6:], [*(["invalid-request"] * 2), "body-too-large", "invalid-request", {"step": 2}])
+
+    def test_without_the_option_data_are_not_read(self):
+        middleware = wsgi.Sessions(application, url=URL, deadline=DEADLINE)
+        given = environ()
+        middleware(given, lambda *_: None)
+        with self.assertRaisesRegex(RuntimeError, "data=True"):
+            wsgi.session_of(given).data
+
     def test_a_websocket_announces_a_new_session_when_it_is_accepted(self):
         sent = []
 
@@ -166,7 +204,7 @@ class Service(unittest.TestCase):
         names = [name for name, _ in sent[0]["headers"]]
         self.assertEqual(names, [b"cache-control", b"gkc-sessionid", b"gkc-replaces", b"set-cookie"])
 
-    def test_a_key_that_is_missing_or_wrong_is_reported_and_does_no_harm(self):
+    def test_a_wrong_base_path_is_reported_and_does_no_harm(self):
         errors = []
         middleware = wsgi.Sessions(application, url=URL + "/elsewhere", on_error=lambda error, _: errors.append(error.code))
         self.assertIsNone(visit(middleware))

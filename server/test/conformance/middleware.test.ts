@@ -1,4 +1,5 @@
 // runs: once
+// needs: time
 
 import { frameworks } from "../../../client/test/middleware/sites/all.ts";
 import type { StartSite } from "../../../client/test/middleware/sites/site.ts";

@@ -43,7 +43,7 @@ export interface Traits {
 const DEADLINE_MS = 150;
 /** Additional time (ms) that a request may take on a busy machine. */
 const TOLERANCE_MS = 3000;
-const OUTAGE_VISITS = 12;
+const OUTAGE_VISITS = 40;
 /** A request that no framework takes for a form of another site. */
 const post: RequestInit = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
 const dead = "A".repeat(40);

@@ -17,7 +17,8 @@ export const startNext: StartApplication = async (options) => {
       (error: unknown) => new Response(String(error), { status: 500 }),
     );
     const merged = new Response(response.body, response);
-    for (const [name, value] of proxied.headers) if (!response.headers.has(name)) merged.headers.set(name, value);
+    // Next.js prefers headers of the proxy.
+    for (const [name, value] of proxied.headers) merged.headers.set(name, value);
     merged.headers.delete("set-cookie");
     const cookies = [...proxied.headers.getSetCookie(), ...response.headers.getSetCookie()];
     for (const cookie of cookies) merged.headers.append("set-cookie", cookie);
