@@ -70,6 +70,8 @@ export interface NextSessions extends Delivery {
 export function sessions(options: SessionsOptions): NextSessions {
   const tracker = createRequestTracker(options);
   const passer = createSessionPasser(options.key);
+  // The data are not passed on, so the proxy does not retrieve them.
+  const announcer = createRequestTracker({ ...options, data: false });
   // A server component cannot announce a new session.
   const finder = createRequestTracker({ ...options, create: false });
   const cookieName = (options.cookie === false ? undefined : options.cookie?.name) ?? "sessionId";
@@ -80,7 +82,7 @@ export function sessions(options: SessionsOptions): NextSessions {
     proxy:
       (respond) =>
       async (request, ...rest) => {
-        const tracked = tracker.track(incoming(request));
+        const tracked = announcer.track(incoming(request));
         await tracked?.session;
         const found = (await tracked?.resolved) ?? noSession;
         const headers = new Headers(request.headers);

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 from .session_ids import handle_of
 
 if TYPE_CHECKING:
-    from .tracking import TrackedRequest
+    from .tracking import DataChange, TrackedRequest
 
 
 class SessionInfo:
@@ -119,10 +119,11 @@ class Session(SessionInfo):
         """
         return _wait(self._tracked, *self._tracked.start_end())
 
-    def update(self, patch: Mapping[str, Any]) -> bool:
+    def update(self, patch: DataChange) -> bool:
         """Merges members into the session's data (RFC 7396): `None` removes one, dictionaries are merged.
 
-        Requests at a time that change different members both win. Returns False if Antechamber is unavailable or does
+        Requests at a time that change different members both win. A function gets the present data and returns the
+        patch; it is called again, on another thread, if they have changed until its result is stored. Returns False if Antechamber is unavailable or does
         not respond in time: the data may have been changed all the same. Raises a `ProblemError` for a refusal.
         """
         return _wait(self._tracked, *self._tracked.start_change_data(patch, True))
@@ -155,7 +156,7 @@ class AsyncSession(SessionInfo):
         """Ends the session, for example at a sign-out. Does the same as `Session.end`."""
         return await _await(self._tracked, *self._tracked.start_end())
 
-    async def update(self, patch: Mapping[str, Any]) -> bool:
+    async def update(self, patch: DataChange) -> bool:
         """Merges members into the session's data. Does the same as `Session.update`."""
         return await _await(self._tracked, *self._tracked.start_change_data(patch, True))
 

@@ -8,7 +8,7 @@ import os
 import time
 import weakref
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from .breaker import CircuitBreaker
 from .errors import ProblemError
@@ -26,6 +26,11 @@ _IDENTIFY_DEADLINES = 4
 # Below it a record stays within its limit of 8 KiB.
 _MAX_PATH = 2048
 
+# Attempts to store the result of a function. Each fails only because another one has succeeded.
+_MAX_DATA_ATTEMPTS = 10
+
+DataFunction = Callable[[Dict[str, Any]], Mapping[str, Any]]
+DataChange = Union[Mapping[str, Any], DataFunction]
 Work = Optional["concurrent.futures.Future[Any]"]
 
 
@@ -171,7 +176,7 @@ class TrackedRequest:
         timeout = self._tracker.settings.deadline * _IDENTIFY_DEADLINES
         return self._tracker.workers.submit(self._end, session_id, timeout), timeout
 
-    def start_change_data(self, data: Mapping[str, Any], is_patch: bool) -> Tuple[Work, float]:
+    def start_change_data(self, data: DataChange, is_patch: bool) -> Tuple[Work, float]:
         """Starts changing the data of the session. Returns the work and its deadline in seconds."""
         timeout = self._tracker.settings.deadline * _IDENTIFY_DEADLINES
         return self._tracker.workers.submit(self._change_data, data, is_patch, timeout), timeout
@@ -255,12 +260,29 @@ class TrackedRequest:
                 tracker.recent.remove_end(session_id)
             raise
 
-    def _change_data(self, data: Mapping[str, Any], is_patch: bool, timeout: float) -> None:
+    def _change_data(self, data: DataChange, is_patch: bool, timeout: float) -> None:
         session_id = self.info["sessionId"]
         if self._has_ended:
             raise ProblemError("session-not-found", 404)
-        changed = self._tracker.transport.change_data(session_id, data, is_patch, timeout)
+        until = time.monotonic() + timeout
+        if callable(data):
+            changed = self._merge_result(data, session_id, until)
+        else:
+            changed = self._tracker.transport.change_data(session_id, data, is_patch, _remaining(until))
         self.info = {**self.info, "data": changed}
+
+    def _merge_result(self, function: DataFunction, session_id: str, until: float) -> Dict[str, Any]:
+        """Merges the result of a function of the present data, until nobody has changed them in the meantime."""
+        transport = self._tracker.transport
+        attempt = 1
+        while True:
+            present, tag = transport.read_data(session_id, _remaining(until))
+            try:
+                return transport.change_data(session_id, function(present), True, _remaining(until), tag)
+            except ProblemError as error:
+                if error.code != "precondition-failed" or attempt == _MAX_DATA_ATTEMPTS:
+                    raise
+                attempt += 1
 
     def _is_first_person(self, ids: Ids) -> bool:
         """Whether `ids` have the first customer of the session, or its first agent while it has no customer."""

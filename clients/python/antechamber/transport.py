@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from .errors import ProblemError
@@ -74,10 +74,20 @@ class Transport:
         info: Info = self._call("POST", f"/sessions/{session_id}", timeout, 3, ids, body, rotate_key)
         return info
 
-    def change_data(self, session_id: str, data: Mapping[str, Any], is_patch: bool, timeout: float) -> Dict[str, Any]:
-        """Merges a patch (RFC 7396) into the data of a session, or replaces them. Returns the whole data."""
-        method = "PATCH" if is_patch else "PUT"
-        changed: Dict[str, Any] = self._call(method, f"/sessions/{session_id}/data", timeout, 3, body=data)
+    def read_data(self, session_id: str, timeout: float) -> Tuple[Dict[str, Any], str]:
+        """Returns the data of a session and their entity tag."""
+        data, tag = self._exchange("GET", f"/sessions/{session_id}/data", timeout, 3)
+        return data, tag or "*"
+
+    def change_data(
+        self, session_id: str, data: Mapping[str, Any], is_patch: bool, timeout: float, if_match: Optional[str] = None
+    ) -> Dict[str, Any]:
+        """Merges a patch (RFC 7396) into the data of a session, or replaces them. Returns the whole data.
+
+        `if_match`: the entity tag that the data must have.
+        """
+        path, method = f"/sessions/{session_id}/data", "PATCH" if is_patch else "PUT"
+        changed: Dict[str, Any] = self._exchange(method, path, timeout, 3, body=data, if_match=if_match)[0]
         return changed
 
     def end(self, session_id: str, timeout: float) -> bool:
@@ -97,7 +107,10 @@ class Transport:
         query = "?provisional=true" if provisional else ""
         self._call("POST", f"/sessions/{session_id}/requests{query}", timeout, 1, {}, records, key)
 
-    def _call(
+    def _call(self, *request: Any) -> Any:
+        return self._exchange(*request)[0]
+
+    def _exchange(
         self,
         method: str,
         path: str,
@@ -106,13 +119,17 @@ class Transport:
         ids: Ids = {},
         body: Any = None,
         idempotency_key: Optional[str] = None,
-    ) -> Any:
+        if_match: Optional[str] = None,
+    ) -> Tuple[Any, Optional[str]]:
+        """Sends a request, and again while a retry may succeed. Returns the parsed response and its entity tag."""
         headers: Dict[str, Any] = dict(self._headers)
         for name in _HEADER_IDS:
             if ids.get(name):
                 headers[f"gkc-{name}"] = _header_bytes(name, ids[name])
         if idempotency_key is not None:
             headers["idempotency-key"] = f'"{idempotency_key}"'
+        if if_match is not None:
+            headers["if-match"] = if_match
         payload = None
         if body is not None:
             headers["content-type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -134,7 +151,7 @@ class Transport:
 
     def _send(
         self, method: str, path: str, payload: Optional[bytes], headers: Mapping[str, Any], ends_at: float
-    ) -> Any:
+    ) -> Tuple[Any, Optional[str]]:
         connection = self._take_connection()
         try:
             remaining = ends_at - time.monotonic()
@@ -157,7 +174,7 @@ class Transport:
             connection.close()
         else:
             self._give_back(connection)
-        return _result_of(response.status, response.getheader("retry-after"), text)
+        return _result_of(response.status, response.getheader("retry-after"), text), response.getheader("etag")
 
     def _take_connection(self) -> http.client.HTTPConnection:
         while True:

@@ -15,6 +15,7 @@ export interface Options {
   readonly sources?: readonly ("query" | "header" | "cookie")[];
   readonly cookie?: false | { readonly name: string; readonly maxAge: number; readonly sameSite: "None" };
   readonly ignore?: readonly string[];
+  readonly data?: boolean;
 }
 
 /**
@@ -22,6 +23,7 @@ export interface Options {
  *
  *     GET  /page, /page/…, /health  the session, as `{ "session": … }`; with `asserted`, the names of identity headers
  *     POST /sign-in                 identifies the customer that the query `customer` names
+ *     POST /count                   counts a visit in the session's data
  *     POST /sign-out                ends the session
  *     GET  /fail                    a handler that throws
  *     GET  /stream                  "one" and "two", streamed
@@ -67,12 +69,20 @@ export function conformance(name: string, start: StartApplication, traits: Trait
     await checkParallelSignIns(site);
   });
 
-  test(`${name}: the options sources, cookie and ignore`, async () => {
+  test(`${name}: the options data, sources, cookie and ignore`, async () => {
     await using antechamber = await serve();
     const cookie = { name: "__Secure-visit", maxAge: 86_400, sameSite: "None" } as const;
     const sources = ["query", "header", "cookie"] as const;
-    await using site = await start({ url: antechamber.url, deadline: 5000, sources, cookie, ignore: ["/health"] });
+    await using site = await start({
+      url: antechamber.url,
+      deadline: 5000,
+      data: true,
+      sources,
+      cookie,
+      ignore: ["/health"],
+    });
     await checkSources(site, antechamber, cookie.name);
+    await checkData(site);
     const visitor = createVisitor(site.url);
     const page = await visitor.visit("/page");
     const expected = { name: cookie.name, path: "/", "max-age": "86400", samesite: "none", httponly: "", secure: "" };
@@ -283,6 +293,22 @@ async function checkParallelSignIns(site: Application): Promise<void> {
   });
   const values = (await Promise.all(pages)).flat().map((cookie) => attributesOf(cookie)["value"]);
   assert.equal(new Set(values).size, 1, "all sign-ins set the same id");
+}
+
+/** Data come with the session, no change is lost, and they stay at a sign-in and go with the session. */
+async function checkData(site: Application): Promise<void> {
+  const dataIn = ({ text }: Page) => (JSON.parse(text) as { session: { data: unknown } }).session.data;
+  const visitor = createVisitor(site.url);
+  assert.deepEqual(dataIn(await visitor.visit("/page")), {});
+  const first = await visitor.visit("/count", post);
+  assert.match(first.text, /"stored": ?true/);
+  assert.deepEqual(dataIn(first), { visits: 1 });
+  await Promise.all(Array.from({ length: 4 }, () => visitor.visit("/count", post)));
+  assert.deepEqual(dataIn(await visitor.visit("/page")), { visits: 5 });
+  assert.deepEqual(dataIn(await visitor.visit("/sign-in?customer=counted", post)), { visits: 5 });
+  assert.deepEqual(dataIn(await visitor.visit("/page")), { visits: 5 });
+  await visitor.visit("/sign-out", post);
+  assert.deepEqual(dataIn(await visitor.visit("/page")), {});
 }
 
 async function checkSources(site: Application, antechamber: TestServer, cookieName: string): Promise<void> {

@@ -4,7 +4,7 @@ import json
 from urllib.parse import parse_qs
 
 from antechamber.asgi import Sessions, session_of
-from options import options, page, shown
+from options import next_visit, options, page, shown
 
 
 async def application(scope, receive, send):
@@ -22,6 +22,9 @@ async def respond(scope, send):
     if path == "/sign-in":
         [customer] = parse_qs(scope["query_string"].decode())["customer"]
         stored = await session.identify(customer_id=customer) if session else None
+        body = [json.dumps({"stored": stored, "session": shown(session)})]
+    elif path == "/count":
+        stored = await session.update(next_visit) if session else None
         body = [json.dumps({"stored": stored, "session": shown(session)})]
     elif path == "/sign-out":
         body = [json.dumps({"ended": await session.end() if session else None})]

@@ -33,4 +33,10 @@ def shown(session):
         "state": session.state,
         "customerId": session.customer_id,
         "isNew": session.is_new,
+        **({"data": session.data} if options().get("data") else {}),
     }
+
+
+def next_visit(data):
+    """The change of the data that counts a visit."""
+    return {"visits": data.get("visits", 0) + 1}

@@ -6,7 +6,7 @@ import os
 from flask import Flask, Response, request
 
 from antechamber.wsgi import Sessions, session_of
-from options import options, page, shown
+from options import next_visit, options, page, shown
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 app = Flask(__name__)
@@ -24,6 +24,13 @@ def show(rest=""):
 def sign_in():
     session = session_of(request.environ)
     stored = session.identify(customer_id=request.args["customer"]) if session else None
+    return {"stored": stored, "session": shown(session)}
+
+
+@app.post("/count")
+def count():
+    session = session_of(request.environ)
+    stored = session.update(next_visit) if session else None
     return {"stored": stored, "session": shown(session)}
 
 

@@ -12,6 +12,8 @@ export async function respond(request: Request, session: RequestSession | null):
       return new Response(JSON.stringify({ session, asserted: asserted(request) }), json);
     case "/sign-in":
       return new Response(await signIn(session, new URL(request.url)), json);
+    case "/count":
+      return new Response(await count(session), json);
     case "/sign-out":
       return new Response(JSON.stringify({ ended: (await session?.end()) ?? null }), json);
     case "/stream":
@@ -23,6 +25,11 @@ export async function respond(request: Request, session: RequestSession | null):
 
 async function signIn(session: RequestSession | null, { searchParams }: URL): Promise<string> {
   const stored = await session?.identify({ customerId: searchParams.get("customer") });
+  return JSON.stringify({ stored: stored ?? null, session });
+}
+
+async function count(session: RequestSession | null): Promise<string> {
+  const stored = await session?.update(({ visits }) => ({ visits: Number(visits ?? 0) + 1 }));
   return JSON.stringify({ stored: stored ?? null, session });
 }
 
