@@ -27,7 +27,7 @@ export const signInMethod: Signal<SignInMethod | "no-role" | undefined> = signal
 
 /** Asks the server who is at the console, and shows the sign-in if nobody is. Resolves with whether somebody is. */
 export async function loadViewer(): Promise<boolean> {
-  const response = await consoleFetch(`${apiUrl}/console/session`, { headers: { accept: "application/json" } });
+  const response = await consoleFetch(`${apiUrl}/console/viewer`, { headers: { accept: "application/json" } });
   if (response.status === 403) return isUnknown("no-role");
   if (!response.ok) throw new Error(`The service responded with ${response.status}.`);
   const info = (await response.json()) as ConsoleSessionInfo;

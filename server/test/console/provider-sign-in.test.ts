@@ -140,7 +140,7 @@ async function signIn(
 }
 
 async function whoIs(browser: TestBrowser, at: TestServer = server): Promise<ConsoleSessionInfo> {
-  const { text } = await browser.visit(`${at.url}/console/session`, { headers: { "antechamber-console": "1" } });
+  const { text } = await browser.visit(`${at.url}/console/viewer`, { headers: { "antechamber-console": "1" } });
   return JSON.parse(text) as ConsoleSessionInfo;
 }
 

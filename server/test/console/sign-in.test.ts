@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AuditPage, ConsoleSessionInfo } from "@antechamber/client/protocol";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { type Answer, createApi, problemOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { startIssuer } from "../support/issuer.ts";
@@ -34,7 +35,7 @@ const withCookie = (url: string, cookie: string, headers: Readonly<Record<string
   createApi(url, { ...ofConsole, cookie, ...headers });
 
 async function whoIs(url: string, cookie: string, headers?: Readonly<Record<string, string>>) {
-  const answer = await withCookie(url, cookie, headers).call("GET", "/console/session");
+  const answer = await withCookie(url, cookie, headers).call("GET", "/console/viewer");
   assert.equal(answer.status, 200, answer.text);
   return { answer, info: JSON.parse(answer.text) as ConsoleSessionInfo };
 }
@@ -230,9 +231,33 @@ test("in mode local everybody is at the console as an administrator, and there i
   problemOf(await signIn(own.url, "ak_x"), 404, "not-found");
 });
 
+test("in mode proxy the proxy says who is at the console, and there is no sign-in", async () => {
+  const secret = "s".repeat(32);
+  const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
+  await using own = await serve({ config: { auth: "proxy", proxySecret: secret, trustedProxies, console: true } });
+  const vouched = (role: string) => ({ "antechamber-secret": secret, "antechamber-role": role });
+  const { info } = await whoIs(own.url, "", vouched("reporter"));
+  assert.deepEqual(info.isSignedIn && [info.role, info.signIn, info.endsAt], ["reporter", "proxy", null]);
+  assert.deepEqual((await whoIs(own.url, "")).info, { isSignedIn: false, signIn: "proxy" });
+  const asCustomer = createApi(own.url, { ...ofConsole, ...vouched("customer") });
+  problemOf(await asCustomer.call("GET", "/console/viewer"), 403, "role-not-permitted");
+  problemOf(await signIn(own.url, "ak_x"), 404, "not-found");
+});
+
+test("attempts to sign in count for the rate limit of the client's address", async () => {
+  const requests = { count: 5, period: MINUTE };
+  const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
+  const perAddress = { creates: undefined, misses: undefined, requests };
+  await using own = await serveKeys(holders, { console: true, perAddress, trustedProxies });
+  const client = { "x-forwarded-for": "192.0.2.1" };
+  for (let i = 0; i < 5; i++) problemOf(await signIn(own.url, `ak_${i}`, client), 401);
+  problemOf(await signIn(own.url, secretOf("agent"), client), 429, "too-many-requests");
+  assert.equal((await signIn(own.url, secretOf("agent"), { "x-forwarded-for": "192.0.2.2" })).status, 204);
+});
+
 test("without the setting console there is no console and no sign-in", async () => {
   await using own = await serveKeys(holders);
-  for (const path of ["/console", "/console/", "/console/session"]) {
+  for (const path of ["/console", "/console/", "/console/viewer"]) {
     problemOf(await createApi(own.url).call("GET", path), 404, "not-found");
   }
   problemOf(await signIn(own.url, secretOf("administrator")), 404, "not-found");

@@ -89,7 +89,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
 function consoleRoutes({ consolePages: pages, signIn }: Handlers): Route[] {
   if (pages === undefined || signIn === undefined) return [];
   return [
-    row("GET", "/console/session", open, "console-session", signIn.session),
+    row("GET", "/console/viewer", open, "console-session", signIn.session),
     row("POST", "/console/sign-in", open, "console-sign-in", signIn.signIn),
     row("POST", "/console/sign-out", open, "console-sign-out", signIn.signOut),
     row("GET", "/console/sign-in/provider", open, "console-sign-in", signIn.toProvider),
