@@ -3,10 +3,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
 import { createSite } from "./site.ts";
+import { startTraffic } from "./traffic.ts";
 
 /** A running help centre. */
 export interface HelpCentre {
   readonly url: string;
+  /** URL of Antechamber's console. */
+  readonly consoleUrl: string;
   /**
    * Waits for the requests in progress, delivers the last records, and stops all that `startHelpCentre` has started.
    */
@@ -18,6 +21,8 @@ export interface HelpCentreOptions {
   readonly port: number;
   /** URL of an Antechamber that already runs and allows the site's origin. By default the site starts one. */
   readonly antechamberUrl?: string | undefined;
+  /** Whether invented visitors fill the console with life; by default not. */
+  readonly traffic?: boolean | undefined;
 }
 
 /** Maximum time (ms) that closing the site waits for requests in progress. */
@@ -38,11 +43,15 @@ export async function startHelpCentre(options: HelpCentreOptions): Promise<HelpC
     server.close();
     throw error;
   }
-  const site = createSite(options.antechamberUrl ?? own?.url ?? "");
+  const antechamberUrl = options.antechamberUrl ?? own?.url ?? "";
+  const site = createSite(antechamberUrl);
+  const traffic = options.traffic ? startTraffic(antechamberUrl) : undefined;
   server.on("request", site.app);
   return {
     url: `http://127.0.0.1:${port}`,
+    consoleUrl: new URL("/console/", antechamberUrl).href,
     async close() {
+      await traffic?.close();
       const closed = once(server, "close");
       server.close();
       server.closeIdleConnections();
