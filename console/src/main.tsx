@@ -3,6 +3,7 @@ import { render } from "preact";
 import { keepSignedIn, loadFirstViewer } from "./api/viewer.ts";
 import { listenToKeys } from "./keyboard/keys.ts";
 import { App } from "./layout/app.tsx";
+import { closeMenus } from "./layout/menus.ts";
 import { theme } from "./preferences.ts";
 import { followLinks } from "./router.ts";
 
@@ -13,6 +14,7 @@ effect(() => {
 });
 followLinks();
 listenToKeys();
+closeMenus();
 keepSignedIn();
 void loadFirstViewer();
 const root = document.getElementById("root");

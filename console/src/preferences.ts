@@ -35,7 +35,7 @@ function write(name: string, text: string): void {
 }
 
 /** Returns a check for one of these texts. */
-export function oneOf<const T extends string>(...texts: readonly T[]): (value: unknown) => value is T {
+function oneOf<const T extends string>(...texts: readonly T[]): (value: unknown) => value is T {
   return (value): value is T => texts.some((text) => text === value);
 }
 

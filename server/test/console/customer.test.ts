@@ -61,13 +61,17 @@ test("an agent signs a customer out everywhere else, after a count, without the 
   assert.deepEqual(await liveOf(customerId), [kept.handle]);
 });
 
-test("an administrator exports a customer", async () => {
+test("an administrator exports a customer from the palette, without the mouse", async () => {
   const customerId = "=cmd|exports/../x";
   await makeSession(url, { customerId }, { records: [{ method: "GET", path: "/secret" }] });
   const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
-  await page.getByRole("button", { name: "Export", exact: true }).click();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").waitFor();
+  await page.keyboard.type("export");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Export this customer" }).waitFor();
   const download = page.waitForEvent("download");
-  await page.getByRole("dialog").getByRole("button", { name: "Export", exact: true }).click();
+  await page.keyboard.press("Enter");
   const file = await download;
   assert.equal(file.suggestedFilename(), "customer--cmd-exports-..-x.ndjson");
   const lines = readFileSync(await file.path(), "utf8")
