@@ -122,3 +122,41 @@ test("the search is accessible in both colour schemes, and fits small windows", 
   await photograph(help, "palette");
   assert.deepEqual(site.complaints, []);
 });
+
+test("the list is refreshed every ten seconds, never while the tab is hidden, and less often after failures", async () => {
+  const page = await site.context.newPage();
+  await page.clock.install();
+  let requests = 0;
+  page.on("request", (request) => {
+    if (new URL(request.url()).pathname === "/sessions") requests += 1;
+  });
+  const next = () => page.waitForResponse((response) => new URL(response.url()).pathname === "/sessions");
+  await page.goto("search?customerId=k-88213");
+  await page.locator("tbody tr").first().waitFor();
+  const refreshed = next();
+  await page.clock.runFor(11_000);
+  await refreshed;
+  const setHidden = (isHidden: boolean) =>
+    page.evaluate(`
+      Object.defineProperty(document, "hidden", { configurable: true, value: ${isHidden} });
+      document.dispatchEvent(new Event("visibilitychange"));
+    `);
+  await setHidden(true);
+  const before = requests;
+  await page.clock.runFor(60_000);
+  assert.equal(requests, before, "requests while hidden");
+  const again = next();
+  await setHidden(false);
+  await page.clock.runFor(1);
+  await again;
+
+  await page.route(/\/sessions\?/, (route) => route.abort());
+  await page.clock.runFor(11_000);
+  // The client itself tries a failed call three times within a second.
+  await page.clock.runFor(3000);
+  await page.getByText("This is no longer up to date.").waitFor();
+  const afterFailure = requests;
+  await page.clock.runFor(12_000);
+  assert.equal(requests, afterFailure, "requests 12 s after a failure");
+  assert.ok((await page.locator("tbody tr").count()) > 0, "the last list stays");
+});
