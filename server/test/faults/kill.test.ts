@@ -24,6 +24,7 @@ function inspect(dataDir: string, ledger: Ledger, events: EventLedger): void {
   using stored = openStoredData(dataDir);
   assert.deepEqual(stored.integrity(), ["ok"]);
   assert.deepEqual(stored.sharedVisits(Date.now()), []);
+  assert.equal(stored.liveCountError(), 0);
   ledger.verifyCreates(stored);
   events.verify(dataDir);
 }

@@ -17,6 +17,8 @@ export interface StoredData extends Disposable {
   unmergedRecords(): number;
   /** Returns the number of stored sessions. */
   count(): number;
+  /** Returns by how much the stored number of live sessions is wrong. */
+  liveCountError(): number;
   /** Returns the number of sessions that expired before `now` (Unix ms). */
   countExpired(now: number): number;
 }
@@ -48,6 +50,8 @@ export function openStoredData(dataDir: string): StoredData {
     },
     unmergedRecords: () => Number(rows("SELECT count(*) AS n FROM journal")[0]?.["n"]),
     count: () => Number(rows("SELECT count(*) AS n FROM sessions")[0]?.["n"]),
+    liveCountError: () =>
+      Number(rows("SELECT live_count - (SELECT count(*) FROM sessions WHERE ended = 0) AS n FROM facts")[0]?.["n"]),
     countExpired(now) {
       const [row] = rows(`SELECT count(*) AS n FROM sessions WHERE ${EXPIRES_AT} < ?`, now);
       return Number(row?.["n"]);

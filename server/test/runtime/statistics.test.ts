@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { StatisticsCollector, startStatistics } from "../../src/runtime/statistics.ts";
+import { Statistics } from "../../src/services/statistics.ts";
 import { MINUTE_MS, type MinuteStatistics } from "../../src/session/statistics.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
@@ -121,4 +122,27 @@ test("a running process stores what it counts, and the rest when it closes", asy
   metrics.sessionsCreated.inc(1);
   await running.close();
   assert.deepEqual(await created(), { 0: 2 });
+});
+
+test("what is stored and what is only in memory counts once, by minute and by hour", async () => {
+  await using world = openWorld();
+  const { store, metrics, clock, wallClock, collector, save } = world;
+  const statistics = new Statistics({ store, wallClock });
+  statistics.unsaved = () => collector.rows(store);
+  const created = async (step: number) => {
+    const result = await statistics.read({ since: FIRST * MINUTE_MS - DAY, step });
+    assert.ok("columns" in result);
+    return result.columns.sessions.created.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  };
+  let sum = 0;
+  for (let hour = 0; hour < 8; hour++) {
+    metrics.sessionsCreated.inc(hour + 1);
+    sum += hour + 1;
+    assert.deepEqual([await created(60), await created(3600)], [sum, sum]);
+    await save();
+    assert.deepEqual([await created(60), await created(3600)], [sum, sum]);
+    clock.now += 60 * MINUTE_MS;
+  }
+  metrics.sessionsCreated.inc(1);
+  assert.deepEqual([await created(60), await created(7200)], [sum + 1, sum + 1]);
 });
