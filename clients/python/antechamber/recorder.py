@@ -196,7 +196,7 @@ class Recorder:
     def _split_refused(self, session_id: str, queue: _Queue, batch: _Batch, error: ProblemError) -> None:
         """Splits a refused batch into halves, which are sent next: a single record may have caused the refusal."""
         records = batch.records
-        if error.status in (400, 413) and len(records) > 1:
+        if _is_fault_of_records(error) and len(records) > 1:
             middle = (len(records) + 1) // 2
             with self._lock:
                 queue.batches[0:1] = [_Batch(records[:middle]), _Batch(records[middle:])]
@@ -206,4 +206,9 @@ class Recorder:
 
 def _is_refusal(error: ProblemError) -> bool:
     """Returns whether Antechamber would refuse the same request again."""
-    return 400 <= error.status < 500 and error.status not in (409, 429)
+    return _is_fault_of_records(error) or (400 <= error.status < 500 and error.status not in (409, 429))
+
+
+def _is_fault_of_records(error: ProblemError) -> bool:
+    """Returns whether single records may have caused the refusal. Those that are not JSON have not been sent."""
+    return error.status in (400, 413) or error.code == "invalid-request"

@@ -163,7 +163,7 @@ class Transport:
             connection.request(method, self._base + path, payload, dict(headers))
             response = connection.getresponse()
             text = response.read(_MAX_BODY + 1)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             connection.close()
             # Until Python 3.10, `socket.timeout` is no `TimeoutError`.
             raise ProblemError("timeout" if isinstance(error, socket.timeout) else "network") from error

@@ -110,19 +110,20 @@ class Service(unittest.TestCase):
         self.assertEqual(errors, [(ZeroDivisionError, 1)])
 
     def test_refused_records_do_not_take_others_with_them(self):
+        changes = {"/bad": {"path": "no path"}, "/odd": {"attributes": {"x": object()}}}
         middleware = wsgi.Sessions(
             application,
             url=URL,
             deadline=DEADLINE,
-            record=lambda record: {**record, "path": record["path"] if record["path"] != "/bad" else "no path"},
+            record=lambda record: {**record, **changes.get(record["path"], {})},
             on_error=lambda *_: None,
         )
         session_id = visit(middleware)
-        for path in ("/a", "/bad", "/b"):
+        for path in ("/a", "/bad", "/b", "/odd", "/c"):
             visit(middleware, session_id, path)
         middleware.flush()
-        self.assertEqual([each["path"] for each in timeline(session_id)], ["/page", "/a", "/b"])
-        self.assertEqual(middleware.dropped(), 1)
+        self.assertEqual([each["path"] for each in timeline(session_id)], ["/page", "/a", "/b", "/c"])
+        self.assertEqual(middleware.dropped(), 2)
 
     def test_identify_after_the_response_has_begun_and_refusals(self):
         seen = []
