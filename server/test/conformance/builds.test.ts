@@ -1,5 +1,4 @@
 // runs: outside
-// needs: npm
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
