@@ -8,7 +8,7 @@ import { serve as serveAlone, type TestServer } from "../support/in-process.ts";
 
 const MINUTE = 60_000;
 
-onEachEngine(({ name, test, empty, serve }) => {
+onEachEngine(({ name: engine, test, empty, serve }) => {
   let server: TestServer;
   let api: Api;
   before(async () => {
@@ -109,7 +109,7 @@ onEachEngine(({ name, test, empty, serve }) => {
     assert.ok(sessions.created.every((count) => (count ?? 0) >= 0));
   });
 
-  if (name === "Redis") {
+  if (engine === "Redis") {
     test("processes add up, and what one has counted stays when it ends", async () => {
       const config = await empty();
       await using one = await serveAlone({ config });
