@@ -66,8 +66,8 @@ export class LoadedSessions {
   }
 
   /**
-   * Stores the data that have changed since the object was loaded or saved. Without effect if the session has ended in the
-   * meantime. Rejects with a `ProblemError` if Antechamber refuses the data or is unavailable.
+   * Stores the data that have changed since the object was loaded or saved. Without effect if the session has ended since
+   * then. Rejects with a `ProblemError` if Antechamber refuses the data or is unavailable.
    */
   async save(sessionId: string, object: SessionObject): Promise<void> {
     if (!isSessionId(sessionId)) throw withoutId();
@@ -83,7 +83,8 @@ export class LoadedSessions {
     const before = state.before();
     const after = { ...dataOf(object), ...cookieOf(object, state, before) };
     const changes = changesBetween(before, after);
-    if (changes.size > 0) await this.#calls.change(sessionId, changes);
+    const isLive = changes.size === 0 || (await this.#calls.change(sessionId, changes));
+    if (!isLive && !state.isSaved) throw notFound();
     state.before = () => after;
     state.isSaved = true;
   }
@@ -127,6 +128,11 @@ function cookieOf(object: SessionObject, state: State, before: JsonObject): Json
   const attributes = attributesOf(object["cookie"]);
   if (JSON.stringify(attributes) !== state.cookie) return { cookie: attributes };
   return before["cookie"] === undefined ? {} : { cookie: before["cookie"] };
+}
+
+/** Returns the error for a new session whose id opens nothing: Antechamber has lost its data, or its clock was set. */
+function notFound(): ProblemError {
+  return new ProblemError({ code: "session-not-found", status: 404, detail: "No live session has this new id." });
 }
 
 /** Returns the error for a session that was begun while Antechamber was unavailable, and so has no id. */

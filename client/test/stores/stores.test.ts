@@ -2,42 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../../../server/test/support/in-process.ts";
 import { createTransport } from "../../src/transport.ts";
+import { COOKIE, createBrowser, dataOf } from "./browser.ts";
 import { startExpress } from "./sites/express.ts";
 import { startFastify } from "./sites/fastify.ts";
-import type { Site, Visit } from "./sites/site.ts";
 
 /* The stores for express-session and @fastify/session, as applications notice them. */
-
-const COOKIE = "connect.sid";
-
-/** A browser that keeps the cookie of the session. */
-function createBrowser(site: Site) {
-  const browser = {
-    cookie: "",
-    /** The attributes of the last cookie. */
-    attributes: "",
-    /** Sends a request, lets `handle` handle it, and returns the body of the response. */
-    async visit(handle: (visit: Visit) => unknown = ({ session }) => dataOf(session)): Promise<unknown> {
-      site.handle = handle;
-      return await browser.send();
-    },
-    async send(): Promise<unknown> {
-      const response = await fetch(site.url, { headers: browser.cookie ? { cookie: browser.cookie } : {} });
-      for (const cookie of response.headers.getSetCookie()) {
-        const [pair = "", ...attributes] = cookie.split("; ");
-        browser.cookie = pair.startsWith(`${COOKIE}=`) && pair !== `${COOKIE}=` ? pair : "";
-        browser.attributes = attributes.join("; ");
-      }
-      return await response.json();
-    },
-  };
-  return browser;
-}
-
-/** Returns the data of a session object. */
-function dataOf(session: Record<string, unknown>): unknown {
-  return Object.fromEntries(Object.entries(session).filter(([name]) => name !== "cookie"));
-}
 
 /** Reads the data of a session from Antechamber itself. */
 async function stored(url: string, sessionId: string): Promise<Record<string, unknown>> {
