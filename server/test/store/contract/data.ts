@@ -134,6 +134,17 @@ function changeContract(name: string, make: DataFactory): void {
 }
 
 function lifeContract(name: string, make: DataFactory): void {
+  test(`${name}: ending a session by a retired id or out of reach does not take its data away`, async () => {
+    await using world = await openWorld(make);
+    const { handle } = await world.create({ customerId: "c" });
+    associated(await world.rotate(handle, 0));
+    await putData(world, handle, { step: 1 });
+    const { now } = world;
+    assert.equal(await world.store.end({ handle, generation: 0, scope: "everyone", now }), false);
+    assert.equal(await world.store.end({ handle, scope: { customerId: "other" }, now }), false);
+    assert.deepEqual(await readData(world, handle), { step: 1 });
+  });
+
   test(`${name}: data survive records, associations, rotations and renewals`, async () => {
     await using world = await openWorld(make);
     const handle = world.newHandle();

@@ -49,7 +49,8 @@ export class DataCache {
       const result = outcome as DataResult;
       if (result.outcome === "changed") this.set(command.handle, result.json);
     } else if (command.kind === "end") {
-      if (this.#entries.has(command.handle)) this.set(command.handle, NO_DATA);
+      // The outcome is `null` if no session was ended, for example by a retired id.
+      if (outcome !== null && this.#entries.has(command.handle)) this.set(command.handle, NO_DATA);
     } else if (command.kind === "eraseSessions") {
       for (const handle of command.handles) this.delete(handle);
     } else if (command.kind === "importItems") {
