@@ -89,7 +89,8 @@ function KnownSession({ api, handle, tokenSrc, traceUrl }: Settings) {
   }, []);
   const timeline = useTimeline({ read, handle, isLive: true });
   return (
-    <div class="embedded">
+    <section class="embedded" aria-label="Timeline">
+      <h2 class="visually-hidden">Timeline</h2>
       <Timeline
         timeline={timeline}
         filter={filter.value}
@@ -99,7 +100,7 @@ function KnownSession({ api, handle, tokenSrc, traceUrl }: Settings) {
         }}
       />
       <StatusRegion />
-    </div>
+    </section>
   );
 }
 

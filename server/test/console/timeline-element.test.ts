@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { createAdministration } from "@antechamber/client/administration";
 import { startChromium, type TestBrowser } from "../support/chromium.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
-import { photograph } from "./support/console.ts";
+import { assertAccessible, photograph } from "./support/console.ts";
 import { type MadeSession, makeSession } from "./support/visitors.ts";
 
 /* A support tool on another origin, whose strict policy permits only the script and the calls of Antechamber. */
@@ -34,8 +34,10 @@ const tool = createServer((request, response) => {
     `default-src 'none'; script-src ${server.url}; connect-src 'self' ${server.url}`,
   );
   response.end(`<!doctype html><html lang="en"><title>Support tool</title>
-    <h1>Ticket 4711</h1>
-    <antechamber-timeline handle="${handle}" token-src="/token"></antechamber-timeline>
+    <main>
+      <h1>Ticket 4711</h1>
+      <antechamber-timeline handle="${handle}" token-src="/token"></antechamber-timeline>
+    </main>
     <script src="${server.url}/console/timeline.js"></script>`);
 });
 
@@ -79,6 +81,7 @@ test("a page of another origin shows a timeline with a token that its own server
   await page.getByRole("dialog").getByText("orders").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
+  await assertAccessible(page);
   await photograph(page, "embedded");
   assert.deepEqual(complaints, []);
   assert.equal(tokens, 1);
