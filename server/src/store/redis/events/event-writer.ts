@@ -5,8 +5,12 @@ import type { NoteContents } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entries.ts";
 
-/** Number of events from which on further ones are appended by another command: it blocks Redis for some 3 us for each. */
-const MAX_EVENTS = 64;
+/**
+ * Number of events from which on further ones are appended by another command, which blocks Redis for some 3 us for each.
+ * It is small as long as few wait. If `MANY` notes wait, fewer round trips matter more.
+ */
+const MAX_EVENTS = { few: 64, many: 256 };
+const MANY = 512;
 
 /** An entry of a queue whose notes are decoded. */
 export interface DecodedNote {
@@ -25,6 +29,7 @@ export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]
   let groups: (string | number)[] = [];
   let count = 0;
   const sorted = notes.toSorted(byTime);
+  const limit = notes.reduce((sum, { contents }) => sum + contents.length, 0) < MANY ? MAX_EVENTS.few : MAX_EVENTS.many;
   for (const [i, { queue, id, contents }] of sorted.entries()) {
     const entries = contents.flatMap(entriesOf);
     if (entries.length > 0) {
@@ -32,7 +37,7 @@ export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]
       groups.push(tagIn(queue), id, live, entries.join(";"));
     }
     count += entries.length;
-    if (count === 0 || (count < MAX_EVENTS && i < sorted.length - 1)) continue;
+    if (count === 0 || (count < limit && i < sorted.length - 1)) continue;
     const operation = engine.begin();
     const { keys } = engine;
     const names = [keys.events, keys.eventState, keys.hiddenEvents];
