@@ -1,6 +1,6 @@
 /** A template of a request. wrk/requests.lua replaces `{ticket}` and `{unique}` in it by ids. */
 export type RequestTemplate = {
-  method: "GET" | "PUT" | "POST";
+  method: "GET" | "PUT" | "POST" | "PATCH";
   path: string;
   headers: Record<string, string>;
   body?: string;

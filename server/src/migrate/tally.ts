@@ -72,8 +72,9 @@ export function createTally(times: TallyTimes): Tally {
           const past = item.associations.map(({ at, after, fields, isRotation }) => [at, after, isRotation, ...fields]);
           const hasRetained = item.requests > 0 || item.data !== undefined;
           const until = purgeAfter(item.session, hasRetained, times);
-          if ((item.data ?? NO_DATA) !== NO_DATA) {
-            count("data", [item.session.handle, item.data], item.session.expiresAt);
+          if (item.data !== undefined && item.data.json !== NO_DATA) {
+            const { json, changedAt } = item.data;
+            count("data", [item.session.handle, json, changedAt], item.session.expiresAt);
           }
           return count("sessions", [...factsOf(item.session), past, item.requests], until);
         }

@@ -12,7 +12,7 @@ const MAX_DATA_LEVELS = 32;
 /** The data of a session into which nobody has put any. */
 export const NO_DATA = "{}";
 
-/** A change of a session's data. Both texts are JSON objects without faults (`faultsOfData`). */
+/** A change of a session's data. Both texts are JSON objects that `readData` has returned. */
 export type DataChange =
   /** Applies a merge patch (RFC 7396). */
   { readonly kind: "merge"; readonly patch: string } | { readonly kind: "replace"; readonly json: string };
@@ -66,25 +66,34 @@ export function tagOfData(json: string): string {
 }
 
 function merged(json: string, patch: string): string {
-  return JSON.stringify(mergePatch(JSON.parse(json), JSON.parse(patch)));
+  return JSON.stringify(mergeInto(JSON.parse(json) as JsonObject, JSON.parse(patch) as JsonObject));
 }
 
-/**
- * Applies a merge patch (RFC 7396, section 2). Entries and `fromEntries` treat `__proto__` like any other name; an
- * assignment would not.
- */
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return patch;
-  const members = new Map(isObject(target) ? Object.entries(target) : []);
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) members.delete(name);
-    else members.set(name, mergePatch(members.get(name), value));
+type JsonObject = Record<string, unknown>;
+
+/** Applies a merge patch (RFC 7396, section 2) to `target`, and returns it. */
+function mergeInto(target: JsonObject, patch: JsonObject): JsonObject {
+  for (const name of Object.keys(patch)) {
+    const value = patch[name];
+    if (value === null) delete target[name];
+    else if (!isObject(value)) setMember(target, name, value);
+    else {
+      const before = Object.hasOwn(target, name) ? target[name] : undefined;
+      setMember(target, name, mergeInto(isObject(before) ? before : {}, value));
+    }
   }
-  return Object.fromEntries(members);
+  return target;
 }
 
-function isObject(value: unknown): value is object {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Sets a member. `__proto__` is a name like any other; an assignment would set the prototype. */
+function setMember(target: JsonObject, name: string, value: unknown): void {
+  if (name === "__proto__") {
+    Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
+  } else target[name] = value;
 }
 
 /** A fault of data, and the place of the value or member in them: a JSON pointer (RFC 6901), "" for the whole. */
@@ -93,9 +102,26 @@ export interface DataFault {
   readonly detail: string;
 }
 
-/** Returns the data without spaces between the tokens, and with each number and string in its shortest form. */
-export function compactData(text: string): string {
-  return JSON.stringify(JSON.parse(text));
+/** The result of reading data: the text without spaces, with numbers and strings in their shortest form, or its faults. */
+export type DataText = { readonly json: string } | { readonly faults: readonly DataFault[] };
+
+/** Reads data in a well-formed JSON text. */
+export function readData(text: string): DataText {
+  const value = JSON.parse(text) as unknown;
+  const json = JSON.stringify(value);
+  // A text that is the same after it was read and written again repeats no name, and has no number that would change.
+  const isPlain = json === text && !text.includes("\\ud") && isObject(value) && hasFewLevels(value, MAX_DATA_LEVELS);
+  const faults = isPlain ? [] : faultsOfData(text);
+  return faults.length === 0 ? { json } : { faults };
+}
+
+/** Returns whether a value has at most `levels` objects and arrays within each other. */
+function hasFewLevels(value: object, levels: number): boolean {
+  if (levels === 0) return false;
+  for (const inner of Object.values(value) as unknown[]) {
+    if (typeof inner === "object" && inner !== null && !hasFewLevels(inner, levels - 1)) return false;
+  }
+  return true;
 }
 
 /** Maximum number of faults that are looked for. */
@@ -117,7 +143,7 @@ interface Level {
  * of them read in another way is refused (RFC 7493): repeated names, numbers that a double does not have exactly enough
  * to be written the same way again, and half surrogate pairs. The whole must be an object of at most `MAX_DATA_LEVELS`.
  */
-export function faultsOfData(text: string): DataFault[] {
+function faultsOfData(text: string): DataFault[] {
   const faults: DataFault[] = [];
   const levels: Level[] = [];
   const report = (detail: string) => faults.push({ place: pointerTo(levels), detail });

@@ -14,6 +14,18 @@ export function sessionInfoWithData(opened: OpenedSession, data: string): string
   return `${sessionInfo(opened).slice(0, -1)},"data":${data}}`;
 }
 
+/** Writes the same text as `sessionInfoWithData`, as `writeSessionInfo` does. There must be room for `maxLengthWithData`. */
+export function writeSessionInfoWithData(opened: OpenedSession, data: string, bytes: Buffer, start: number): number {
+  // Overwrites the brace at the end.
+  const at = writePart(DATA, bytes, writeSessionInfo(opened, bytes, start) - 1);
+  return writePart(END_OF_OBJECT, bytes, at + bytes.write(data, at));
+}
+
+/** Returns an upper bound of the length of a `SessionInfo` with these data in bytes. */
+export function maxLengthWithData(opened: OpenedSession, data: string): number {
+  return maxLengthOf(opened) + DATA.length + MAX_UTF8 * data.length;
+}
+
 /**
  * Writes the same text as `sessionInfo`, in UTF-8, into `bytes` at `start`. Returns the position after the text. There
  * must be room for `maxLengthOf(opened)` bytes.
@@ -46,7 +58,7 @@ function writeTraits({ profile, label }: Traits, bytes: Buffer, start: number): 
   let at = writePart(AFTER_TIME, bytes, start);
   if (profile !== null) at = writeText(profile, bytes, writePart(PROFILE, bytes, at));
   if (label !== null) at = writeText(label, bytes, writePart(LABEL, bytes, at));
-  return writePart(END_OF_TRAITS, bytes, at);
+  return writePart(END_OF_OBJECT, bytes, at);
 }
 
 /** Returns an upper bound of the length of a `SessionInfo` in bytes. */
@@ -72,10 +84,13 @@ const END = part('"}');
 const AFTER_TIME = part('"');
 const PROFILE = part(',"profile":');
 const LABEL = part(',"label":');
-const END_OF_TRAITS = part("}");
+const END_OF_OBJECT = part("}");
+const DATA = part(',"data":');
 
 /** Upper bound (bytes) of everything except the ids and traits: member names, quotes, and times (years may have six digits). */
 const MAX_REST = 256 + ids.reduce((sum, { none }) => sum + none.length, 0);
+/** Maximum bytes of a UTF-16 code unit in UTF-8. */
+const MAX_UTF8 = 3;
 /** Maximum bytes of a UTF-16 code unit in JSON, as in "\ud800". */
 const MAX_ESCAPED = 6;
 

@@ -12,7 +12,13 @@ import { Refusal } from "../../session/errors.ts";
 import { changeScope, forbiddenAssertion, mayRotate, type Principal, readScope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { hasTraits } from "../../session/traits.ts";
-import { maxLengthOf, sessionInfo, sessionInfoWithData, writeSessionInfo } from "../../wire/session-info.ts";
+import {
+  maxLengthOf,
+  maxLengthWithData,
+  sessionInfo,
+  writeSessionInfo,
+  writeSessionInfoWithData,
+} from "../../wire/session-info.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call, ResponseOrPromise } from "../call.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
@@ -36,6 +42,8 @@ export interface SessionForm {
   /** Returns the header fields of a response that shows the session with this id. */
   fields(sessionId: string): HeaderFields;
   body(opened: OpenedSession): BodyWriter;
+  /** Returns the body for a session with its data. */
+  bodyWithData(opened: OpenedWithData): BodyWriter | string;
   /** Returns the body for a session from the text of its `SessionInfo`. */
   ofInfo(info: string): string;
 }
@@ -44,6 +52,7 @@ export interface SessionForm {
 const bare: SessionForm = {
   fields: () => apiFields,
   body: (opened) => new SessionText(opened),
+  bodyWithData: (opened) => new SessionAndDataText(opened),
   ofInfo: (info) => info,
 };
 
@@ -161,8 +170,7 @@ export function showLocatedWithData(
   { base, form }: Required<Pick<SessionHandlerParts, "base" | "form">>,
 ): ApiResponse {
   const contentLocation = `${base}/sessions/${opened.id}`;
-  const body = form.ofInfo(sessionInfoWithData(opened, opened.data));
-  return { status: 200, headers: form.fields(opened.id), contentLocation, body };
+  return { status: 200, headers: form.fields(opened.id), contentLocation, body: form.bodyWithData(opened) };
 }
 
 /** Responds to an update of the session that had this id, and may have its next one now (contract.md#rule-9). */
@@ -199,6 +207,23 @@ class SessionText implements BodyWriter {
 
   write(bytes: Buffer, start: number): number {
     return writeSessionInfo(this.#opened, bytes, start);
+  }
+}
+
+/** A body that writes a session and its data into the buffer of the response. */
+class SessionAndDataText implements BodyWriter {
+  readonly #opened: OpenedWithData;
+
+  constructor(opened: OpenedWithData) {
+    this.#opened = opened;
+  }
+
+  get maxLength(): number {
+    return maxLengthWithData(this.#opened, this.#opened.data);
+  }
+
+  write(bytes: Buffer, start: number): number {
+    return writeSessionInfoWithData(this.#opened, this.#opened.data, bytes, start);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { HttpRequest } from "@antechamber/http1";
-import { compactData, type DataChange, faultsOfData, MAX_DATA_BYTES } from "../../session/data.ts";
+import { type DataChange, MAX_DATA_BYTES, readData } from "../../session/data.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
 import { bodyText, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 
@@ -16,10 +16,12 @@ export async function readDataChange(request: HttpRequest, kind: DataChange["kin
     throw new Refusal({ code: "unsupported-media-type", refused: "patch" });
   }
   const body = (request.hasBody ? await readJsonBody(request, MAX_DATA_BYTES) : undefined) ?? new Uint8Array();
-  const text = textOf(body);
-  const errors = faultsOfData(text).map(({ place, detail }) => ({ in: "body", name: place, detail }) as const);
-  refuseFaults(errors);
-  return kind === "merge" ? { kind, patch: text } : { kind, json: compactData(text) };
+  const read = readData(textOf(body));
+  if ("faults" in read) {
+    refuseFaults(read.faults.map(({ place, detail }) => ({ in: "body", name: place, detail }) as const));
+  }
+  const { json } = read as Extract<typeof read, { json: string }>;
+  return kind === "merge" ? { kind, patch: json } : { kind, json };
 }
 
 /** Returns the text of a well-formed JSON body. */

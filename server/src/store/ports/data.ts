@@ -11,9 +11,9 @@ export interface DataStore {
   findWithData(handle: string, id?: string): SessionWithData | Promise<SessionWithData>;
 
   /**
-   * Changes the data of a stored or implicit session, and renews it, in one atomic step. An implicit session is stored
-   * (contract.md#rule-8). If the result is not `changed`, nothing was changed. A change that leaves the data as they are
-   * stores at most the renewal.
+   * Changes the data of a stored or implicit session in one atomic step, and renews it if that is due. An implicit session
+   * is stored (contract.md#rule-8). If the result is not `changed`, nothing was changed. A change that leaves the data as
+   * they are stores at most the renewal.
    */
   changeData(request: DataRequest): Promise<DataResult>;
 }

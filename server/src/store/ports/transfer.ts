@@ -10,8 +10,8 @@ import type { StoredResponseItem } from "./idempotency.ts";
 /*
  * Export and import copy everything in a store to another store, perhaps of another engine. The data are transferred as
  * items, which consist of JSON values. The state of an item only grows: ids that are set stay, records are appended, a
- * generation only increases, an end is final, and whatever replaces a profile or a label is a later use. So the newer of
- * two states of an item can be recognized, and an item may be imported twice, or after a newer state of it.
+ * generation only increases, an end is final, whatever replaces a profile or a label is a later use, and data have the time
+ * of their last change. So the newer of two states of an item can be recognized, and an item may be imported twice, or after a newer state of it.
  */
 
 /** Port: export and import of all stored data. */
@@ -57,8 +57,14 @@ export interface SessionItem {
   readonly associations: readonly AssociationEvent[];
   /** Number of all recorded requests, including those whose records were dropped. */
   readonly requests: number;
-  /** The session's data as JSON text, `NO_DATA` if it is over; missing if nobody has put any into the session. */
-  readonly data?: string;
+  /** The session's data; missing if nobody has put any into the session. */
+  readonly data?: TransferredData;
+}
+
+/** The data of a session, and when they were changed last (Unix ms). `json` is `NO_DATA` if the session is over. */
+export interface TransferredData {
+  readonly json: string;
+  readonly changedAt: number;
 }
 
 /** Consecutive records of a session. The export contains them in order, after the `SessionItem` of the session. */

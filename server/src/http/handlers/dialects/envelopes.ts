@@ -1,6 +1,6 @@
 import type { BodyWriter } from "@antechamber/http1";
 import type { OpenedSession } from "../../../services/sessions.ts";
-import { maxLengthOf, sessionInfo } from "../../../wire/session-info.ts";
+import { maxLengthOf, sessionInfo, sessionInfoWithData } from "../../../wire/session-info.ts";
 import { apiFields } from "../../api-response.ts";
 import type { SessionForm } from "../sessions.ts";
 
@@ -27,7 +27,12 @@ export const envelopeOfV2: SessionForm = formOf(
 
 /** Creates the form that puts the text of a `SessionInfo` into an envelope. */
 function formOf(fields: SessionForm["fields"], wrap: (info: string) => string): SessionForm {
-  return { fields, ofInfo: wrap, body: (opened) => new EnvelopeText(opened, wrap) };
+  return {
+    fields,
+    ofInfo: wrap,
+    body: (opened) => new EnvelopeText(opened, wrap),
+    bodyWithData: (opened) => wrap(sessionInfoWithData(opened, opened.data)),
+  };
 }
 
 /** An upper bound of the characters that an envelope adds to its content. */

@@ -1,5 +1,5 @@
 import type { Session } from "../../../session/session.ts";
-import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
+import type { ExportPage, TransferItem, TransferredData } from "../../ports/transfer.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { NodeClient } from "../connection/node-client.ts";
 import type { Engine, Operation } from "../engine.ts";
@@ -195,7 +195,7 @@ async function exportSession(engine: Engine, handle: string, after: number): Pro
   if (after === 0) {
     const data = await dataOf(operation, session);
     items.push({ kind: "session", session, associations, requests: total, ...(data !== undefined && { data }) });
-    characters = data?.length ?? 0;
+    characters = data?.json.length ?? 0;
   }
   if (records.length === 0) return { ...nothing, items, characters };
   items.push({ kind: "records", session, first, records });
@@ -205,7 +205,7 @@ async function exportSession(engine: Engine, handle: string, after: number): Pro
 }
 
 /** Returns the data of a session; `undefined` if nobody has put any into it. */
-async function dataOf(operation: Operation, { handle }: Session): Promise<string | undefined> {
+async function dataOf(operation: Operation, { handle }: Session): Promise<TransferredData | undefined> {
   const { keys } = operation;
   const [text, value] = (await operation.command("mget", keys.session(handle), keys.data(handle))) as unknown[];
   return typeof text === "string" && hasHadData(text) ? decodeData(value) : undefined;

@@ -16,7 +16,7 @@ import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts
 import { indexSession } from "../index/index-writer.ts";
 import { decode, encode, hasHadData } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
-import { encodeData } from "../sessions/data.ts";
+import { importData } from "../sessions/data.ts";
 import { changeLiveCount } from "../statistics/statistics-port.ts";
 import { importDelivery, importEndpoint } from "../webhooks/transfer.ts";
 import { importResponse } from "./idempotency.ts";
@@ -104,10 +104,7 @@ async function importSession(operation: Operation, item: SessionItem): Promise<{
   if (stored !== null && stored !== text && isNewerState(before, session)) return unchanged;
   await operation.write("set", name, text, "PX", ttl);
   await operation.command("pexpire", keys.records(handle), ttl);
-  if (hasData && isLive(session, operation.now)) {
-    const life = session.expiresAt - operation.now;
-    await operation.write("set", keys.data(handle), encodeData(data), "PX", life);
-  }
+  if (hasData) await importData(operation, session, data);
   await importClaim(operation, item);
   return { live };
 }

@@ -82,7 +82,7 @@ export const scripts = {
   renewSession: script(4, session, notes, "renew-session"),
   endSession: script(5, session, notes, records, "end-session"),
   eraseSession: script(3, session, "erase-session"),
-  changeData: script(5, session, notes, records, "change-data"),
+  changeData: script(5, "prelude/only-data", session, notes, records, "change-data"),
 
   claimVisit: script(1, "claim-visit"),
   examineAttempt: script(3, session, "examine-attempt"),

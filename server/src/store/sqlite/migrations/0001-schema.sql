@@ -36,6 +36,8 @@ CREATE TABLE sessions (
 CREATE TABLE session_data (
   -- The "id" of the session.
   session INTEGER PRIMARY KEY,
+  -- The time of the last change.
+  changed INTEGER NOT NULL,
   -- A JSON object; empty when the session has ended or was found expired.
   json    TEXT    NOT NULL
 ) STRICT;

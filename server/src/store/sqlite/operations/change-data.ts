@@ -7,7 +7,7 @@ import { implicitSessionOf, keyOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { WriteOperations } from "../writer/writer-protocol.ts";
 
-/** Creates the operation that changes session data. Every change renews the session, so the newer of two is known. */
+/** Creates the operation that changes session data. */
 export function createChangeData(tables: Tables, lifetimes: Lifetimes): WriteOperations["changeData"] {
   const { sessions, data, segments, journal, events } = tables;
   return ({ handle, generation, scope, change, preconditions, now }): DataResult => {
@@ -15,16 +15,19 @@ export function createChangeData(tables: Tables, lifetimes: Lifetimes): WriteOpe
     const session = stored ?? implicitSessionOf(handle, lifetimes);
     if (!isLive(session, now) || !isReached(session, generation, scope)) return { outcome: "absent" };
     const key = keyOf(handle);
-    const before = stored && data.find(key);
+    const before = stored && data.find(key)?.json;
     const result = changeData(before ?? NO_DATA, change, preconditions);
     if (result.outcome !== "changed") return result;
     const { json } = result;
     const isSame = json === (before ?? NO_DATA);
-    if (isSame && !isRenewalDue(session, now, lifetimes)) return { ...result, session };
-    const next = renewed(session, now, lifetimes);
-    if (stored !== undefined) sessions.renew(next);
-    else if (!sessions.insert(next)) return { outcome: "absent" };
-    if (!isSame) data.set(key, json);
+    // To write less, a session that is stored is renewed only when that is due.
+    const isDue = isRenewalDue(session, now, lifetimes);
+    if (isSame && !isDue) return { ...result, session };
+    const next = isDue || stored === undefined ? renewed(session, now, lifetimes) : session;
+    if (stored === undefined) {
+      if (!sessions.insert(next)) return { outcome: "absent" };
+    } else if (isDue) sessions.renew(next);
+    if (!isSame) data.set(key, { json, changedAt: now });
     const isPublished = () => segments.counts(handle).records > 0 || journal.unmerged(handle).length > 0;
     if (events.isOn && before === undefined && !isSame && hasNoIds(session) && !isPublished()) {
       events.append({ type: "session.created" }, next, now);

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { NO_DATA } from "../../../session/data.ts";
 import { isLive, type Session } from "../../../session/session.ts";
-import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
+import type { ExportPage, TransferItem, TransferredData } from "../../ports/transfer.ts";
 import { recordOf } from "../../record-line.ts";
 import { readApiKeys } from "../tables/api-key-table.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
@@ -166,7 +166,7 @@ function exportSession({ readRecordPage, tables }: Context, handle: string, from
   if (from === 0) {
     const data = dataOf(tables, session, now);
     items.push({ kind: "session", session, associations, requests: total, ...(data !== undefined && { data }) });
-    characters = data?.length ?? 0;
+    characters = data?.json.length ?? 0;
   }
   if (lines.length === 0) return { items, characters };
   items.push({ kind: "records", session, first, records: lines.map(recordOf) });
@@ -176,12 +176,12 @@ function exportSession({ readRecordPage, tables }: Context, handle: string, from
 }
 
 /** Returns the data of a session; `undefined` if nobody has put any into it. */
-function dataOf({ sessions, data }: Tables, session: Session, now: number): string | undefined {
+function dataOf({ sessions, data }: Tables, session: Session, now: number): TransferredData | undefined {
   const { handle } = session;
-  const json = data.find(keyOf(handle));
+  const found = data.find(keyOf(handle));
   // Another session may have the row key of a handle without a row.
-  if (json === undefined || sessions.find(handle) === undefined) return undefined;
-  return isLive(session, now) ? json : NO_DATA;
+  if (found === undefined || sessions.find(handle) === undefined) return undefined;
+  return isLive(session, now) ? found : { ...found, json: NO_DATA };
 }
 
 function parseCursor(text: string): Cursor {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isLive } from "../../../session/session.ts";
-import { isNewerState, type SessionItem, type TransferItem } from "../../ports/transfer.ts";
+import type { SessionItem, TransferItem } from "../../ports/transfer.ts";
 import { lineOf } from "../../record-line.ts";
 import { keyOf } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
@@ -44,12 +44,12 @@ export function createImport(
 
   /** Returns false if another session has the same row key. */
   function importSession(item: SessionItem, now: number): boolean {
-    const { session, data: json } = item;
-    const { handle } = session;
-    const stored = json === undefined ? undefined : sessions.find(handle);
-    const isOutdated = stored !== undefined && isNewerState(stored, session);
+    const { handle } = item.session;
     if (!sessions.import(item)) return false;
-    if (json !== undefined && !isOutdated) data.set(keyOf(handle), isLive(session, now) ? json : "");
+    if (item.data !== undefined) {
+      const stored = sessions.find(handle);
+      data.import(keyOf(handle), item.data, stored !== undefined && isLive(stored, now));
+    }
     return true;
   }
 

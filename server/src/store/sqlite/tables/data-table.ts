@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { NO_DATA } from "../../../session/data.ts";
+import type { TransferredData } from "../../ports/transfer.ts";
 import { sqlOf } from "../statements.ts";
 import { Stateless } from "../transactional.ts";
 import { isRowOf, keyOf } from "./session-row.ts";
@@ -27,9 +28,9 @@ export class DataTable extends Stateless {
     super();
     const sql = sqlOf(database);
     this.#sql = {
-      find: sql`SELECT json FROM session_data WHERE session = ?`,
-      set: sql`INSERT INTO session_data (session, json) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET json = ?2`,
+      find: sql`SELECT json, changed AS changedAt FROM session_data WHERE session = ?`,
+      set: sql`INSERT INTO session_data (session, json, changed) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET json = ?2, changed = ?3`,
       clear: sql`UPDATE session_data SET json = '' WHERE session = ? AND json <> ''`,
       remove: sql`DELETE FROM session_data WHERE session = ?`,
     };
@@ -37,10 +38,10 @@ export class DataTable extends Stateless {
   }
 
   /** Returns the data; `undefined` if nobody has put any into the session. They are empty when it is over. */
-  find(session: number): string | undefined {
+  find(session: number): TransferredData | undefined {
     if (!this.#isUsed) return undefined;
-    const json = this.#sql.find.get(session)?.["json"] as string | undefined;
-    return json === "" ? NO_DATA : json;
+    const row = this.#sql.find.get(session) as TransferredData | undefined;
+    return row && { json: row.json === "" ? NO_DATA : row.json, changedAt: row.changedAt };
   }
 
   /** Returns whether data were put into the session, now or earlier. */
@@ -48,9 +49,17 @@ export class DataTable extends Stateless {
     return this.#isUsed && this.#sql.find.get(session) !== undefined;
   }
 
-  set(session: number, json: string): void {
+  /** Stores data that were changed at `changedAt` (Unix ms). */
+  set(session: number, { json, changedAt }: TransferredData): void {
     this.#isUsed = true;
-    this.#sql.set.run(session, json);
+    this.#sql.set.run(session, json, changedAt);
+  }
+
+  /** Stores data that another store exported, unless later ones are stored. Those of a session that is over are removed. */
+  import(session: number, data: TransferredData, isLive: boolean): void {
+    const stored = this.find(session);
+    if (!isLive || stored === undefined || stored.changedAt <= data.changedAt) this.set(session, data);
+    if (!isLive) this.clear(session);
   }
 
   /** Removes the data of a session that is over. Returns whether there were any. */
