@@ -413,7 +413,7 @@ export const settings = {
     schema: refusing(printable, faultOfConsoleUrl),
     allowed: "an https URL, or http on this machine, such as https://sessions.example/console",
     placeholder: "url",
-    parse: (url: string) => (url === "" ? null : url.replace(/\/+$/, "")),
+    parse: (url: string) => (url === "" ? null : url.replace(/\/$/, "")),
     default: "",
     description:
       "Address at which browsers reach the console, for sign-in at an identity provider; with https, its cookies need no X-Forwarded-Proto",

@@ -198,7 +198,10 @@ function survives(number: string): boolean {
 function decimalOf(number: string): string {
   const [, whole = "", part = "", exponent = "0"] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(number) ?? [];
   const digits = `${whole}${part}`.replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
+  // A regular expression would try each zero of a long number as the first of those at the end.
+  let end = digits.length;
+  while (digits[end - 1] === "0") end--;
+  const significant = digits.slice(0, end);
   if (significant === "") return "0";
   return `${significant}e${BigInt(exponent) - BigInt(part.length) + BigInt(digits.length - significant.length)}`;
 }
