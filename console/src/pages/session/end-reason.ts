@@ -1,5 +1,6 @@
 import type { EventInfo, SessionSummary } from "@antechamber/client/protocol";
 import { apiUrl, consoleFetch } from "../../api/api.ts";
+import { viewer } from "../../api/viewer.ts";
 
 type EndReason = Extract<EventInfo, { type: "session.ended" }>["data"]["reason"];
 
@@ -15,7 +16,7 @@ const words: Readonly<Record<EndReason, string>> = {
  * keeps a day by default, can be searched by customer only, and not every role may read it.
  */
 export async function loadEndReason({ handle, customerId, status }: SessionSummary, signal: AbortSignal) {
-  if (status !== "ended" || customerId === null) return null;
+  if (status !== "ended" || customerId === null || !viewer.value?.may.includes("events")) return null;
   const query = new URLSearchParams({ types: "session.ended", customerId, after: "start", limit: "1000" });
   const headers = { accept: "application/x-ndjson" };
   const response = await consoleFetch(`${apiUrl}/events?${query.toString()}`, { headers, signal });
