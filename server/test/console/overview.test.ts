@@ -35,6 +35,16 @@ test("an operator sees at a glance what happens, and chooses the range, which is
   assert.deepEqual(site.complaints, []);
 });
 
+test("deliveries that wait for a receiver that does not respond are shown", async () => {
+  const created = await site.api.call("POST", "/webhooks", { json: { url: "http://127.0.0.1:1/" } });
+  assert.equal(created.status, 201, created.text);
+  await site.api.create({ headers: { gkc_customerId: "waited for" } });
+  const page = await site.open("overview");
+  await page.getByText(/^Webhooks [1-9]\d* pending, the oldest since/).waitFor();
+  const { id } = JSON.parse(created.text) as { id: string };
+  await site.api.call("DELETE", `/webhooks/${id}`);
+});
+
 test("a chart is read with the keys, and as a table", async () => {
   const page = await site.open("overview");
   const chart = page.getByRole("slider", { name: /Live sessions/ });
