@@ -36,6 +36,7 @@ export class AntechamberStore extends EventEmitter {
     return (request) => {
       this.#generate(request);
       this.#sessions.track(request.session as unknown as SessionObject, request.sessionID);
+      this.#parts.checkLifetime(request.session.cookie.originalMaxAge);
     };
   }
 

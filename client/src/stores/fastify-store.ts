@@ -58,6 +58,7 @@ export class FastifyStore implements SessionStore {
     const session = request.session as FastifySessionObject | null;
     if (!session?.sessionId) return;
     this.#sessions.track(session as unknown as SessionObject, session.sessionId, this.#loaded);
+    this.#parts.checkLifetime(session.cookie.originalMaxAge);
     this.#wrap(request, session, "reload", async () => undefined);
     this.#wrap(request, session, "regenerate", async () => {
       const isSaved = this.#sessions.stateOf(session)?.isSaved !== false;

@@ -17,6 +17,8 @@ export interface StoreOptions {
 export interface StoreParts {
   readonly calls: SessionCalls;
   readonly ids: FreshIds;
+  /** Warns once if the application's cookies, of `maxAge` milliseconds, outlive the sessions of Antechamber. */
+  checkLifetime(maxAge: unknown): void;
 }
 
 const TIMEOUT_MS = 2000;
@@ -27,9 +29,27 @@ export function createStoreParts(call: string, options: StoreOptions): StorePart
   const { url, key = "", timeout = TIMEOUT_MS } = options;
   const calls = createSessionCalls(createHttpCalls({ url, key, timeout }));
   const warn = createWarnings({ url: String(url), hasKey: key !== "", deadline: timeout });
+  let life = Infinity;
   const create = async () => {
     const { sessionId, createdAt, expiresAt } = await calls.create();
-    return { id: sessionId, life: Date.parse(expiresAt) - Date.parse(createdAt) };
+    life = Date.parse(expiresAt) - Date.parse(createdAt);
+    return { id: sessionId, life };
   };
-  return { calls, ids: createFreshIds(create, (error) => warn(error, 0)) };
+  let hasWarned = false;
+  return {
+    calls,
+    ids: createFreshIds(create, (error) => warn(error, 0)),
+    checkLifetime(maxAge) {
+      if (hasWarned || typeof maxAge !== "number" || maxAge <= life) return;
+      hasWarned = true;
+      console.warn(
+        `antechamber: browsers keep the cookie for ${seconds(maxAge)} s (cookie.maxAge), but a session ends after ${seconds(life)} s ` +
+          "without use. Set anonymousIdle and recognizedIdle of the service to the time of the cookie.",
+      );
+    },
+  };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 1000);
 }

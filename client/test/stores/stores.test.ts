@@ -237,6 +237,21 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     assert.equal((cookie as { originalMaxAge: number }).originalMaxAge, 600_000);
   });
 
+  test(`${name}: a cookie that outlives the sessions is reported once, with the settings to change`, async (context) => {
+    const written = context.mock.method(console, "warn", () => undefined);
+    await using antechamber = await serve();
+    for (const [maxAge, lines] of [
+      [1_800_000, 0],
+      [14 * 24 * 3_600_000, 1],
+    ] as const) {
+      await using site = await start({ url: antechamber.url, cookie: { maxAge } });
+      for (let request = 0; request < 3; request++) await createBrowser(site).visit();
+      assert.equal(written.mock.callCount(), lines);
+    }
+    const line = String(written.mock.calls[0]?.arguments[0]);
+    assert.match(line, /1209600 s .*ends after 1800 s .*anonymousIdle and recognizedIdle/);
+  });
+
   test(`${name}: many first requests at the same time all get sessions of their own`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
