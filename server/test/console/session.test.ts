@@ -158,13 +158,33 @@ test("a visit is shown with its identities, its gaps, its failures and its life"
   await page.clock.setFixedTime(site.server.now());
   await page.goto(address(story.handle));
   await page.getByText("60 of 60 requests").waitFor();
-  await page.getByText('"sku-1": 2').waitFor();
+  await page.getByLabel("Data of the session").getByText("sku-1 2").waitFor();
   const lines = await page.locator(".row-list > li").allInnerTexts();
   assert.equal(lines[0], "Anonymous visitor");
   assert.ok(lines.includes("ana.sousa@shop.example"), "the band after the sign-in");
   await photograph(page, "session-story");
   await page.keyboard.press("i");
   await page.getByText("8 min 59 s without requests").first().waitFor();
+});
+
+test("the data of a session are a tree that can be closed, with their size, and say so if there are none", async () => {
+  const { sessionId, handle } = await makeSession(url, { customerId: "with.data@shop.example" });
+  const page = await site.open(address(handle));
+  await page.getByText("No application has put anything into this session.").waitFor();
+  await createTransport({ url }).mergeData(sessionId, {
+    cart: { items: [{ sku: "sku-1", count: 2 }], note: "<b>\u202e</b>" },
+    locale: null,
+    beta: true,
+  });
+  await page.reload();
+  const tree = page.getByLabel("Data of the session");
+  await tree.getByText('sku "sku-1"').waitFor();
+  await tree.getByText('note "<b>').waitFor();
+  await page.getByText(/\d+ of 16,384 bytes/).waitFor();
+  await assertAccessible(page);
+  await assertNoSideScroll(page);
+  await tree.getByText("cart", { exact: true }).click();
+  await tree.getByText('sku "sku-1"').waitFor({ state: "hidden" });
 });
 
 test("the session page is accessible in both colour schemes, and fits small windows", async () => {
