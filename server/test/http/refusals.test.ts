@@ -91,6 +91,10 @@ test("a refusal does not repeat an id that the caller sent", async () => {
   for (const { status, text } of [
     await api().call("GET", `/sessions?${id}=1`),
     await api().call("GET", `/audit?${id}=1`),
+    await api().call("GET", `/audit/verify?${id}=1`),
+    await api().call("GET", `/api-keys?${id}=1`),
+    await api().call("GET", `/events?${id}=1`),
+    await api().call("GET", `/stats?${id}=1`),
     await api().call("POST", "/sessions/end", { json: body }),
   ]) {
     assert.equal(status, 400);

@@ -27,7 +27,7 @@ const names: readonly string[] = ["types", "customerId", "after", "limit", "wait
 export function readEventQuery(request: HttpRequest): EventQuery {
   const parameters = parametersOf(request.query);
   const faults: Fault[] = [];
-  const fault = (name: string, detail: string) => faults.push({ in: "query", name: name.slice(0, 64), detail });
+  const fault = (name: string, detail: string) => faults.push({ in: "query", name: name.slice(0, 32), detail });
   for (const name of new Set(parameters.keys())) {
     if (!names.includes(name))
       fault(name, `There is a parameter that is not known here; there are ${names.join(", ")}.`);

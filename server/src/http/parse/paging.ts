@@ -22,12 +22,15 @@ export function limitOf(parameters: URLSearchParams, faults: Fault[]): number {
   return limit ?? DEFAULT_LIMIT;
 }
 
-/** Appends to `faults` for parameters that are not known, since a misspelt filter would show everything, or given twice. */
+/**
+ * Appends to `faults` for parameters that are not known, since a misspelt filter would show everything, or given twice. A
+ * name is cut, because it may be the id of a session.
+ */
 export function checkParameterNames(parameters: URLSearchParams, known: readonly string[], faults: Fault[]): void {
   for (const name of new Set(parameters.keys())) {
     const detail = !known.includes(name)
       ? `There is a parameter that is not known here; there are ${known.join(", ")}.`
       : parameters.getAll(name).length > 1 && `${name} is given twice.`;
-    if (detail) faults.push({ in: "query", name: name.slice(0, 64), detail });
+    if (detail) faults.push({ in: "query", name: name.slice(0, 32), detail });
   }
 }

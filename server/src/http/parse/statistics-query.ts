@@ -10,7 +10,7 @@ const names: readonly string[] = ["since", "until", "step"];
 export function readStatisticsQuery(query: string): RangeRequest {
   const parameters = parametersOf(query);
   const faults: Fault[] = [];
-  const fault = (name: string, detail: string) => faults.push({ in: "query", name: name.slice(0, 64), detail });
+  const fault = (name: string, detail: string) => faults.push({ in: "query", name: name.slice(0, 32), detail });
   for (const name of new Set(parameters.keys())) {
     if (!names.includes(name)) {
       fault(name, `There is a parameter that is not known here; there are ${names.join(", ")}.`);
