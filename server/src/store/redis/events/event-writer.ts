@@ -6,11 +6,12 @@ import { scripts } from "../scripts/scripts.ts";
 import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entries.ts";
 
 /**
- * Number of events from which on further ones are appended by another command, which blocks Redis for some 3 us for each.
- * It is small as long as few wait. If `MANY` notes wait, fewer round trips matter more.
+ * Number of events from which on further ones are appended by another command: it blocks Redis for some 3 us for each. If
+ * there are many events, it is a part of them. With a fixed number, the time of the commands, one after the other, would
+ * limit the changes a second.
  */
-const MAX_EVENTS = { few: 64, many: 256 };
-const MANY = 512;
+const MIN_EVENTS = 64;
+const PART = 1 / 8;
 
 /** An entry of a queue whose notes are decoded. */
 export interface DecodedNote {
@@ -28,10 +29,10 @@ export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]
   let isAppended = false;
   let groups: (string | number)[] = [];
   let count = 0;
-  const sorted = notes.toSorted(byTime);
-  const limit = notes.reduce((sum, { contents }) => sum + contents.length, 0) < MANY ? MAX_EVENTS.few : MAX_EVENTS.many;
-  for (const [i, { queue, id, contents }] of sorted.entries()) {
-    const entries = contents.flatMap(entriesOf);
+  const sorted = notes.toSorted(byTime).map((note) => ({ ...note, entries: note.contents.flatMap(entriesOf) }));
+  const total = sorted.reduce((sum, { entries }) => sum + entries.length, 0);
+  const limit = Math.max(MIN_EVENTS, total * PART);
+  for (const [i, { queue, id, contents, entries }] of sorted.entries()) {
     if (entries.length > 0) {
       const live = contents.reduce((sum, one) => sum + liveChangeOf(one), 0);
       groups.push(tagIn(queue), id, live, entries.join(";"));

@@ -33,8 +33,12 @@ const BATCH_DELAY = 500;
 const BATCH_DELAY_OF_EVENTS = 200;
 /** Number of notes at which they do not wait any longer. */
 const FULL = 4096;
-/** Number of notes from which on further ones go to the next batch. */
-const MAX_BATCH = 1024;
+/**
+ * Number of notes from which on further ones go to the next batch. If many notes wait, it is a part of them. With a fixed
+ * number, the time of the steps of a batch would limit the changes a second.
+ */
+const MIN_BATCH = 1024;
+const PART = 1 / 2;
 /** Time (ms) between a failure and the next attempt. */
 const RETRY_PAUSE = 1000;
 /** Maximum number of notes that are read by one command, and that are removed by one, which takes Redis 1 us for each. */
@@ -43,7 +47,9 @@ const MAX_REMOVED = 128;
 /** Number of entries that are read at a time from all queues together, and the least and greatest number from each. */
 const MAX_READ = 4096;
 const MIN_PAGE = 16;
-const MAX_PAGE = 512;
+const MAX_PAGE = 1024;
+/** Maximum number of pages that are read from a queue at a time. */
+const MAX_PAGES = 8;
 /** Time (ms) between two sweeps. */
 const SWEEP_PAUSE = 2000;
 /** Age (ms) from which the sweep works off a note. Younger ones most likely have a process that does. */
@@ -110,7 +116,7 @@ export class NoteWorker {
     clearTimeout(this.#timer);
     await this.#sweeping;
     await this.#working;
-    await this.#work();
+    while (this.#engine.notes.size > 0 && (await this.#work()));
   }
 
   get #batchDelay(): number {
@@ -146,7 +152,7 @@ export class NoteWorker {
       if (publishes) await this.#workQueues();
       else
         for (let left = notes.size; left > 0; ) {
-          const batch = notes.oldest(Math.min(left, MAX_BATCH));
+          const batch = notes.oldest(Math.max(MIN_BATCH, left * PART));
           await this.#workOff(this.#engine.begin(), batch);
           left -= countIn(batch);
         }
@@ -157,24 +163,42 @@ export class NoteWorker {
     }
   }
 
-  /** Works off all notes of the queues in which this process has notes. */
+  /**
+   * Works off all notes of the queues in which this process has notes. Ends although further ones have come if they come
+   * as fast as they are worked off.
+   */
   async #workQueues(): Promise<void> {
     const { notes } = this.#engine;
-    const taken = notes.takeQueues();
-    let { queues } = taken;
-    const count = Math.max(MIN_PAGE, Math.min(MAX_PAGE, Math.floor(MAX_READ / queues.length)));
+    let queues = new Set<string>();
+    /** Number of notes of this process that are taken and not worked off yet. */
+    let left = 0;
     try {
-      while (queues.length > 0) {
+      for (let page = 0; page < MAX_PAGES; page++) {
+        const taken = notes.takeQueues();
+        queues = queues.union(new Set(taken.queues));
+        left += taken.count;
+        if (queues.size === 0) break;
         const operation = this.#engine.begin();
-        const pages = await Promise.all(queues.map((queue) => readNotes(operation, queue, "-", count)));
-        for (const batch of batchesOf(pages.flat())) await this.#workOff(this.#engine.begin(), batch);
-        queues = queues.filter((_, i) => pages[i]?.length === count);
+        const count = Math.max(MIN_PAGE, Math.min(MAX_PAGE, Math.floor(MAX_READ / queues.size)));
+        const names = [...queues];
+        const pages = await Promise.all(names.map((queue) => readNotes(operation, queue, "-", count)));
+        for (const batch of batchesOf(pages.flat())) {
+          await this.#workOff(this.#engine.begin(), batch);
+          const done = Math.min(left, countIn(batch));
+          notes.workedOff(done);
+          left -= done;
+        }
+        queues = new Set(names.filter((_, i) => pages[i]?.length === count));
+        if (queues.size === 0) break;
       }
-    } catch (error) {
-      notes.returnQueues(0, queues);
-      throw error;
+      // Others have worked off the rest.
+      if (queues.size === 0) {
+        notes.workedOff(left);
+        left = 0;
+      }
+    } finally {
+      notes.returnQueues(queues, left);
     }
-    notes.returnQueues(taken.count);
   }
 
   /** Works off notes: first adds their index entries and events, then removes them. */
@@ -282,11 +306,12 @@ function notesIn(queue: string, reply: unknown): Note[] {
 
 /** Divides entries of queues into batches that are worked off one after the other. */
 function batchesOf(notes: readonly Note[]): Note[][] {
+  const limit = Math.max(MIN_BATCH, countIn(notes) * PART);
   const batches: Note[][] = [];
   let batch: Note[] = [];
   let count = 0;
   for (const note of notes) {
-    if (count === 0 || count >= MAX_BATCH) {
+    if (count === 0 || count >= limit) {
       batch = [];
       batches.push(batch);
       count = 0;

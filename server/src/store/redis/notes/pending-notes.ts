@@ -9,6 +9,7 @@ export class PendingNotes {
   readonly #notes = new Map<string, Note>();
   readonly #queues = new Set<string>();
   #size = 0;
+  #untaken = 0;
   readonly #limit: number;
   /** Called after notes were added. `before` is the number of notes before that. */
   added: (before: number) => void = () => undefined;
@@ -42,6 +43,7 @@ export class PendingNotes {
     if (this.#publishes) this.#queues.add(queue);
     else this.#notes.set(keyOf(note), note);
     this.#size += texts.length;
+    this.#untaken += texts.length;
     this.added(before);
   }
 
@@ -50,17 +52,26 @@ export class PendingNotes {
     if (this.#publishes) this.add({ queue, id: "", texts: [""] });
   }
 
-  /** Returns the queues that have notes of this process, and the number of these notes. Only if events are published. */
+  /**
+   * Returns the queues that have got notes of this process since the last call, and the number of these notes. Only if
+   * events are published.
+   */
   takeQueues(): { readonly queues: readonly string[]; readonly count: number } {
-    const queues = [...this.#queues];
+    const taken = { queues: [...this.#queues], count: this.#untaken };
     this.#queues.clear();
-    return { queues, count: this.#size };
+    this.#untaken = 0;
+    return taken;
   }
 
-  /** Reports that the notes of `takeQueues` are worked off; or, with `queues`, that those of some queues are not. */
-  returnQueues(count: number, queues: readonly string[] = []): void {
+  /** Reports that some notes of `takeQueues` are worked off. */
+  workedOff(count: number): void {
     this.#size -= count;
+  }
+
+  /** Returns queues whose notes are not worked off, and the number of these notes: the opposite of `takeQueues`. */
+  returnQueues(queues: Iterable<string>, count: number): void {
     for (const queue of queues) this.#queues.add(queue);
+    this.#untaken += count;
   }
 
   /** Returns the oldest notes: as few entries of queues as have `count` notes. They stay until `forget` is called. */
