@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { createServer, request as sendRequest } from "node:http";
 import type { AddressInfo } from "node:net";
