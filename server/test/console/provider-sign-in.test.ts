@@ -211,7 +211,15 @@ test("a sign-in that takes longer than ten minutes is begun again", async () => 
 });
 
 test("after the sign-in the browser is led nowhere else than into the console", async () => {
-  for (const next of ["//evil.example", "https://evil.example", "/docs", "../docs", "\\\\evil.example", "a\r\nb: c"]) {
+  for (const next of [
+    "//evil.example",
+    "https://evil.example",
+    "/docs",
+    "../docs",
+    "a/../../docs",
+    "\\\\evil.example",
+    "a\r\nb: c",
+  ]) {
     const { url } = await signIn(createBrowser(), "ruth", server, next);
     assert.equal(url, `${server.url}/console/`, next);
   }

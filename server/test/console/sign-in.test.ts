@@ -8,6 +8,7 @@ import { type Answer, createApi, problemOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { startIssuer } from "../support/issuer.ts";
 import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
+import { exchange, requestText } from "../support/raw-http.ts";
 import { HOUR, MINUTE } from "../support/sessions.ts";
 
 let server: TestServer;
@@ -94,6 +95,12 @@ test("over plain http only this machine's own names get a cookie, under a name o
   );
   // The cookie of plain http does not count over https, where a neighbour could have planted it.
   assert.equal((await whoIs(server.url, cookieOf(answer), https)).info.isSignedIn, false);
+  // Over plain http on another machine, somebody in the network could have planted it.
+  const lines = ["antechamber-console: 1", `Cookie: ${cookieOf(answer)}`];
+  const text = requestText("GET /console/viewer", lines);
+  assert.match((await exchange(server.port, text)).body, /"isSignedIn":true/);
+  const elsewhere = text.replace("Host: localhost", "Host: sessions.example");
+  assert.match((await exchange(server.port, elsewhere)).body, /"isSignedIn":false/);
   await using other = await serveKeys(holders, { console: true, consoleUrl: "https://sessions.example/console" });
   assert.match(cookieOf(await signIn(other.url, secretOf("agent"))), /^__Host-/);
 });
