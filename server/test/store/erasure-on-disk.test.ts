@@ -8,7 +8,7 @@ import { newSession } from "../../src/session/lifetime.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openForReading } from "../../src/store/sqlite/files/database.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
+import { DAY, HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
 
@@ -20,6 +20,9 @@ import { record } from "./contract/timeline.ts";
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
 const CUSTOMER = "customer-who-leaves";
 const SECRET = "/secret-path-of-the-customer";
+const DATA = "secret-data-of-the-customer";
+const EARLIER = "earlier-data-of-the-customer";
+const SECRETS = [CUSTOMER, SECRET, DATA, EARLIER];
 
 function open(dataDir: string, now: number): StoreEngine {
   return openSqliteStore({
@@ -64,6 +67,13 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
     const session = newSession(handle, createdAt, given, lifetimes);
     const once = { key: `k${i}`, fingerprint: "r", response: JSON.stringify(given) };
     await store.create(session, at.now, once);
+    // Some data fill several pages, some share one, and all replace earlier ones.
+    for (const text of isTheirs ? [EARLIER, DATA] : ["earlier data", "data"]) {
+      const json = JSON.stringify({ text, more: "x".repeat((i * 997) % 12_000) });
+      const change = { kind: "replace", json } as const;
+      const request = { handle, scope: "everyone", change, preconditions: {}, now: at.now } as const;
+      assert.equal((await store.changeData(request)).outcome, "changed");
+    }
     everybody.push(handle);
     if (isTheirs) theirs.push(handle);
   }
@@ -82,15 +92,17 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
   return theirs;
 }
 
-test("after an erasure no file contains the customer's id or records", async () => {
+test("after an erasure no file contains the customer's id, records or data", async () => {
   await using directory = temporaryDirectory();
   const at = { now: START };
   const store = open(directory.path, START);
   try {
     const theirs = await fill(store, at);
-    assert.ok(search(directory.path, [CUSTOMER, SECRET]).length > 0, "before the erasure");
+    // Earlier data may be overwritten already.
+    for (const text of [CUSTOMER, SECRET, DATA])
+      assert.ok(search(directory.path, [text]).length > 0, `${text} before the erasure`);
     await store.eraseSessions(theirs, at.now);
-    assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
+    assert.deepEqual(search(directory.path, SECRETS), []);
     assert.ok(search(directory.path, ["customer-who-stays-1"]).length > 0);
     const kept = await store.listSessions({
       filter: anySession,
@@ -102,7 +114,7 @@ test("after an erasure no file contains the customer's id or records", async () 
   } finally {
     await store.close();
   }
-  assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
+  assert.deepEqual(search(directory.path, SECRETS), []);
 });
 
 test("an erasure while somebody reads succeeds, and the write-ahead log is cleared when the reader has ended", async () => {
@@ -118,9 +130,29 @@ test("an erasure while somebody reads succeeds, and the write-ahead log is clear
     assert.ok(search(directory.path, [CUSTOMER]).length > 0, "the reader still needs the old state");
     reader.exec("COMMIT");
     await store.advanceClock(at.now);
-    assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
+    assert.deepEqual(search(directory.path, SECRETS), []);
   } finally {
     reader.close();
+    await store.close();
+  }
+});
+
+test("an hour after the expiry of its session no file contains its data", async () => {
+  await using directory = temporaryDirectory();
+  const at = { now: START };
+  const store = open(directory.path, START);
+  try {
+    await fill(store, at);
+    const purge = async () => {
+      for (let quiet = 0; quiet < 3; ) quiet = (await store.purgeExpired(at.now)).hasMore ? 0 : quiet + 1;
+    };
+    for (const passed of [2 * HOUR, 30 * MINUTE, 30 * MINUTE]) {
+      at.now += passed;
+      await purge();
+    }
+    assert.deepEqual(search(directory.path, [DATA, EARLIER]), []);
+    assert.ok(search(directory.path, [CUSTOMER]).length > 0, "the retention is not over");
+  } finally {
     await store.close();
   }
 });
