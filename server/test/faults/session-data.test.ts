@@ -26,7 +26,7 @@ after(() => cluster?.[Symbol.asyncDispose]());
 
 const transportOf = ({ url }: Pick<ServerProcess, "url">) => createTransport({ url, attempts: 1, timeout: 20_000 });
 
-/** What a client knows: the highest count that was acknowledged, and the highest that it has sent. */
+/** The counts that a client knows: the highest one that was acknowledged, and the highest one that it has sent. */
 interface Known {
   acknowledged: number;
   sent: number;
