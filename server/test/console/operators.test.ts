@@ -106,7 +106,7 @@ test("an administrator creates, rotates and revokes a key by the keyboard alone"
   await page.getByLabel("Name").fill("Till 4");
   await photograph(page, "key-create");
   await page.getByLabel("Name").press("Enter");
-  const secret = await page.locator(".secret code").innerText();
+  const secret = await page.locator(".new-key code").innerText();
   assert.match(secret, /^ak_/);
   await assertAccessible(page);
   await photograph(page, "key-secret");
@@ -120,7 +120,7 @@ test("an administrator creates, rotates and revokes a key by the keyboard alone"
   await page.getByRole("button", { name: "Rotate Till 4" }).press("Enter");
   await page.getByLabel("Time to change to the new key").selectOption("Revoke it at once");
   await page.getByRole("button", { name: "Rotate the key" }).press("Enter");
-  const second = await page.locator(".secret code").innerText();
+  const second = await page.locator(".new-key code").innerText();
   await page.getByRole("button", { name: "I have stored it" }).press("Enter");
   assert.deepEqual([await status(secret), await status(second)], [401, 200]);
   await page.getByRole("button", { name: "Revoke Till 4" }).press("Enter");

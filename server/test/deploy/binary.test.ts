@@ -98,3 +98,15 @@ test("the executable contains the API page", async () => {
     assert.ok((await response.arrayBuffer()).byteLength > 0, name);
   }
 });
+
+test("the executable contains the console", async () => {
+  await using folder = temporaryDirectory();
+  const env = { ANTECHAMBER_CONSOLE: "true" };
+  await using server = await startServer({ program: binary.path, dataDir: folder.path, env });
+  const page = await (await fetch(`${server.url}/console/search`)).text();
+  const addresses = [...page.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, address = ""]) => address);
+  assert.ok(addresses.length >= 3, page);
+  for (const address of addresses) {
+    assert.equal((await fetch(`${server.url}/console/${address}`)).status, 200, address);
+  }
+});

@@ -25,7 +25,7 @@ export function SecretDialog({
           This is the secret of <strong>{info.name ?? info.id}</strong>. It is shown only here, and cannot be read
           again.
         </p>
-        <p class="secret">
+        <p class="new-key">
           <code>{key}</code>
         </p>
         <div class="buttons">
