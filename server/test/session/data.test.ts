@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   changeData,
   type DataChange,
@@ -129,4 +130,37 @@ test("preconditions are met by strong tags, and the data of every session match 
     !isMet({ ifNoneMatch: "*" }) && !isMet({ ifNoneMatch: [tag] }) && !isMet({ ifMatch: [tag], ifNoneMatch: [tag] }),
   );
   assert.deepEqual(changeData('{"a":1}', merge("{}"), { ifMatch: ["x"] }), { outcome: "precondition-failed" });
+});
+
+/** RFC 7396, section 2, as it is written there, with maps for objects. */
+function reference(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
+  const isObject = typeof target === "object" && target !== null && !Array.isArray(target);
+  const members = new Map<string, unknown>(isObject ? Object.entries(target) : []);
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) members.delete(name);
+    else members.set(name, reference(members.get(name), value));
+  }
+  return Object.fromEntries(members);
+}
+
+const names = fc.constantFrom("a", "b", "__proto__", "constructor", "toString", "", "7");
+const { value: json } = fc.letrec((tie) => ({
+  value: fc.oneof({ depthSize: "small" }, fc.jsonValue({ maxDepth: 1 }), tie("object"), tie("list")),
+  object: fc.array(fc.tuple(names, tie("value")), { maxLength: 4 }).map((members) => Object.fromEntries(members)),
+  list: fc.array(tie("value"), { maxLength: 3 }),
+}));
+const object = fc.array(fc.tuple(names, json), { maxLength: 5 }).map((members) => Object.fromEntries(members));
+
+test("random data are merged as RFC 7396 says, and read alike with and without spaces", () => {
+  fc.assert(
+    fc.property(object, object, (target, patch) => {
+      const [before, change] = [JSON.stringify(target), JSON.stringify(patch)];
+      assert.deepEqual(readData(JSON.stringify(patch, null, 1)), { json: change });
+      assert.deepEqual(readData(change), { json: change });
+      const expected = JSON.stringify(reference(JSON.parse(before), JSON.parse(change)));
+      assert.deepEqual(changeData(before, merge(change), {}), { outcome: "changed", json: expected });
+    }),
+    { numRuns: 300 },
+  );
 });
