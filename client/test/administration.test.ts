@@ -231,7 +231,7 @@ test("an administrator manages endpoints of webhooks and reads their deliveries 
   await assert.rejects(webhooks.get(created.id), (error: ProblemError) => error.code === "not-found");
 });
 
-test("an administrator reads statistics of a range, and a range that makes no sense is refused", async () => {
+test("an administrator reads statistics of a range, and an invalid range is refused", async () => {
   await using given = await startAdministered();
   const { admin, transport } = given;
   const now = Date.now();

@@ -41,11 +41,11 @@ function listCommand(output: Output): Command {
     .option("--actor <name>", "only entries of this API key (id or name), agent, or user of the operating system", idOf)
     .option(
       "--action <name>",
-      "only entries of this operation, such as customer.erase, or of all that begin with customer",
+      "only entries of this operation, such as customer.erase, or of a group, such as customer",
       idOf,
     )
-    .option("--since <time>", "only entries of then or later, such as 2026-11-23T10:00Z", timeOf)
-    .option("--until <time>", "only entries before then", timeOf)
+    .option("--since <time>", "only entries from this time on, such as 2026-11-23T10:00Z", timeOf)
+    .option("--until <time>", "only entries before this time", timeOf)
     .option("--json", "print JSON, one entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);

@@ -10,7 +10,7 @@ export function dataCommand(output: Output): Command {
   const command = new Command("data")
     .description("show the data of a live session, without renewing it")
     .argument("<handle-or-id>", "handle of a stored session, or a session id")
-    .option("--json", "print them as JSON in one line, as they are stored")
+    .option("--json", "print the data as JSON in one line, as they are stored")
     .action(async (handleOrId: string, options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);
       const data = await withAdmin(config, (admin) => admin.readData(handleOrId));

@@ -29,7 +29,7 @@ export function addFilter(command: Command): Command {
     .option("--label <text>", "with exactly this label", labelOf)
     .addOption(new Option("--state <state>", "in this state").choices(["anonymous", "recognized"]))
     .option("--since <time>", "created then or later, such as 2026-11-23T10:00Z", timeOf)
-    .option("--until <time>", "created before then", timeOf)
+    .option("--until <time>", "created before this time", timeOf)
     .option("--active-since <time>", "last used then or later", timeOf);
 }
 

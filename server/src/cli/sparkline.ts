@@ -4,7 +4,7 @@ export type Characters = keyof typeof blocks;
 
 /**
  * Draws values as a line of characters, at most `width`; several steps share a character if there are more. A character
- * stands for the mean of its steps, from 0 to the highest mean; a space for steps without a value.
+ * stands for the mean of its steps, from 0 to the highest mean; a space stands for steps without a value.
  */
 export function sparkline(values: readonly (number | null)[], width: number, characters: Characters): string {
   const means = meansOf(values, width);

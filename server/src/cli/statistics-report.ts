@@ -2,7 +2,7 @@ import type { StatisticsColumn, StatisticsInfo, StatisticsPercentiles } from "@a
 import { terminalSafe } from "./output.ts";
 import { type Characters, meanOf, sparkline } from "./sparkline.ts";
 
-/** How statistics are shown. */
+/** The form in which statistics are shown. */
 export interface ReportForm {
   /** Number of characters in a line. */
   readonly width: number;
@@ -20,7 +20,7 @@ interface Line {
 
 /** Maximum number of services, operations and codes that are shown; the busiest come first. */
 const MAX_LINES = 10;
-/** Width of the names: less than that on a narrow terminal. */
+/** Width of the names in characters; less on a narrow terminal. */
 const NAME_WIDTH = { max: 24, min: 10 };
 const CELL_WIDTH = 9;
 const MIN_CHART = 8;
@@ -107,7 +107,7 @@ function cut(name: string, width: number): string {
   return name.length < width ? name : `${name.slice(0, width - 2)}~`;
 }
 
-/** Returns the columns with the highest sums, highest first, as many as are shown. */
+/** Returns the columns that are shown: those with the highest sums, highest first. */
 function busiest(columns: Readonly<Record<string, StatisticsColumn>>): [string, StatisticsColumn][] {
   return Object.entries(columns)
     .toSorted(([, one], [, other]) => sumOf(other) - sumOf(one))
@@ -126,7 +126,7 @@ function mapped<From, To>(values: Readonly<Record<string, From>>, to: (value: Fr
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, to(value)]));
 }
 
-/** Returns the middle of each percentile over the steps that have one. */
+/** Returns the median of each percentile over the steps that have one. */
 function percentilesIn(percentiles: StatisticsPercentiles | undefined): string[] {
   return (["p50", "p95", "p99"] as const).map((name) => durationText(meanOf(percentiles?.[name] ?? [])));
 }

@@ -13,9 +13,9 @@ import { reportOf } from "./statistics-report.ts";
 
 /** Interval (ms) at which `--watch` shows statistics again. */
 const WATCH_MS = 10_000;
-/** Width of a line where the terminal does not say. */
+/** Number of characters in a line if the terminal does not report it. */
 const DEFAULT_WIDTH = 80;
-/** Codes of ECMA-48: moves to the first line, and clears what follows. */
+/** Control sequence of ECMA-48 that moves to the first line and clears the screen below it. */
 const CLEAR = "\u001B[H\u001B[J";
 
 /** The terminal on which statistics are shown. */
@@ -27,7 +27,7 @@ export interface Terminal {
 }
 
 interface StatisticsOptions {
-  /** Returns the start (Unix ms) as of a time. */
+  /** Returns the start (Unix ms), counted back from `now` (Unix ms) if it is a duration. */
   readonly since?: (now: number) => number;
   readonly until?: number;
   /** Seconds. */
@@ -49,7 +49,7 @@ export function statisticsCommand(output: Output, terminal = processTerminal): C
     .option("--since <time>", "the start: a time, or how long ago, such as 6h or 14d (default: 1h)", sinceOf)
     .option("--until <time>", "the end (default: now)", timeOf)
     .option("--step <duration>", "length of a step: whole minutes (default: 1m, or longer for a long range)", stepOf)
-    .option("--watch", "show them again every 10 seconds, until the command is interrupted")
+    .option("--watch", "refresh every 10 seconds, until the command is interrupted")
     .option("--json", "print JSON, as GET /stats returns it")
     .action(async (options: StatisticsOptions, self: Command) => {
       const { config } = loadSettings(self);
@@ -70,7 +70,7 @@ async function showStatistics(
 ): Promise<void> {
   const { watch: isWatched, json: isJson } = options;
   if (isWatched && (isJson || !terminal.isTerminal)) {
-    throw new CliError(exitCodes.usage, "--watch needs a terminal, and does not go with --json");
+    throw new CliError(exitCodes.usage, "--watch needs a terminal and cannot be combined with --json");
   }
   for (;;) {
     const info = await withAdmin(config, (admin) => admin.readStatistics(rangeOf(options)));

@@ -163,7 +163,7 @@ function* ofConsole({ values: { auth, consoleClientId, consoleScopes, consoleUrl
   if (consoleClientId !== "" && consoleUrl === "") {
     yield [
       "consoleUrl",
-      `consoleClientId needs it: where the identity provider leads people back to (${variableOf("consoleUrl")})`,
+      `consoleClientId needs it: the address to which the identity provider sends people back (${variableOf("consoleUrl")})`,
     ];
   }
   if (consoleScopes?.includes("openid") === false) {

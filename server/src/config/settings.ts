@@ -457,7 +457,7 @@ export const settings = {
     ...yesOrNo,
     default: "false",
     description:
-      "Whether the audit trail says who read which timeline; an entry for each page that another role than customer reads",
+      "Whether the audit trail records who read which timeline: an entry for each page that is read by any role except customer",
   },
   recordQueryKeys: {
     schema: listOf(text),

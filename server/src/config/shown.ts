@@ -3,7 +3,7 @@ import type { LoadedConfig } from "./load.ts";
 import { type SettingName, settingNames, settingOf, textOf, type Values } from "./settings.ts";
 import type { Source } from "./source.ts";
 
-/** A setting with its value for people to see. Secrets are masked, also passwords in URLs. */
+/** A setting with its value in readable form. Secrets are masked, also passwords in URLs. */
 export interface ShownSetting {
   readonly name: SettingName;
   /** The value as it would be written in the configuration file; `***` instead of a secret. */

@@ -106,7 +106,7 @@ export function faultOfTraceUrl(value: string): string | undefined {
   if (!value.includes("{traceId}")) return "it does not have {traceId} in it";
   const example = value.replaceAll("{traceId}", "0".repeat(32));
   const isWeb = URL.canParse(example) && ["http:", "https:"].includes(new URL(example).protocol);
-  return isWeb ? undefined : "it is no http or https URL";
+  return isWeb ? undefined : "it is not an http or https URL";
 }
 
 /** Asymmetric algorithms (RFC 7518, RFC 8037): a public key cannot sign. So HS256 and `none` are not allowed. */

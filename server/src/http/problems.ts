@@ -158,7 +158,7 @@ function detailOf(reason: Reason): string {
     case "method-not-allowed":
       return `Use one of the methods of this path: ${reason.allow}.`;
     case "precondition-failed":
-      return "The data of the session have another ETag than the request allows. Read them with GET, apply the change to them, and send their ETag in If-Match.";
+      return "The data of the session have an ETag that the request does not allow. Read them with GET, apply your change, and send their ETag in If-Match.";
     case "body-too-large":
       if (reason.what === "data") {
         return `The data of the session would have more than ${reason.limit} bytes of JSON. Remove members: null removes one in a merge patch.`;

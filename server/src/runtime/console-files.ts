@@ -18,7 +18,7 @@ const bun = join(workspace, "../node_modules/.bin/bun");
 const BUILD_TIMEOUT_MS = 60_000;
 
 /**
- * Reads the files of the console. In a checkout, it builds them before if they are missing or older than their sources.
+ * Reads the files of the console. In a checkout, it first builds them if they are missing or older than their sources.
  * Returns `undefined`, after a warning in the log, if that fails.
  */
 export async function loadConsole(log: Pick<Logger, "warn">): Promise<readonly ConsoleFile[] | undefined> {

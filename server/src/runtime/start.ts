@@ -66,7 +66,7 @@ export interface StartOptions {
   readonly time?: TimeSource;
   /** The destination of log lines (JSON, one per line); standard error by default. */
   readonly logTo?: DestinationStream;
-  /** The settings as administrators may see them; none by default. */
+  /** The settings in the form that administrators may see; none by default. */
   readonly settings?: readonly ShownSetting[];
 }
 

@@ -17,11 +17,11 @@ import {
 import type { StatisticsStore } from "../store/ports/statistics.ts";
 import type { Clock, WallClock } from "./clock.ts";
 
-/** How often (ms) the current minute is stored. A process that is killed loses what it has counted since. */
+/** Interval (ms) at which the current minute is stored. A process that is killed loses what it has counted since. */
 const STORE_EVERY_MS = 10_000;
 /** The shortest wait (ms) between two rounds. */
 const MIN_WAIT_MS = 1000;
-/** How long (minutes) an idle process stores nothing, so that a disk can sleep. */
+/** Time (minutes) for which an idle process stores nothing, so that a disk can sleep. */
 const IDLE_MINUTES = 15;
 /** Maximum number of rows that wait while the store takes no writes. Older ones are dropped. */
 const MAX_WAITING = 120;
@@ -51,7 +51,7 @@ export class StatisticsCollector {
   #recordStatuses = new Float64Array(10);
   /** Finished minutes that are not stored yet. */
   #waiting: StatisticsRow[] = [];
-  /** The minutes that were stored last began here. */
+  /** Start of the minutes that were stored last. */
   #storedAt: number;
 
   constructor({ counters, wallClock }: StatisticsCollectorParts) {

@@ -1,6 +1,6 @@
 import { type AuditEntry, type ChainFault, chainFaults } from "../store/audit-chain.ts";
 
-/** Returns at most `limit` entries that follow the sequence `after`. It reads from a running server or from a store. */
+/** Returns at most `limit` entries that follow the sequence `after`, from a running server or from a store. */
 export type ReadAudit = (request: { readonly after: number; readonly limit: number }) => Promise<{
   readonly entries: readonly AuditEntry[];
   /** Sequence of the newest entry in the trail; 0 if the trail is empty. */

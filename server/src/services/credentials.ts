@@ -95,7 +95,10 @@ export function faultOfApiKeyRequest(request: ApiKeyRequest): ApiKeyFault | unde
   const faultOfName = name === null ? undefined : faultOfKeyName(name);
   if (faultOfName !== undefined) return fault("name", `the name of the key ${faultOfName}`);
   if (validFor !== null && (!Number.isSafeInteger(validFor) || validFor <= 0)) {
-    return fault("validFor", "a key is valid for some time or until it is revoked");
+    return fault(
+      "validFor",
+      "the validity of a key is a whole number of milliseconds above 0; leave it out for a key without an end",
+    );
   }
   return undefined;
 }

@@ -20,7 +20,7 @@ export interface SessionDataParts {
 }
 
 /**
- * The operations on session data (contract.md#data). Whoever names a session by its id uses it: it is renewed. The
+ * The operations on session data (contract.md#data). A session that is named by its id is renewed. The
  * methods refuse with `unavailable` if the store cannot be used.
  */
 export class SessionData {

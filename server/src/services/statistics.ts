@@ -49,7 +49,7 @@ export interface StatisticsResult {
 /** Number of minutes that are read at a time, so that a long range does not hold other requests up. */
 const MINUTES_A_READ = 30;
 const HOUR_MINUTES = 60;
-/** Age (minutes) of an hour from which on no more rows of it are expected. */
+/** Age (minutes) at which an hour is complete: no more rows of it are expected. */
 const SETTLED_MINUTES = 180;
 /** Maximum number of hours whose sums are remembered: those of the longest range. */
 const MAX_HOURS = STATISTICS_MINUTES / HOUR_MINUTES + 2;

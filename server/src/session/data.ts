@@ -9,7 +9,7 @@ import { hash } from "node:crypto";
 export const MAX_DATA_BYTES = 16 * 1024;
 /** Maximum number of objects and arrays within each other, the whole object included. */
 const MAX_DATA_LEVELS = 32;
-/** The data of a session into which nobody has put any. */
+/** The data of a session that has never had any. */
 export const NO_DATA = "{}";
 
 /** A change of a session's data. Both texts are JSON objects that `readData` has returned. */
@@ -22,9 +22,9 @@ export type Tags = readonly string[] | "*";
 
 /** The conditions on the present data under which a request is carried out (RFC 9110, section 13.1). */
 export interface Preconditions {
-  /** Their tag is one of these. */
+  /** Tags of which the present data must have one (`If-Match`). */
   readonly ifMatch?: Tags;
-  /** Their tag is none of these. */
+  /** Tags of which the present data must have none (`If-None-Match`). */
   readonly ifNoneMatch?: Tags;
 }
 
@@ -124,7 +124,7 @@ function hasFewLevels(value: object, levels: number): boolean {
   return true;
 }
 
-/** Maximum number of faults that are looked for. */
+/** Maximum number of faults that are reported. */
 const MAX_FAULTS = 8;
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/g;
 

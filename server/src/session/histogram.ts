@@ -1,6 +1,6 @@
 /**
- * A histogram in short: the number of the first bucket that has observations, then the number of observations in it and
- * in each one after it, up to the last that has any. Empty without observations.
+ * A histogram in compact form: the number of the first bucket that has observations, then the number of observations in
+ * it and in each one after it, up to the last that has any. Empty without observations.
  */
 export type Histogram = readonly number[];
 
@@ -30,7 +30,7 @@ export function durationBucket(ms: number): number {
 export const percentiles = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
 export type Percentile = keyof typeof percentiles;
 
-/** Returns a histogram in short. `counts` has the number of observations in each bucket. */
+/** Returns a histogram in compact form. `counts` has the number of observations in each bucket. */
 export function histogramOf(counts: ArrayLike<number>): Histogram {
   const used = Array.from(counts, (count, bucket) => (count > 0 ? bucket : -1)).filter((bucket) => bucket !== -1);
   const [first] = used;

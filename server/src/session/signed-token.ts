@@ -2,9 +2,9 @@ import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { SigningSecret } from "./id.ts";
 
 /*
- * Short texts that the server gives out and recognizes later: `<JSON in base64url>.<HMAC-SHA-256 of it>`. The keys are
+ * Short signed texts that the server creates and verifies later: `<JSON in base64url>.<HMAC-SHA-256 of it>`. The keys are
  * derived from the secrets of session ids, so they are stored, shared and rotated with these. Everybody can read such a
- * text; nobody can make one. The reader checks the times in it.
+ * text; only the server can make one. The caller checks the times in it.
  */
 
 /** Signs texts for one purpose; a text for another purpose is refused. */
@@ -26,7 +26,7 @@ export interface TokenSigners {
   use(secrets: readonly SigningSecret[]): void;
 }
 
-/** A text that is longer is not opened. */
+/** Maximum length of a text; a longer one is refused. */
 const MAX_CHARACTERS = 4096;
 
 export function createTokenSigners(secrets: readonly SigningSecret[]): TokenSigners {

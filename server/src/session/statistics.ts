@@ -38,7 +38,7 @@ export interface MinuteStatistics {
 export interface StatisticsRow {
   /** Number of the minute since 1970. */
   readonly minute: number;
-  /** Names the process that has counted. */
+  /** Name of the process that has counted. */
   readonly source: string;
   /** A `MinuteStatistics` as JSON. */
   readonly counts: string;

@@ -1,11 +1,11 @@
 /**
- * The length (ms) of a slot of time. Both engines note sessions by the slot in which they may expire, and examine them
- * after its end.
+ * The length (ms) of a slot. Time is divided into slots. Both engines note each session in the slot in which it may
+ * expire, and examine it after the end of the slot.
  */
 export const SLOT_MS = 10_000;
-/** Time (ms) from the end of a slot in which its sessions are examined. With the slot it stays below a minute. */
+/** Time (ms) after the end of a slot in which its sessions are examined. With the slot itself, that is less than a minute. */
 const WITHIN_MS = 35_000;
-/** The part of the overdue sessions that a slice examines, within the limits: after a stop, or an overload. */
+/** The part of the overdue sessions that a slice examines, within the limits below. A stop or an overload makes them so. */
 const OVERDUE_PART = 1 / 8;
 /** The limits of the number of sessions that a slice examines. Each takes some 10 us, during which requests wait. */
 const MIN_SESSIONS = 64;
@@ -13,14 +13,14 @@ const MAX_SESSIONS = 1024;
 
 /** A slot that has ended, and the number of its sessions that are not examined yet. */
 export interface DueSlot {
-  /** The number of slots from 1970 to its end. */
+  /** Number of slots from 1970 to the end of this one. */
   readonly slot: number;
   readonly sessions: number;
 }
 
 /**
- * Spreads the examination of sessions that may have expired over time. Slices are as small as they can be if all
- * sessions are to be examined in time, so a million sessions that expire in the same second hold up no request.
+ * Spreads the examination of sessions that may have expired over time. Slices are as small as possible while all sessions
+ * are still examined in time, so a million sessions that expire in the same second delay no request.
  */
 export class ExpiryPace {
   /** The time (Unix ms) of the last slice; `undefined` since one in which no sessions were due. */
@@ -43,7 +43,7 @@ export class ExpiryPace {
     return Math.min(MAX_SESSIONS, Math.max(MIN_SESSIONS, Math.ceil(wanted)));
   }
 
-  /** Says that no sessions are due. */
+  /** Notes that no sessions are due. */
   rest(): void {
     this.#lastAt = undefined;
   }

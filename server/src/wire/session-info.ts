@@ -14,7 +14,7 @@ export function sessionInfoWithData(opened: OpenedSession, data: string): string
   return `${sessionInfo(opened).slice(0, -1)},"data":${data}}`;
 }
 
-/** Writes the same text as `sessionInfoWithData`, as `writeSessionInfo` does. There must be room for `maxLengthWithData`. */
+/** Writes the text of `sessionInfoWithData` into a buffer, which must have room for `maxLengthWithData`. */
 export function writeSessionInfoWithData(opened: OpenedSession, data: string, bytes: Buffer, start: number): number {
   // Overwrites the brace at the end.
   const at = writePart(DATA, bytes, writeSessionInfo(opened, bytes, start) - 1);

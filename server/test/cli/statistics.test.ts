@@ -56,7 +56,7 @@ test("statistics are shown with charts on a terminal, plain elsewhere, and as JS
   assert.equal(info.records.byService["shop"]?.at(-1), 2);
 });
 
-test("a range that makes no sense is refused, and a watch without a terminal", async () => {
+test("an invalid range is refused, and so is --watch without a terminal", async () => {
   await using server = await serve();
   const refused = async (...args: string[]) => {
     const { code, stderr } = await runHere(["stats", "--data-dir", server.dataDir, ...args]);

@@ -121,7 +121,7 @@ test("two tabs share one connection, and the second continues when the first is 
   await two.close();
 });
 
-test("a hidden page gives its connection up, and shows afterwards what it has missed", async () => {
+test("a hidden page closes its connection, and later shows the events that it has missed", async () => {
   const page = await site.context.newPage();
   await page.clock.install();
   await page.goto("live");
@@ -156,7 +156,7 @@ test("a hidden page gives its connection up, and shows afterwards what it has mi
   await page.close();
 });
 
-test("however many events there are, the page does not grow", async () => {
+test("the page does not grow with the number of events", async () => {
   const page = await site.open("live");
   await connected(page, "growing");
   const devtools = await site.context.newCDPSession(page);

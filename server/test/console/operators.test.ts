@@ -29,7 +29,7 @@ async function openAs(person: Holder, path: string): Promise<Page> {
   return page;
 }
 
-test("somebody who is not signed in is led to the sign-in, and then to the place that they wanted", async () => {
+test("somebody who is not signed in gets the sign-in, and then the page that they wanted", async () => {
   await site.context.clearCookies();
   const page = await site.open("audit?action=key");
   await page.getByLabel("API key").waitFor();
@@ -50,7 +50,7 @@ test("somebody who is not signed in is led to the sign-in, and then to the place
   assert.ok(!/ak_|antechamber-console/.test(readable));
 });
 
-test("a link to the sign-in leads nowhere else than into the console", async () => {
+test("a link to the sign-in leads only into the console", async () => {
   for (const next of [
     "https://evil.example/",
     "//evil.example",

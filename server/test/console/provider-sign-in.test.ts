@@ -148,7 +148,7 @@ async function whoIs(browser: TestBrowser, at: TestServer = server): Promise<Con
 
 const problemIn = ({ url }: Visit) => new URL(url).searchParams.get("problem");
 
-test("people sign in at the identity provider, and come back to the place that they wanted", async () => {
+test("people sign in at the identity provider, and return to the page that they wanted", async () => {
   const browser = createBrowser();
   assert.deepEqual(await whoIs(browser), { isSignedIn: false, signIn: "provider" });
   const { url } = await signIn(browser, "ruth", server, "session?handle=abc&tab=2");
@@ -170,7 +170,7 @@ test("a confidential client shows its secret, and one of several roles counts", 
   assert.equal(problemIn(await signIn(createBrowser(), "olga", wrong)), "refused");
 });
 
-test("somebody without a role, and a customer, learn that they have none for the console", async () => {
+test("the sign-in shows people without a role, and customers, that their account may not use the console", async () => {
   for (const name of ["nina", "carl"]) {
     const browser = createBrowser();
     assert.equal(problemIn(await signIn(browser, name, server, "keys")), "no-role");
@@ -178,7 +178,7 @@ test("somebody without a role, and a customer, learn that they have none for the
   }
 });
 
-test("a code that another browser began, was used, or came without a begin signs nobody in", async () => {
+test("a code of another browser's sign-in, a used one, or one without a sign-in that was begun signs nobody in", async () => {
   const attacker = createBrowser();
   const callback = `${server.url}/console/callback`;
   const { url } = await signIn(attacker, "ruth", server, "", callback);
@@ -210,7 +210,7 @@ test("a sign-in that takes longer than ten minutes is begun again", async () => 
   assert.equal(problemIn(await browser.visit(url)), "expired");
 });
 
-test("after the sign-in the browser is led nowhere else than into the console", async () => {
+test("after the sign-in the browser is redirected only into the console", async () => {
   for (const next of [
     "//evil.example",
     "https://evil.example",

@@ -39,7 +39,7 @@ test("a text that is an id of two kinds leads to a choice with counts", async ()
   assert.equal(await page.locator("tbody tr").count(), 2);
 });
 
-test("a pasted session id leads to its handle, and stands in no address, no request and no storage", async () => {
+test("a pasted session id leads to its handle, and is in no address, request or storage", async () => {
   const { sessionId, handle } = await makeSession(url, { customerId: "secret-holder" });
   const addresses: string[] = [];
   const page = await site.open("search");
@@ -69,7 +69,7 @@ test("a pasted API key is not searched for", async () => {
   assert.equal(new URL(page.url()).search, "");
 });
 
-test("pages of the list are bounded, and lead forth and back with the address", async () => {
+test("pages of the list are bounded and are in the address, so the back button works", async () => {
   const page = await site.open("search");
   await page.locator("tbody tr").first().waitFor();
   assert.equal(await page.locator("tbody tr").count(), 50);

@@ -104,7 +104,7 @@ test("a browser that asks for the root gets to the console, or without one to th
   assert.equal(response.headers.get("location"), "docs");
 });
 
-test("HEAD and other methods are answered as everywhere", async () => {
+test("HEAD gets no body, and other methods are refused", async () => {
   const head = await exchange(server.port, requestText("HEAD /console/search"), { head: true });
   assert.equal(head.status, 200);
   assert.equal((await fetch(`${server.url}/console/search`, { method: "POST" })).status, 405);

@@ -83,7 +83,7 @@ test("an agent switches between the sessions of a customer, by keys and by mouse
   await page.getByText("60 of 60 requests").waitFor();
 });
 
-test("an agent ends a session after a question, without the mouse", async () => {
+test("an agent ends a session after confirming it, without the mouse", async () => {
   const ending = await makeSession(url, { customerId: "ends" });
   const page = await site.open(address(ending.handle));
   await page.getByText("The session began").waitFor();

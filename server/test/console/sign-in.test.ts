@@ -71,7 +71,7 @@ test("each role is shown what it may do, and the API refuses the rest", async ()
   }
 });
 
-test("customers have nothing to do in the console, and unknown keys all get one response", async () => {
+test("customers may not sign in to the console, and all unknown keys get the same response", async () => {
   problemOf(await signIn(server.url, secretOf("alice")), 403, "role-not-permitted");
   problemOf(await signIn(server.url, secretOf("page")), 403, "role-not-permitted");
   const texts = new Set<string>();
@@ -153,7 +153,7 @@ test("a revoked key ends its sign-ins at once", async () => {
   problemOf(await withCookie(server.url, cookie).call("GET", "/sessions"), 401);
 });
 
-test("after a sign-out a copy of the cookie is worthless, also a renewed one", async () => {
+test("after a sign-out a copy of the cookie is refused, also a renewed one", async () => {
   await using own = await serveKeys(holders, { console: true });
   const first = cookieOf(await signIn(own.url, secretOf("agent")));
   own.pass(2 * MINUTE);

@@ -48,7 +48,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(await read(id), {});
   });
 
-  test("contract.md#data: 64 clients that change a member each all win", async () => {
+  test("contract.md#data: 64 clients each change another member, and all changes are stored", async () => {
     const id = await newId();
     const numbers = Array.from({ length: 64 }, (_, i) => i);
     await Promise.all(numbers.map(async (i) => dataIn(await call("PATCH", id, { [`m${i}`]: i }))));

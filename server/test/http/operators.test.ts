@@ -93,14 +93,14 @@ test("a revoked key is refused at once, and a warning says when no administrator
   assert.match(warning ?? "", /antechamber keys create --role administrator/);
 });
 
-test("an unknown key is not found, whatever is done with it", async () => {
+test("every operation on an unknown key is refused with not-found", async () => {
   for (const id of ["k_000000000000", "ak_secret", "a%2Fb"]) {
     problemOf(await as("administrator").call("POST", `/api-keys/${id}/rotate`), 404, "not-found");
     problemOf(await as("administrator").call("DELETE", `/api-keys/${id}`), 404, "not-found");
   }
 });
 
-test("the pages of the list of keys have every key once", async () => {
+test("the pages of the list of keys contain each key once", async () => {
   const whole = await admin().keys.page({ limit: 1000 });
   assert.equal(whole.next, null);
   assert.equal(whole.areUsed, true);

@@ -130,7 +130,7 @@ onEachEngine(({ name: engine, test, empty, serve }) => {
     });
   }
 
-  test("requests for statistics that make no sense are refused with every fault", async () => {
+  test("invalid requests for statistics are refused with every fault", async () => {
     const faultsOf = async (query: string) => {
       const problem = problemOf(await api.call("GET", `/stats?${query}`), 400, "invalid-request");
       return problem.errors?.map(({ name }) => name);

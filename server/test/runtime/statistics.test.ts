@@ -65,7 +65,7 @@ test("the current minute is stored again and again, and counted once", async () 
   assert.deepEqual(await created(), { 0: 5, 1: 1 });
 });
 
-test("what a store in trouble does not take is stored later, in its minute", async () => {
+test("rows that the store does not accept are stored later, under their own minutes", async () => {
   await using world = openWorld();
   const { store, metrics, clock, save, created } = world;
   const failing = { ...store, storeStatistics: () => Promise.reject(new Error("the disk is full")) };
@@ -124,7 +124,7 @@ test("a running process stores what it counts, and the rest when it closes", asy
   assert.deepEqual(await created(), { 0: 2 });
 });
 
-test("what is stored and what is only in memory counts once, by minute and by hour", async () => {
+test("counts that are stored, and counts that are only in memory, count once, by minute and by hour", async () => {
   await using world = openWorld();
   const { store, metrics, clock, wallClock, collector, save } = world;
   const statistics = new Statistics({ store, wallClock });

@@ -28,7 +28,7 @@ test("percentiles of durations are within 20 % of the exact ones, however the du
   }
 });
 
-test("a duration is in the bucket whose bounds contain it, also an absurd one", () => {
+test("a duration is in the bucket whose bounds contain it, also 0, NaN or a huge one", () => {
   for (let i = 1; i < durationBounds.length; i++) {
     const [from, to] = [durationBounds[i - 1] as number, durationBounds[i] as number];
     assert.equal(durationBucket((from + to) / 2), i);
@@ -40,7 +40,7 @@ test("a duration is in the bucket whose bounds contain it, also an absurd one", 
   assert.equal(quantileOf([], durationBounds, 0.5), null);
 });
 
-test("a histogram in short adds up to what it was made of", () => {
+test("a histogram in compact form adds up to the observations that it was made of", () => {
   const counts = Float64Array.from({ length: DURATION_BUCKETS }, (_, i) => (i === 3 || i === 7 || i === 57 ? i : 0));
   const sums = new Float64Array(DURATION_BUCKETS);
   for (let i = 0; i < 2; i++) addHistogram(sums, histogramOf(counts));
@@ -83,7 +83,7 @@ test("a range has whole steps, an hour by minute by default, and longer steps if
   assert.deepEqual(minutes(rangeOf({ until: NOON - 60 * MINUTE }, NOON)), [120.5, -59.5, 1]);
 });
 
-test("a range that makes no sense is refused with the name of the fault", () => {
+test("an invalid range is refused with the name of the parameter", () => {
   const day = 24 * 60 * MINUTE;
   const faults = (request: Parameters<typeof rangeOf>[0]) => {
     const range = rangeOf(request, NOON);

@@ -24,7 +24,7 @@ import type { RateLimits } from "../rate-limits.ts";
 /** The dependencies of the application. */
 export interface AppParts {
   readonly config: Config;
-  /** The settings as administrators may see them. */
+  /** The settings in the form that administrators may see: secrets are masked. */
   readonly settings: readonly ShownSetting[];
   readonly version: string;
   readonly service: SessionService;

@@ -94,7 +94,7 @@ function consoleRoutes({ consolePages: pages, signIn }: Handlers): Route[] {
     row("POST", "/console/sign-out", open, "console-sign-out", signIn.signOut),
     row("GET", "/console/sign-in/provider", open, "console-sign-in", signIn.toProvider),
     row("GET", "/console/callback", open, "console-sign-in", signIn.callback),
-    // The more general row is first, because the other one also matches `/console/`.
+    // The general row is first, because the other one also matches `/console/`.
     row("GET", "/console/*", open, "console", pages.file),
     row("GET", "/console", open, "console", pages.root),
   ];

@@ -29,7 +29,7 @@ export interface ConsoleAccessParts {
   readonly log: Logger;
 }
 
-/** Time for a person at the identity provider. */
+/** Time that a person has at the identity provider. */
 const PENDING_SECONDS = 600;
 
 export function createConsoleAccess(parts: ConsoleAccessParts): ConsoleAccess {
@@ -50,7 +50,7 @@ export function createConsoleAccess(parts: ConsoleAccessParts): ConsoleAccess {
             wallClock,
             log,
           }),
-    // The identity provider leads the browser back from another site, and browsers send no `Strict` cookie then.
+    // The identity provider redirects from another site, and then browsers send no `Strict` cookie.
     pendingCookie: createConsoleCookie({
       ...{ name: "antechamber-sign-in", sameSite: "Lax", maxAgeSeconds: PENDING_SECONDS, consoleUrl },
     }),

@@ -21,7 +21,7 @@ export interface ConsoleCookie {
 
 export interface ConsoleCookieOptions {
   readonly name: string;
-  /** `Strict`: browsers send it only from the console itself. `Lax`: also when another site leads to the console. */
+  /** `Strict`: browsers send it only from the console itself. `Lax`: also after a link or redirect from another site. */
   readonly sameSite: "Strict" | "Lax";
   /** Seconds; without it, browsers drop the cookie when they are closed. */
   readonly maxAgeSeconds?: number;
@@ -74,13 +74,13 @@ function needsHttps(): Refusal {
   return new Refusal({ code: "invalid-request", errors: [{ in: "header", name: "X-Forwarded-Proto", detail }] });
 }
 
-/** Returns whether a page of the console sent the request: with its header, and, as browsers say, from this origin. */
+/** Returns whether a page of the console sent the request: with its header, and from this origin if the browser says so. */
 export function isFromConsole(request: CredentialSource): boolean {
   const site = request.header("sec-fetch-site");
   return request.header(CONSOLE_HEADER) !== null && (site === null || site === "same-origin");
 }
 
-/** Refuses with `invalid-request` a request that no page of the console sent. */
+/** Refuses a request with `invalid-request` unless a page of the console sent it. */
 export function requireConsole(request: CredentialSource): void {
   if (isFromConsole(request)) return;
   const detail = `Send the header ${CONSOLE_HEADER}: 1, from a page of the console.`;

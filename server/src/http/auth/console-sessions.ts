@@ -7,18 +7,18 @@ import type { CredentialSource, KeyRing } from "./api-key-auth.ts";
 import { type ConsoleCookie, isFromConsole } from "./console-cookie.ts";
 import { TextCache } from "./text-cache.ts";
 
-/** Time (ms) without a sign of the person after which the console asks for a sign-in again. */
+/** Time (ms) without activity after which the console asks for a sign-in again. */
 export const CONSOLE_IDLE_MS = 30 * 60_000;
-/** Time (ms) after a sign-in after which the console asks for one again, however often it was used. */
+/** Maximum time (ms) from a sign-in to the next one, even with activity. */
 const CONSOLE_TOTAL_MS = 8 * 60 * 60_000;
-/** A cookie that is younger (ms) is not renewed. */
+/** Minimum age (ms) at which a cookie is renewed. */
 const RENEW_AFTER_MS = 60_000;
 /** Number of sign-outs that are remembered. */
 const MAX_SIGNED_OUT = 10_000;
 
 /** A person who is signed in to the console. Times are Unix ms. */
 export interface ConsoleSession {
-  /** Names the sign-in. Renewed cookies keep it. */
+  /** Id of the sign-in. Renewed cookies keep it. */
   readonly id: string;
   /** Id of the API key; `null` if the person signed in with a token. */
   readonly keyId: string | null;

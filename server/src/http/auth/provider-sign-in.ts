@@ -36,7 +36,7 @@ export interface ProviderSignInParts {
   readonly log: Pick<Logger, "warn">;
 }
 
-/** The values that the browser keeps between the begin and the end of a sign-in, so that both are of the same browser. */
+/** The values that the browser keeps during a sign-in. They prove that the same browser began and completed it. */
 export interface PendingSignIn {
   readonly state: string;
   readonly nonce: string;
@@ -56,14 +56,14 @@ export type SignInResult =
 
 /** Sign-in at the identity provider. Each method resolves, also when the provider is unavailable. */
 export interface ProviderSignIn {
-  /** Returns the address to which the browser goes; `undefined` if the provider is unavailable. */
+  /** Returns the address of the provider to which to redirect the browser; `undefined` if the provider is unavailable. */
   begin(): Promise<{ readonly location: string; readonly pending: PendingSignIn } | undefined>;
-  /** Completes a sign-in with the parameters with which the provider led the browser back. */
+  /** Completes a sign-in with the parameters of the provider's redirect. */
   complete(parameters: URLSearchParams, pending: PendingSignIn): Promise<SignInResult>;
 }
 
 const TIMEOUT_MS = 5000;
-/** How long (ms) the provider's metadata is used before it is fetched again. */
+/** Time (ms) for which the provider's metadata is used before it is fetched again. */
 const METADATA_MAX_AGE_MS = 10 * 60_000;
 const MAX_NAME_CHARACTERS = 100;
 

@@ -14,11 +14,11 @@ interface Content {
   readonly expiresAt: number;
 }
 
-/** The beginning of view tokens. */
+/** Prefix of view tokens. */
 const PREFIX = "vt_";
 const BEARER = /^Bearer +vt_([\w-]{1,3000}\.[\w-]{43})$/i;
 
-/** Gives out and recognizes view tokens (decision 0072). The server stores none. */
+/** Creates and verifies view tokens (decision 0072). The server stores none. */
 export class ViewTokens {
   readonly #signer: TokenSigner;
   readonly #wallClock: WallClock;

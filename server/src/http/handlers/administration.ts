@@ -126,7 +126,7 @@ function isApiKey(principal: Principal | ApiKey): principal is ApiKey {
   return "id" in principal;
 }
 
-/** Restricts the filter of a view token to the session that it opens. Refuses with `role-not-permitted` another one. */
+/** Restricts the filter of a view token to what it opens. Refuses with `role-not-permitted` a filter for another session. */
 function filterOfView({ view }: Principal, filter: SessionFilter): SessionFilter {
   const handle = view?.handle ?? null;
   if (handle === null) return filter;

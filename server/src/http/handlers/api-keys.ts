@@ -27,7 +27,7 @@ export function createApiKeyHandlers({ credentials, wallClock, config, initiator
       const { status, cursor, limit } = apiKeyQueryOf(request.query);
       const now = wallClock();
       const infos = (await credentials.listKeys()).map((key) => apiKeyInfo(key, now));
-      // A key may be erased between two pages, so the cursor is a place in the order and not a position.
+      // The cursor names the last key instead of counting keys, because one may be erased between two pages.
       const placeOf = ({ createdAt, id }: { readonly createdAt: string; readonly id: string }) => `${createdAt}.${id}`;
       const meant = infos
         .filter((info) => status === null || info.status === status)

@@ -18,7 +18,7 @@ const serviceInfo: ApiResponse = {
 };
 
 /**
- * Creates the handlers of the OpenAPI document, serialized once, and of the page that shows it to people. `console`:
+ * Creates the handlers of the OpenAPI document, serialized once, and of the page that shows it. `console`:
  * whether the console is served.
  */
 export function createDocsHandlers({ console, ...options }: OpenApiOptions & { readonly console: boolean }) {

@@ -11,7 +11,7 @@ export interface OperationHandlerParts {
   readonly isStopping: () => boolean;
 }
 
-/** Creates the handlers by which administrators look at the process that responds. */
+/** Creates the handlers that show administrators the process that responds. */
 export function createOperationHandlers({ config, settings, version, store, isStopping }: OperationHandlerParts) {
   const startedAt = new Date().toISOString();
 

@@ -18,7 +18,7 @@ export interface ViewTokenHandlerParts {
   readonly initiatorOf: InitiatorOf;
 }
 
-/** Creates the handler that gives out view tokens (decision 0072). */
+/** Creates the handler that creates view tokens (decision 0072). */
 export function createViewTokenHandler(parts: ViewTokenHandlerParts) {
   const { viewTokens, sessionAdmin, config, trail, logHash, initiatorOf } = parts;
 

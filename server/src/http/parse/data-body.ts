@@ -3,13 +3,13 @@ import { type DataChange, MAX_DATA_BYTES, readData } from "../../session/data.ts
 import { type Fault, Refusal } from "../../session/errors.ts";
 import { bodyText, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 
-/** The media type of a JSON patch (RFC 6902), which is another thing than a merge patch. */
+/** The media type of a JSON patch (RFC 6902), which is not a merge patch. */
 const JSON_PATCH = /^\s*application\/json-patch\+json\s*(?:;|$)/i;
 
 /**
  * Reads the change in a request: a merge patch, or the whole data. Any JSON type is accepted, because many clients send
- * `application/json` for a merge patch. Refuses with `invalid-request`, which names the place of each fault, and as
- * `readJsonBody` does.
+ * `application/json` for a merge patch. Refuses as `readJsonBody` does, and with `invalid-request`, which names the place
+ * of each fault.
  */
 export async function readDataChange(request: HttpRequest, kind: DataChange["kind"]): Promise<DataChange> {
   if (kind === "merge" && JSON_PATCH.test(request.header("content-type") ?? "")) {

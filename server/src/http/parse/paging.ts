@@ -29,7 +29,7 @@ export function limitOf(parameters: URLSearchParams, faults: Fault[]): number {
 export function checkParameterNames(parameters: URLSearchParams, known: readonly string[], faults: Fault[]): void {
   for (const name of new Set(parameters.keys())) {
     const detail = !known.includes(name)
-      ? `There is a parameter that is not known here; there are ${known.join(", ")}.`
+      ? `This parameter is unknown. The parameters are ${known.join(", ")}.`
       : parameters.getAll(name).length > 1 && `${name} is given twice.`;
     if (detail) faults.push({ in: "query", name: name.slice(0, 32), detail });
   }

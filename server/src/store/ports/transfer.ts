@@ -57,7 +57,7 @@ export interface SessionItem {
   readonly associations: readonly AssociationEvent[];
   /** Number of all recorded requests, including those whose records were dropped. */
   readonly requests: number;
-  /** The session's data; missing if nobody has put any into the session. */
+  /** The session's data; missing if it has never had any. */
   readonly data?: TransferredData;
 }
 

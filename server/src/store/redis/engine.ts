@@ -100,7 +100,7 @@ export class Engine {
 }
 
 function tooManyNotes(count: number): Refusal {
-  const cause = new Error(`${count} changes wait for their index entries and events`);
+  const cause = new Error(`${count} changes still wait for their index entries and events`);
   return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
 }
 

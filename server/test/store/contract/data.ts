@@ -37,7 +37,7 @@ export function dataContract(name: string, make: DataFactory): void {
 }
 
 function changeContract(name: string, make: DataFactory): void {
-  test(`${name}: data are merged, replaced and cleared, and survive`, async () => {
+  test(`${name}: data are merged, replaced and cleared, and survive a restart`, async () => {
     await using world = await openWorld(make);
     const { handle } = await world.create({ customerId: "c" });
     assert.deepEqual(await readData(world, handle), {});
@@ -77,7 +77,7 @@ function changeContract(name: string, make: DataFactory): void {
     assert.deepEqual(await readSummary(world, handle), ["created  -"]);
   });
 
-  test(`${name}: 64 clients that change a member each all win`, async () => {
+  test(`${name}: 64 clients each change another member, and all changes are stored`, async () => {
     await using world = await openWorld(make);
     const handle = world.newHandle();
     const results = await Promise.all(Array.from({ length: 64 }, (_, i) => merge(world, handle, { [`m${i}`]: i })));

@@ -44,7 +44,7 @@ export function statisticsContract(name: string, make: DataFactory): void {
     assert.deepEqual(await createdIn(world, FIRST, FIRST + 2), { 0: 12, 1: 5 });
   });
 
-  test(`${name}: rows of statistics stay after the hour is over, whoever stores the next ones`, async () => {
+  test(`${name}: rows of statistics stay after the hour is over, also if another process stores the next ones`, async () => {
     await using world = await openWorld(make);
     const hour = FIRST - (FIRST % 60);
     for (const source of ["a", "b", "c"]) {

@@ -8,7 +8,7 @@ import type { ConsoleFile } from "../../console-file.ts";
 const PAGE = "index.html";
 /** The script that pages of other origins include, with the element `<antechamber-timeline>`. */
 const EMBEDDED = "timeline.js";
-/** The folder of files whose names change with their contents. */
+/** The folder of the files whose names contain a hash of their contents. */
 const HASHED = "assets/";
 
 /*

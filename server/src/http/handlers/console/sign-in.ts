@@ -32,7 +32,7 @@ export function createSignInHandlers(parts: SignInHandlerParts) {
   /** Returns how people sign in. */
   const signIn = config.auth === "jwt" ? (provider === undefined ? "token" : "provider") : ofMode[config.auth];
 
-  /** Begins a session in the console. Refuses with `role-not-permitted` a role that has nothing to do there. */
+  /** Begins a session in the console. Refuses with `role-not-permitted` a role that may not use it. */
   async function begin(
     request: HttpRequest,
     principal: Principal,
@@ -96,7 +96,7 @@ export function createSignInHandlers(parts: SignInHandlerParts) {
       return withCookie(noContent, cookie);
     },
 
-    /** Leads the browser to the identity provider. */
+    /** Redirects the browser to the identity provider. */
     async toProvider({ request }: Call): Promise<ApiResponse> {
       if (provider === undefined) throw new Refusal({ code: "not-found" });
       const next = safePath(new URLSearchParams(request.query).get("next"));
@@ -109,7 +109,7 @@ export function createSignInHandlers(parts: SignInHandlerParts) {
       );
     },
 
-    /** Completes a sign-in when the identity provider leads the browser back. */
+    /** Completes a sign-in when the identity provider redirects the browser back. */
     async callback({ request }: Call): Promise<ApiResponse> {
       if (provider === undefined) throw new Refusal({ code: "not-found" });
       const removal = access.pendingCookie.remove(request);
@@ -119,7 +119,7 @@ export function createSignInHandlers(parts: SignInHandlerParts) {
       if (result.outcome === "failed") return withCookie(redirect(failure(result.reason, pending.next)), removal);
       try {
         const cookie = await begin(request, result.principal, result);
-        // The cookie of the pending sign-in stays for its ten minutes: its code and its state are used up.
+        // The cookie of the pending sign-in stays until it expires. It is harmless: its code and state are used up.
         return withCookie(redirect(`./${pending.next}`), cookie);
       } catch (error) {
         if (!(error instanceof Refusal) || error.reason.code !== "role-not-permitted") throw error;
@@ -129,7 +129,7 @@ export function createSignInHandlers(parts: SignInHandlerParts) {
   };
 }
 
-/** How long (ms) a person may take at the identity provider. */
+/** Time (ms) that a person may take at the identity provider. */
 const PENDING_MS = 10 * 60_000;
 
 const ofMode = { local: "none", key: "key", proxy: "proxy" } as const;
@@ -138,7 +138,7 @@ interface Pending {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
-  /** The path below `/console/` to which the person wanted. */
+  /** The path below `/console/` that the person wanted to open. */
   readonly next: string;
   /** Unix ms. */
   readonly until: number;

@@ -6,9 +6,8 @@ import { scripts } from "../scripts/scripts.ts";
 import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entries.ts";
 
 /**
- * Number of events from which on further ones are appended by another command: it blocks Redis for some 3 us for each. If
- * there are many events, it is a part of them. With a fixed number, the time of the commands, one after the other, would
- * limit the changes a second.
+ * Number of events from which further ones are appended by another command, which blocks Redis for some 3 us for each. If
+ * many events wait, it is a fraction of them: a fixed number would limit the changes a second by the number of commands.
  */
 const MIN_EVENTS = 64;
 const PART = 1 / 8;

@@ -23,7 +23,7 @@ import { bitsOf, effectOf } from "../../event-bits.ts";
  *
  * Each association is `at,after,bits;`: the time, the number of records before it, and what happened (`event-bits.ts`).
  *
- * The line `data` is `1` if data were put into the session, now or earlier. The data have a key of their own.
+ * The line `data` is `1` if the session has, or has had, data. The data have a key of their own.
  *
  * The line of the generation is `generation nonce`: the nonce is that of the last rotation, so that a rotation that is
  * sent twice is recognized. An imported session has no nonce. A session that was never rotated has no such line, or an
@@ -47,7 +47,7 @@ export interface SessionWithHistory {
   readonly associations: readonly AssociationEvent[];
 }
 
-/** Encodes a session as it is stored. `hasData` is whether data were put into it, now or earlier. */
+/** Encodes a session as it is stored. `hasData` is whether it has, or has had, data. */
 export function encode(session: Session, associations: readonly AssociationEvent[] = [], hasData = false): string {
   const { createdAt, generation } = session;
   const lines = [session.lastActiveAt - createdAt, session.expiresAt - createdAt, session.ended ? ENDED : ""];
@@ -82,7 +82,7 @@ export function isErased(text: string): boolean {
   return text.split(SEPARATOR, 3)[2] === ERASED;
 }
 
-/** Returns whether data were put into a stored session, now or earlier. */
+/** Returns whether a stored session has, or has had, data. */
 export function hasHadData(text: string): boolean {
   return (text.split(SEPARATOR)[DATA_LINE] ?? "") !== "";
 }

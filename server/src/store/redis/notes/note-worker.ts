@@ -294,7 +294,7 @@ async function readNotes(operation: Operation, queue: string, from: string, coun
 async function removeNotes(operation: Operation, queue: string, notes: readonly Note[]): Promise<void> {
   for (let from = 0; from < notes.length; from += MAX_REMOVED) {
     const ids = notes.slice(from, from + MAX_REMOVED).map(({ id }) => id);
-    // Redis executes commands that arrive together without serving anybody else in between.
+    // Redis executes commands that arrive together without serving other clients in between.
     await operation.command("xdel", queue, ...ids);
   }
 }

@@ -14,7 +14,7 @@ export class PendingNotes {
   /** Called after notes were added. `before` is the number of notes before that. */
   added: (before: number) => void = () => undefined;
 
-  /** `limit` is the number of notes from which on no further changes may be made (`isFull`). */
+  /** `limit` is the number of notes at which further changes are refused (`isFull`). */
   constructor(publishes: boolean, limit: number) {
     this.#publishes = publishes;
     this.#limit = limit;

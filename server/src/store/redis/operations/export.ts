@@ -204,7 +204,7 @@ async function exportSession(engine: Engine, handle: string, after: number): Pro
   return { items, characters, next: last < total ? last : undefined };
 }
 
-/** Returns the data of a session; `undefined` if nobody has put any into it. */
+/** Returns the data of a session; `undefined` if it has never had any. */
 async function dataOf(operation: Operation, { handle }: Session): Promise<TransferredData | undefined> {
   const { keys } = operation;
   const [text, value] = (await operation.command("mget", keys.session(handle), keys.data(handle))) as unknown[];

@@ -113,7 +113,7 @@ export async function importData(operation: Operation, session: Session, data: T
   await operation.write("set", name, value, "PX", session.expiresAt - operation.now);
 }
 
-/** Lets the changes of one session follow each other, so that those of this process are never computed in vain. */
+/** Runs the changes of one session one after the other, so that changes of this process never conflict with each other. */
 export class DataChanges {
   readonly #last = new Map<string, Promise<unknown>>();
 

@@ -60,7 +60,7 @@ function countsLive({ publishes, options }: Engine): boolean {
 
 /**
  * Begins to count live sessions in a store that has never published an event. Stops if the settings of a server do not
- * allow it, since the number would be wrong ever after.
+ * allow it, because the number would be wrong from then on.
  */
 export async function initLiveCount(operation: Operation): Promise<void> {
   const { engine, keys } = operation;

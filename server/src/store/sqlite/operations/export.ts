@@ -175,7 +175,7 @@ function exportSession({ readRecordPage, tables }: Context, handle: string, from
   return next <= total ? { items, characters, next } : { items, characters };
 }
 
-/** Returns the data of a session; `undefined` if nobody has put any into it. */
+/** Returns the data of a session; `undefined` if it has never had any. */
 function dataOf({ sessions, data }: Tables, session: Session, now: number): TransferredData | undefined {
   const { handle } = session;
   const found = data.find(keyOf(handle));

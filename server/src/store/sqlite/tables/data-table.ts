@@ -21,7 +21,7 @@ export function createDataReader(database: DatabaseSync): (handle: string) => st
 /** The table `session_data` on the writer's connection. `session` is always the key of a session's row. */
 export class DataTable extends Stateless {
   readonly #sql;
-  /** False as long as the table is empty. Then nothing is done for a feature that nobody uses. */
+  /** Whether the table has rows. While it has none, session data cost nothing. */
   #isUsed: boolean;
 
   constructor(database: DatabaseSync) {
@@ -37,14 +37,14 @@ export class DataTable extends Stateless {
     this.#isUsed = database.prepare("SELECT 1 FROM session_data LIMIT 1").get() !== undefined;
   }
 
-  /** Returns the data; `undefined` if nobody has put any into the session. They are empty when it is over. */
+  /** Returns the data; `undefined` if the session has never had any. They are empty when the session is over. */
   find(session: number): TransferredData | undefined {
     if (!this.#isUsed) return undefined;
     const row = this.#sql.find.get(session) as TransferredData | undefined;
     return row && { json: row.json === "" ? NO_DATA : row.json, changedAt: row.changedAt };
   }
 
-  /** Returns whether data were put into the session, now or earlier. */
+  /** Returns whether the session has, or has had, data. */
   has(session: number): boolean {
     return this.#isUsed && this.#sql.find.get(session) !== undefined;
   }

@@ -111,7 +111,7 @@ export class SessionTable implements Transactional {
     return this.#live;
   }
 
-  /** Notes that a purge has found a session expired, which was not found before. */
+  /** Notes that a purge was the first to find a session expired. */
   countExpired(): void {
     this.#live--;
   }
