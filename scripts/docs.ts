@@ -18,7 +18,8 @@ const isCheck = process.argv[2] !== "--write";
 update("ARCHITECTURE.md", (before) => withPart(before, "parts", `\n${partsTable()}\n`));
 update("docs/operating.md", (before) => withPart(before, "settings", settingsTable()));
 update("docs/cli.md", (before) => withPart(before, "commands", commandReference(createProgram(processOutput))));
-for (const page of ["next", "nuxt", "python", "sign-in", "sveltekit"]) update(`docs/${page}.md`, withExamples);
+for (const page of ["from-a-visitor-table", "from-express-session", "next", "nuxt", "python", "sign-in", "sveltekit"])
+  update(`docs/${page}.md`, withExamples);
 update("server/openapi.json", () => `${lines(parse(read("server/openapi.yaml")), 3)}\n`);
 
 function update(file: string, change: (before: string) => string): void {
