@@ -25,10 +25,12 @@ export function antechamberSession(
   options: StoreOptions,
 ): CreateSession {
   const name = "antechamberSession()";
-  if (typeof expressSession !== "function")
+  if (typeof expressSession !== "function" || "fastifySession" in expressSession)
     throw new TypeError(`the first argument of ${name} is the function that express-session exports`);
   const parts = createStoreParts(name, options);
   return (given) => {
+    if (typeof given !== "object" || given === null)
+      throw new TypeError("session() needs the options of express-session, such as { secret, resave: false }");
     for (const own of ["store", "genid"]) {
       if (Object.hasOwn(given, own)) throw new TypeError(`remove the option ${own}: ${name} sets it`);
     }

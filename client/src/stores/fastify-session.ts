@@ -23,7 +23,8 @@ export function antechamberSession(
   options: StoreOptions,
 ): FastifyPluginAsync<OwnSessionOptions> {
   const name = "antechamberSession()";
-  if (typeof fastifySession !== "function")
+  // The function of express-session has a property `Session`.
+  if (typeof fastifySession !== "function" || "Session" in fastifySession)
     throw new TypeError(`the first argument of ${name} is the plugin that @fastify/session exports`);
   const parts = createStoreParts(name, options);
   const plugin: FastifyPluginAsync<OwnSessionOptions> = async (instance, given) => {
