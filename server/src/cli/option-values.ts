@@ -45,8 +45,16 @@ export function countOf(text: string): number {
 
 /** Parses a date, or a date with a time and a time zone, into Unix ms. */
 export function timeOf(text: string): number {
+  const time = timeIn(text);
+  if (time !== undefined) return time;
+  throw new InvalidArgumentError(
+    "A time is a date, or a date with a time and a zone (ISO 8601), such as 2026-11-30T12:00:00Z.",
+  );
+}
+
+/** Returns the Unix ms of a date, or of a date with a time and a time zone; `undefined` if the text is neither. */
+export function timeIn(text: string): number | undefined {
   const isTime = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text);
   const time = isTime ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(time)) return time;
-  throw new InvalidArgumentError("A time is a date, or a date with a time and a zone (ISO 8601).");
+  return Number.isNaN(time) ? undefined : time;
 }

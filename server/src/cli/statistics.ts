@@ -5,7 +5,7 @@ import { parseDuration } from "../config/values.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { timeOf } from "./option-values.ts";
+import { timeIn } from "./option-values.ts";
 import type { Output } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 import { charactersOf } from "./sparkline.ts";
@@ -29,7 +29,8 @@ export interface Terminal {
 interface StatisticsOptions {
   /** Returns the start (Unix ms), counted back from `now` (Unix ms) if it is a duration. */
   readonly since?: (now: number) => number;
-  readonly until?: number;
+  /** Returns the end (Unix ms) as of a time. */
+  readonly until?: (now: number) => number;
   /** Seconds. */
   readonly step?: number;
   readonly watch?: true;
@@ -46,8 +47,8 @@ const processTerminal = (): Terminal => ({
 export function statisticsCommand(output: Output, terminal = processTerminal): Command {
   const command = new Command("stats")
     .description("show statistics over time: sessions, recorded requests, the API")
-    .option("--since <time>", "the start: a time, or how long ago, such as 6h or 14d (default: 1h)", sinceOf)
-    .option("--until <time>", "the end (default: now)", timeOf)
+    .option("--since <time>", "the start: a time, or how long ago, such as 6h or 14d (default: 1h)", momentOf)
+    .option("--until <time>", "the end, in the same way (default: now)", momentOf)
     .option("--step <duration>", "length of a step: whole minutes (default: 1m, or longer for a long range)", stepOf)
     .option("--watch", "refresh every 10 seconds, until the command is interrupted")
     .option("--json", "print JSON, as GET /stats returns it")
@@ -93,18 +94,21 @@ async function showStatistics(
 }
 
 function rangeOf({ since, until, step }: StatisticsOptions) {
+  const now = Date.now();
   return {
-    ...(since !== undefined && { since: since(Date.now()) }),
-    ...(until !== undefined && { until }),
+    ...(since !== undefined && { since: since(now) }),
+    ...(until !== undefined && { until: until(now) }),
     ...(step !== undefined && { step }),
   };
 }
 
-function sinceOf(text: string): (now: number) => number {
+/** Parses a time, or how long ago it was, and returns the function that returns it (Unix ms) as of a time. */
+function momentOf(text: string): (now: number) => number {
   const length = parseDuration(text);
   if (length !== undefined) return (now) => now - length;
-  const time = timeOf(text);
-  return () => time;
+  const time = timeIn(text);
+  if (time !== undefined) return () => time;
+  throw new InvalidArgumentError("Give how long ago, such as 6h or 14d, or a time, such as 2026-11-30T12:00:00Z.");
 }
 
 function stepOf(text: string): number {

@@ -44,7 +44,12 @@ export function rangeOf(request: RangeRequest, now: number): StatisticsRange | r
   const since = request.since ?? until - DEFAULT_MS;
   const stepMs = request.step === undefined ? fittingStep(until - since) : request.step * 1000;
   if (!Number.isSafeInteger(stepMs) || stepMs < MINUTE_MS || stepMs % MINUTE_MS !== 0 || stepMs > LONGEST_MS) {
-    return [{ name: "step", detail: "step is not a multiple of 60 seconds, up to 14 days." }];
+    return [
+      {
+        name: "step",
+        detail: "step must be a number of seconds that is a multiple of 60, such as 300, up to 14 days.",
+      },
+    ];
   }
   if (since < 0) return [{ name: "since", detail: "since is before 1970." }];
   if (since >= until) {
@@ -52,7 +57,13 @@ export function rangeOf(request: RangeRequest, now: number): StatisticsRange | r
     return [{ name: "since", detail: isDefault ? "since is in the future." : "since is not before until." }];
   }
   if (until - since > LONGEST_MS) {
-    return [{ name: "since", detail: "The range is longer than 14 days, for which statistics are kept." }];
+    return [
+      {
+        name: "since",
+        detail:
+          "The range is longer than 14 days, for which statistics are kept: choose a later since, or an earlier until.",
+      },
+    ];
   }
   const first = Math.floor(since / stepMs);
   const end = Math.ceil(until / stepMs);
