@@ -125,11 +125,15 @@ function NoCustomer({ id }: { readonly id: string }): JSX.Element {
   return (
     <>
       <PageHeader title="Customer not found" />
-      <EmptyState icon="customer" title="Nothing is stored about this customer">
-        <p>
-          No session has the customer <bdi class="id">{id}</bdi>. Customers are found by their whole id, with the same
-          capital letters; sessions are removed some time after they have ended.
-        </p>
+      <EmptyState icon="customer" title={id === "" ? "No customer" : "Nothing is stored about this customer"}>
+        {id === "" ? (
+          <p>The address of this page names no customer. Enter an id into the box at the top.</p>
+        ) : (
+          <p>
+            No session has the customer <bdi class="id">{id}</bdi>. Customers are found by their whole id, with the same
+            capital letters; sessions are removed some time after they have ended.
+          </p>
+        )}
         <p>
           <a href={hrefOf("search")}>Show all sessions</a>
         </p>

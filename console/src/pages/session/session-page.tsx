@@ -135,11 +135,15 @@ function NoSession({ handle }: { readonly handle: string }): JSX.Element {
   return (
     <>
       <PageHeader title="Session not found" />
-      <EmptyState icon="search" title="Nothing is stored about this session">
-        <p>
-          No session has the handle <code>{handle.slice(0, 24)}</code>, or it was removed some time after it had ended.
-          A session of an anonymous visitor is stored only when something is known about it.
-        </p>
+      <EmptyState icon="search" title={handle === "" ? "No session" : "Nothing is stored about this session"}>
+        {handle === "" ? (
+          <p>The address of this page names no session. Enter a handle into the box at the top.</p>
+        ) : (
+          <p>
+            No session has the handle <code>{handle.slice(0, 24)}</code>, or it was removed some time after it had
+            ended. A session of an anonymous visitor is stored only when something is known about it.
+          </p>
+        )}
         <p>
           <a href={hrefOf("search")}>Show all sessions</a>
         </p>
