@@ -33,7 +33,7 @@ async function buildIfStale(): Promise<void> {
 
 /**
  * Builds the console. A server that reads `dist` at the same time finds a whole console, the old one or the new one: the
- * page is replaced last, and files that it no longer names are removed after that.
+ * page is replaced last, and then the files to which it no longer refers are removed.
  */
 async function build(): Promise<void> {
   const out = mkdtempSync(join(folder, "dist-"));
@@ -98,7 +98,7 @@ async function bundleTimeline(out: string): Promise<void> {
   writeFileSync(join(out, "timeline.js"), (await result.outputs[0]?.text()) ?? "");
 }
 
-/** Returns a style sheet whose rules for the root of a document count for the host of a shadow root. */
+/** Returns a style sheet in which rules for the root of a document apply to the host of a shadow root. */
 function inShadowRoot(css: string): string {
   return css.replaceAll(/:root((?::not\([^)]*\)|\[[^\]]*\])*)/g, (_root, more: string) =>
     more === "" ? ":host" : `:host(${more})`,
@@ -136,7 +136,7 @@ function pageOf({ theme, script, style, icon }: EntryNames): string {
 `;
 }
 
-/** Writes the compressed forms of a file beside it, with `.br` and `.gz` behind its name. */
+/** Writes the compressed forms of a file beside it, with `.br` and `.gz` appended to its name. */
 function compress(file: string): void {
   const content = readFileSync(file);
   const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };

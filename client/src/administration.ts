@@ -50,9 +50,9 @@ export interface PageOptions extends CallOptions {
 
 /** The range of statistics. */
 export interface StatisticsOptions extends CallOptions {
-  /** The start: a `Date`, or a text in ISO 8601 with a zone. An hour before the end by default. */
+  /** Start of the range: a `Date`, or a text in ISO 8601 with a zone. An hour before the end by default. */
   readonly since?: Date | string | undefined;
-  /** The end; now by default. */
+  /** End of the range; now by default. */
   readonly until?: Date | string | undefined;
   /** Length of a step in seconds, a multiple of 60; by default 60, or as many as a long range needs. */
   readonly step?: number | undefined;

@@ -67,13 +67,13 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
   }
 }
 
-/** Returns the end of the error for an unknown name: the name that was meant, if one is similar, and all names. */
+/** Returns the end of the error for an unknown name: a similar name if there is one, and all names. */
 function suggestion(name: string, known: readonly string[]): string {
   const nearest = known.find((each) => isSimilar(name.toLowerCase(), each.toLowerCase()));
   return `${nearest ? ` (did you mean ${nearest}?)` : ""}, only ${known.join(", ")}`;
 }
 
-/** Returns whether at least half of the pairs of neighbouring letters of the one name are also in the other. */
+/** Returns whether two names are similar: at least half of the pairs of adjacent letters of one are in the other. */
 function isSimilar(one: string, other: string): boolean {
   const pairs = [...one].slice(1).map((letter, at) => one[at] + letter);
   return 2 * pairs.filter((pair) => other.includes(pair)).length >= pairs.length;

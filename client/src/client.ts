@@ -34,7 +34,7 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
   /** Id of the visitor's session on the site's server, if the page knows the id. */
   readonly sessionId?: string | undefined;
   /**
-   * Called when records could not be delivered. `lost` is the number of records that are given up. By default the first
+   * Called when records could not be delivered. `lost` is the number of records that were dropped. By default the first
    * failure of each kind is printed with `console.warn`.
    */
   readonly onError?: OnError | undefined;
@@ -52,7 +52,7 @@ export interface Client {
    *
    * The first customer or agent of a session gives it a new id, in all tabs (option `rotate`).
    *
-   * Rejects for every refusal. Resolves with `false` if the service did not answer in time; the ids may be stored then,
+   * Rejects for every refusal. Resolves with `false` if the service did not respond in time; the ids may be stored then,
    * and the same call again returns the session.
    *
    * @example
@@ -67,7 +67,7 @@ export interface Client {
    */
   data<Data extends object = SessionData>(options?: DataOptions): Promise<TaggedData<Data>>;
   /**
-   * Merges members into the session's data, and returns the whole: `null` removes a member, objects are merged, other
+   * Merges members into the session's data, and returns all data: `null` removes a member, objects are merged, other
    * values are replaced. With the option `ifMatch`, which takes an `etag`, rejects with `precondition-failed` if somebody
    * else has changed the data.
    *

@@ -22,7 +22,7 @@ import type {
 /** Which API keys to list. */
 export interface ApiKeyListOptions extends CallOptions {
   readonly status?: ApiKeyInfo["status"] | undefined;
-  /** Maximum number of keys in one response, 1 to 1,000; 100 by default. All of them are yielded in any case. */
+  /** Maximum number of keys in one response, 1 to 1,000; 100 by default. It does not limit the keys that are yielded. */
   readonly limit?: number | undefined;
 }
 
@@ -68,7 +68,7 @@ export interface VerifyOptions extends CallOptions {
   readonly onProgress?: ((entries: number) => void) | undefined;
 }
 
-/** Operations for administrators, on what the service itself keeps. */
+/** Operations for administrators: API keys, the audit trail, view tokens, settings and state. */
 export interface OperatorCalls {
   readonly keys: ApiKeyAdministration;
   /** Yields the entries of the audit trail that meet all conditions, newest first. Requests each page when needed. */
@@ -78,8 +78,8 @@ export interface OperatorCalls {
   /** Checks the whole audit trail, part by part. */
   verifyAudit(options?: VerifyOptions): Promise<AuditVerification>;
   /**
-   * Creates a token for a page that shows one session or the sessions of one customer, such as a support tool. Needs a key
-   * with the role `service` or `administrator`.
+   * Creates a token for a page of, for example, a support tool, which shows one session or the sessions of one customer.
+   * Needs a key with the role `service` or `administrator`.
    */
   createViewToken(view: ViewTokenRequest, options?: CallOptions): Promise<ViewToken>;
   /** Returns the settings of the process that responds; secrets are masked. */
@@ -92,8 +92,8 @@ export interface OperatorCalls {
 const MAX_FAULTS = 100;
 
 /**
- * Creates these operations. `sendOnce` sends a request without repeating it: a lost response to `create` or `rotate` would
- * leave a key whose secret nobody knows.
+ * Creates these operations. `sendOnce` sends a request without repeating it, because a repetition of `create` or `rotate`
+ * would leave a key whose secret nobody knows.
  */
 export function createOperatorCalls(send: SendRequest, sendOnce: SendRequest): OperatorCalls {
   const at = (id: string, rest = "") => `/api-keys/${encodeURIComponent(id)}${rest}`;
@@ -151,7 +151,7 @@ export function createOperatorCalls(send: SendRequest, sendOnce: SendRequest): O
   };
 }
 
-/** Returns a query with the given parameters. Throws a `TypeError` for an empty one, which would select everything. */
+/** Returns a query with these parameters. Throws a `TypeError` for an empty value, which would select everything. */
 function queryOf(parameters: Readonly<Record<string, string | number | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {

@@ -223,7 +223,7 @@ function bytesOf(value: unknown): number {
   return new TextEncoder().encode(JSON.stringify(value)).length;
 }
 
-/** Returns the default `onError`, which prints the first failure of each kind. A reset is none: the page asked for it. */
+/** Returns the default `onError`, which prints the first failure of each kind, except a reset that the page asked for. */
 function createWarning(): OnError {
   const seen = new Set<unknown>(["reset"]);
   return (error) => {

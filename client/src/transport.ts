@@ -70,7 +70,7 @@ export interface RecordOptions extends KeyedCallOptions {
 export interface DataOptions extends CallOptions {
   /**
    * The `etag` of data that were read. If the data have changed since then, the call rejects with `precondition-failed`,
-   * and changes nothing. It also does if its response was lost, and the next attempt finds its own change.
+   * and changes nothing. It also rejects if a response was lost, because the next attempt finds its own change.
    */
   readonly ifMatch?: string | undefined;
 }
@@ -122,8 +122,8 @@ export interface Transport {
    */
   readData<Data extends object = SessionData>(handleOrId: string, options?: DataOptions): Promise<TaggedData<Data>>;
   /**
-   * Merges members into the data of a session, and returns the whole: `null` removes a member, objects are merged, other
-   * values are replaced. Calls at the same time that change different members all have their effect.
+   * Merges members into the data of a session, and returns all data: `null` removes a member, objects are merged, other
+   * values are replaced. Calls at the same time that change different members do not undo each other.
    *
    * @example
    * await transport.mergeData(sessionId, { cart: { "sku-1": 2 }, locale: null });

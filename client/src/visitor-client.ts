@@ -68,7 +68,7 @@ export function createVisitorClient(page: Page | undefined, options: ClientOptio
   };
 }
 
-/** Returns the result of a call; `false` if the service did not answer in time. */
+/** Returns the result of a call; `false` if the service did not respond in time. */
 async function falseIfUnanswered<T>(call: Promise<T>): Promise<T | false> {
   try {
     return await call;

@@ -9,7 +9,7 @@ export interface PageEntry {
   readonly path: string;
   readonly title: string;
   readonly icon: IconName;
-  /** The letter that leads here after `g`. */
+  /** The letter that opens the page after `g`. */
   readonly key?: string;
   /** The roles that see the page in the navigation; all of them if it is missing. The API decides what they may do. */
   readonly roles?: readonly Role[];

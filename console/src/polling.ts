@@ -12,8 +12,8 @@ export interface Polling {
 }
 
 /**
- * Runs a task now and then at an interval, only while the page is visible: a hidden page sends no requests, and runs the
- * task when it is visible again, if it is due. After a failure the interval doubles, up to two minutes. Without an
+ * Runs a task at once, and then at an interval while the page is visible. A hidden page sends no requests; when it is
+ * visible again, it runs the task if that is due. After a failure the interval doubles, up to two minutes. Without an
  * interval the task runs once, and at `runNow`.
  */
 export function startPolling(task: (signal: AbortSignal) => Promise<unknown>, everyMs?: number): Polling {

@@ -3,8 +3,8 @@ import { effect, type Signal, signal } from "@preact/signals";
 const PREFIX = "antechamber-console.";
 
 /**
- * Returns a signal whose value is kept in this browser. A stored value that `isValid` refuses counts as missing. Without
- * a storage, the value lasts until the page is left.
+ * Returns a signal whose value is stored in this browser. A stored value that `isValid` refuses is ignored. If the browser
+ * blocks the storage, the value lasts until the page is left.
  */
 export function preference<T>(name: string, initial: T, isValid: (value: unknown) => value is T): Signal<T> {
   const kept = signal(read(name, isValid) ?? initial);

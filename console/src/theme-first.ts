@@ -1,4 +1,4 @@
-// Runs before the page is painted, so that a page in the chosen colours never flashes in the others.
+// Runs before the page is painted, so that it never flashes in other colours than the chosen ones.
 try {
   const theme = localStorage.getItem("antechamber-console.theme");
   if (theme === '"light"' || theme === '"dark"') document.documentElement.dataset["theme"] = theme.slice(1, -1);

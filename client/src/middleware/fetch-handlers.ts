@@ -34,7 +34,7 @@ export interface WithSession extends Delivery {
 
 /**
  * Creates the wrapper for handlers. `findPassed` returns the session that another part of the application has found for
- * a request; `undefined` if none has.
+ * a request; `undefined` if no part has found one.
  */
 export function createWithSession(
   { track, flush, close, dropped }: RequestTracker,

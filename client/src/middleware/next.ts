@@ -26,18 +26,18 @@ export interface ProxyContext {
   readonly headers: Headers;
 }
 
-/** The part of what `headers()` of `next/headers` returns that `session` uses. */
+/** The members of the result of `headers()` of `next/headers` that `session` uses. */
 export interface NextHeaders {
   get(name: string): string | null;
 }
 
-/** The part of what `cookies()` of `next/headers` returns that `session` uses. */
+/** The members of the result of `cookies()` of `next/headers` that `session` uses. */
 export interface NextCookies {
   get(name: string): { readonly value: string } | undefined;
   set(cookie: CookieToSet): unknown;
 }
 
-/** The parts of a Next.js application that know sessions. */
+/** The functions by which the parts of a Next.js application use sessions. */
 export interface NextSessions extends Delivery {
   /**
    * Wraps the function of `proxy.ts`. The proxy finds or creates the session of each request, announces a new one, and
@@ -47,8 +47,8 @@ export interface NextSessions extends Delivery {
     respond: (request: Incoming, context: ProxyContext, ...rest: Rest) => Response | Promise<Response>,
   ): (request: Incoming, ...rest: Rest) => Promise<Response>;
   /**
-   * Returns the session in a server component or a server action: the one that the proxy has passed on, else that of
-   * the cookie. Never creates a session. `identify` and `end` set the cookie, so they work only in server actions and
+   * Returns the session in a server component or a server action: the one that the proxy has passed on, or else that
+   * of the cookie. Never creates a session. `identify` and `end` set the cookie, so they work only in server actions and
    * route handlers; elsewhere Next.js throws an error.
    */
   session(headers: NextHeaders, cookies: NextCookies): Promise<RequestSession | null>;

@@ -14,7 +14,7 @@ export interface PassedSession {
 export interface SessionPasser {
   /** Returns the value of the header. */
   write(passed: PassedSession): Promise<string>;
-  /** Returns what was passed on; `null` if the header is missing, too old or not signed by this application. */
+  /** Returns the session that was passed on; `null` if the header is missing, too old or not signed by this application. */
   read(header: string | null | undefined): Promise<PassedSession | null>;
 }
 
@@ -25,8 +25,8 @@ export const PASSED_SESSION = "antechamber-session";
 const VALIDITY_MS = 60_000;
 
 /**
- * Creates the passer of an application. A client cannot forge the header, because it is signed: with the API key, or
- * without one with a secret of this process.
+ * Creates the passer of an application. A client cannot forge the header, because it is signed: with the API key, or,
+ * without an API key, with a secret of this process.
  */
 export function createSessionPasser(key: string | undefined, now: () => number = Date.now): SessionPasser {
   const signer = createSigner(key?.trim() || secretOfProcess());
@@ -56,7 +56,7 @@ function secretOfProcess(): string {
   return shared[SECRET];
 }
 
-/** Encodes a text in base64url. A header cannot have characters such as those of a customer's name. */
+/** Encodes a text in base64url, because headers are limited to ASCII. */
 function encode(text: string): string {
   const bytes = Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte));
   return btoa(bytes.join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

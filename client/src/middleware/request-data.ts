@@ -12,11 +12,11 @@ export interface SessionDataCalls<Data extends object> {
   readonly data: Data;
   /**
    * Merges members into the session's data: `null` removes a member, objects are merged, other values are replaced.
-   * Requests at the same time that change different members all have their effect. A function gets the present data, and
-   * is called again if they have changed until its result is stored.
+   * Requests at the same time that change different members do not undo each other. A function gets the present data, and
+   * is called again if they change before its result is stored.
    *
    * Resolves with `true` if the data are stored. Resolves with `false` if Antechamber is unavailable or does not respond
-   * in time; then nobody knows whether they are stored. Rejects with a `ProblemError` for every refusal, such as
+   * in time; then it is unknown whether they are stored. Rejects with a `ProblemError` for every refusal, such as
    * `body-too-large`, and `session-not-found` if the session has ended or another request has given it a new id.
    *
    * @example
@@ -28,7 +28,7 @@ export interface SessionDataCalls<Data extends object> {
   replace(data: Data, options?: DataOptions): Promise<boolean>;
 }
 
-/** The operations of the service that data need. */
+/** The operations of the service on data. */
 export type DataTransport = Pick<Transport, "readData" | "mergeData" | "replaceData">;
 
 /** Maximum number of attempts to store the result of a function. Each fails only because another one has succeeded. */
@@ -61,7 +61,7 @@ export function createDataCalls(transport: DataTransport, idOf: () => string) {
   };
 }
 
-/** Freezes a JSON value and everything in it, so that a change that nobody would store throws. */
+/** Freezes a JSON value and everything in it, so that a change, which would not be stored, throws. */
 export function frozen<Value>(value: Value): Value {
   if (typeof value === "object" && value !== null) {
     Object.values(value).forEach(frozen);

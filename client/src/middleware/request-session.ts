@@ -226,7 +226,7 @@ function guarded(session: RequestSession): RequestSession {
   });
 }
 
-/** Returns the error for reading data that were not asked for: without it, they would look as if they were empty. */
+/** Returns the error for reading data without the option `data`. Without the error, the data would look empty. */
 function noData(): TypeError {
   return new TypeError("session.data: give sessions() the option data: true");
 }

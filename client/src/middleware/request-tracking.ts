@@ -45,8 +45,8 @@ export interface TrackingOptions {
   /** The session, if another part of the application has found it, and sets its cookie if it is new. */
   readonly found?: ResolvedSession | undefined;
   /**
-   * Sets the cookie of a new or ended session. Without it, the cookie is one of the session's headers. What it throws
-   * rejects `identify` or `end`.
+   * Sets the cookie of a new or ended session. Without it, the cookie is one of the session's headers. If it throws,
+   * `identify` or `end` rejects with that error.
    */
   readonly setCookie?: ((cookie: CookieToSet) => void) | undefined;
 }

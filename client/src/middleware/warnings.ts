@@ -71,10 +71,10 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
     case "network":
       return `${url} cannot be reached (${networkCause(cause)}). ${adviceForNetwork(cause)}`;
     case "timeout":
-      return `${url} did not answer in time (the deadline is ${deadline} ms).`;
+      return `${url} did not respond in time (the deadline is ${deadline} ms).`;
     case "unexpected-answer":
       if (status >= 502) return `A proxy at ${url} cannot reach Antechamber (status ${status}).`;
-      return `What answers at ${url} is not Antechamber (status ${status}). Check the option url.`;
+      return `The server at ${url} is not Antechamber (status ${status}). Check the option url.`;
     case "not-found":
       return `${url} is Antechamber, but nothing is served below this path. Check the option url; its path must be in the setting basePath.`;
     default:

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from "./data-changes.ts";
 
-/** The attributes of a session's cookie in express-session and @fastify/session, as far as they are data. */
+/** The attributes of a session's cookie in express-session and @fastify/session, without methods. */
 const names = ["originalMaxAge", "secure", "httpOnly", "domain", "path", "sameSite", "partitioned", "priority"];
 
 /**

@@ -44,7 +44,7 @@ export class AntechamberStore extends EventEmitter {
     this.#generate = generate;
   }
 
-  /** Notes the response to a request, which is held back while the session is saved. */
+  /** Remembers the response to a request, to hold it back while the session is saved. */
   addResponse(request: Request, response: Response): void {
     this.#responses.set(request, new HeldResponse(response));
   }

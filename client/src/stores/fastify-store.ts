@@ -51,8 +51,8 @@ export class FastifyStore implements SessionStore {
   }
 
   /**
-   * Takes note of a request's session object. It must be called at once when @fastify/session has created the object: only
-   * then is it known from which data.
+   * Registers the session object of a request. Must be called at once when @fastify/session has created the object, while
+   * it is known from which data.
    */
   adopt(request: FastifyRequest): void {
     const session = request.session as FastifySessionObject | null;

@@ -1,7 +1,7 @@
 /** The id of a new session that nobody has seen yet. */
 export interface FreshId {
   readonly id: string;
-  /** Until when the id is used, by the clock of `createFreshIds`. */
+  /** Time at which the id becomes too old, by the clock of `createFreshIds` (ms). */
   readonly until: number;
 }
 
@@ -9,15 +9,15 @@ export interface FreshId {
 export interface FreshIds {
   /** Takes an id; `undefined` if there is none at the moment. */
   take(): FreshId | undefined;
-  /** Returns an id that was taken, and that nobody has seen. */
+  /** Puts back an id that was taken and that nobody has seen. */
   giveBack(id: FreshId): void;
   /** Waits for an id. Resolves with `undefined` if Antechamber is unavailable. Never rejects. */
   wait(): Promise<FreshId | undefined>;
 }
 
-/** Minimum and maximum number of ids that are kept. The number is doubled when it was too small. */
+/** Minimum and maximum number of ids that are kept. The number doubles when it was too small. */
 const KEPT = { min: 16, max: 1024 };
-/** The longest time (ms) for which an id is kept. A session without data lives from when its id was made. */
+/** Maximum time (ms) for which an id is kept. The lifetime of a session without data begins when its id is created. */
 const MAX_AGE_MS = 30_000;
 /** Maximum number of simultaneous requests. */
 const MAX_REQUESTS = 16;

@@ -26,7 +26,7 @@ export type SendStoreRequest = (request: StoreRequest) => Promise<StoreResponse>
 export interface HttpCallsOptions {
   readonly url: string | URL;
   readonly key: string | undefined;
-  /** Time limit of a call in milliseconds, including a second attempt. It ends at most a quarter later. */
+  /** Time limit of a call in milliseconds, including a second attempt. A call exceeds it by at most a quarter. */
   readonly timeout: number;
 }
 
@@ -97,7 +97,7 @@ export function createHttpCalls({ url: given, key, timeout }: HttpCallsOptions):
 
 /** The state of a call. */
 interface Attempt {
-  /** When the call began, in milliseconds. */
+  /** Start of the call, in milliseconds. */
   readonly since: number;
   connection: HttpConnection | undefined;
   isLate: boolean;
@@ -145,9 +145,9 @@ function createConnections(address: HttpAddress) {
   const waiting: ((connection: HttpConnection) => void)[] = [];
   let busy = 0;
   return {
-    /** Returns an idle or a new connection; if there are too many already, when one is idle. */
+    /** Returns an idle or a new connection. At the maximum number of connections, waits until one is idle. */
     take(): HttpConnection | Promise<HttpConnection> {
-      // The one that was used last is the least likely to be closed by the service.
+      // The service is least likely to close the connection that was used last.
       for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
         if (found.isClosed) continue;
         busy += 1;

@@ -66,7 +66,7 @@ export class HttpConnection {
   #receive(bytes: Buffer): void {
     try {
       this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
-      if (this.#exchange === undefined) throw new Error("there was no request for this response");
+      if (this.#exchange === undefined) throw new Error("a response arrived without a request");
       const read = readResponse(this.#received);
       if (read !== undefined) this.#complete(read.response, read.end);
       else if (this.#received.length > MAX_RESPONSE) throw new Error("the response is too large");
@@ -78,7 +78,7 @@ export class HttpConnection {
   #complete(response: HttpResponse, end: number): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    // More bytes than the response has belong to no request.
+    // Bytes after the response belong to no request.
     const isReusable = end === this.#received.length && response.header("connection")?.toLowerCase() !== "close";
     this.#received = NOTHING;
     // An idle connection must not keep the program running.

@@ -19,7 +19,7 @@ const WITHOUT_BODY = [204, 304];
 
 /**
  * Reads the response to a request other than HEAD (RFC 9112); interim responses are skipped. Returns `undefined` if the
- * bytes are only the beginning of a response. Throws an `Error` if they are none, or if the body has no length.
+ * bytes are only the beginning of a response. Throws an `Error` if they are not a response, or if the body has no length.
  */
 export function readResponse(bytes: Buffer): ReadResponse | undefined {
   for (let start = 0; ; ) {

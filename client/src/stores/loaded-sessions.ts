@@ -16,7 +16,7 @@ interface State {
   readonly cookie: string;
   /** The attributes of the cookie in the data; `undefined` if there are none. */
   readonly storedCookie: unknown;
-  /** Returns the data of which Antechamber knows, as far as they are members of the object. */
+  /** Returns the data that Antechamber has, except those that cannot be members of the object. */
   before: () => JsonObject;
   isSaved: boolean;
 }
@@ -93,7 +93,7 @@ export class LoadedSessions {
     return Object.fromEntries(Object.entries(data).filter(([name]) => !this.#hidden.has(name)));
   }
 
-  /** Returns a function that returns the data of the response, unchanged by what a handler has done to the first ones. */
+  /** Returns a function that parses the data of the response again, without the changes that a handler has made. */
   #dataAgain({ text }: StoredSession): () => JsonObject {
     return () => {
       const { data } = JSON.parse(text) as { readonly data: JsonObject };

@@ -30,7 +30,7 @@ export class RequestIds {
   }
 
   /**
-   * Returns the id of a request's next session object. While Antechamber is unavailable this is a text that is no session
+   * Returns the id of a request's next session object. While Antechamber is unavailable this is a text that is not a session
    * id: the visitor gets an empty session, and saving data in it fails.
    */
   take(request: object): string {

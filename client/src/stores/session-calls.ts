@@ -32,7 +32,7 @@ export interface SessionCalls {
   rotate(sessionId: string): Promise<string | undefined>;
 }
 
-/** Maximum number of attempts of a change that needs the data not to change in the meantime. */
+/** Maximum number of attempts of a change that fails if other requests change the data at the same time. */
 const MAX_ATTEMPTS = 20;
 
 export function createSessionCalls(send: SendStoreRequest): SessionCalls {
@@ -108,8 +108,9 @@ export function createSessionCalls(send: SendStoreRequest): SessionCalls {
 }
 
 function pathOf(sessionId: string): string {
-  // Any other text could lead to another path.
-  if (!isSessionId(sessionId)) throw new TypeError("a session id is 40 characters that Antechamber has made");
+  // Any other text could form another path.
+  if (!isSessionId(sessionId))
+    throw new TypeError("the session id is invalid: it is 40 characters that Antechamber has made");
   return `/sessions/${sessionId}`;
 }
 

@@ -1,4 +1,4 @@
-"""The headers of requests and responses, as far as they have to do with sessions."""
+"""The headers of requests and responses that concern sessions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def complete_headers(status: int, headers: List[Header], tracked: Tracked) -> Li
 
 
 def _cookie_identity(cookie: str) -> Tuple[str, str, str]:
-    """Returns what browsers compare (RFC 6265, section 5.3, step 11)."""
+    """Returns the name, path and domain, which browsers compare (RFC 6265, section 5.3, step 11)."""
     pair, *attributes = cookie.split(";")
 
     def attribute(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Session ids: their form, and where a request has them."""
+"""Session ids: their form, and their sources in a request."""
 
 from __future__ import annotations
 

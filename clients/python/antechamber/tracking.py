@@ -1,4 +1,4 @@
-"""A request from its arrival to the end of its response: what the middleware for WSGI and for ASGI share."""
+"""A request from its arrival to the end of its response: the shared part of the middleware for WSGI and for ASGI."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Work = Optional["concurrent.futures.Future[Any]"]
 
 
 class Tracker:
-    """What the requests of one middleware share."""
+    """The state that the requests of one middleware share."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

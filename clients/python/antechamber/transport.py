@@ -22,7 +22,7 @@ Ids = Mapping[str, Optional[str]]
 
 _HEADER_IDS = ("agentId", "customerId")
 _BODY_IDS = ("visitId", "globalVisitId")
-# What a header cannot contain or would lose: spaces at the ends, control characters, lone surrogates.
+# Text that a header cannot contain or would lose: spaces at the ends, control characters, lone surrogates.
 _UNFIT_FOR_HEADER = re.compile("^ | $|[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_BODY = 1024 * 1024
 _MAX_IDLE_CONNECTIONS = 32

@@ -65,9 +65,9 @@ def _reason(error: BaseException, url: str, has_key: bool, deadline: float) -> s
     if error.code == "network":
         return f"{url} cannot be reached ({error.__cause__}). Check the option url, and that Antechamber runs."
     if error.code == "timeout":
-        return f"{url} did not answer in time (the deadline is {deadline:g} s)."
+        return f"{url} did not respond in time (the deadline is {deadline:g} s)."
     if error.code == "unexpected-answer":
         if error.status >= 502:
             return f"A proxy at {url} cannot reach Antechamber (status {error.status})."
-        return f"What answers at {url} is not Antechamber (status {error.status}). Check the option url."
+        return f"The server at {url} is not Antechamber (status {error.status}). Check the option url."
     return f"{url} refused a request: {error.code}, {error}"

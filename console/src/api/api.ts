@@ -14,7 +14,7 @@ export const consoleFetch: Fetch = async (input, init) => {
   return response;
 };
 
-/** The address of the API: an empty path is not an address for the client. */
+/** The address of the API. It is absolute, because the client accepts no empty path. */
 export const apiUrl: string = location.origin + apiPath;
 
 const options = { url: apiUrl, fetch: consoleFetch, timeout: 20_000 };
@@ -28,7 +28,7 @@ export const sessions: Transport = createTransport(options);
 /** The page where people sign in. */
 const SIGN_IN = "sign-in";
 
-/** Leads to the sign-in, which afterwards leads back to this place. */
+/** Opens the sign-in, which returns to the current page afterwards. */
 export function askForSignIn(): void {
   if (path.peek() === SIGN_IN) return;
   navigate(hrefOf(SIGN_IN, { next: path.peek() + location.search }), { replace: true });

@@ -10,7 +10,7 @@ export interface Loaded<T> {
   /** The failure of the newest attempt; `undefined` if it succeeded. The value of an earlier one stays. */
   readonly error: unknown;
   readonly isLoading: boolean;
-  /** Time of the newest success in Unix ms; 0 before. */
+  /** Time of the last success in Unix ms; 0 before the first. */
   readonly at: number;
 }
 

@@ -22,7 +22,7 @@ export interface Viewer {
 /** The person at the console; `undefined` until it is known, and while nobody is signed in. */
 export const viewer: Signal<Viewer | undefined> = signal(undefined);
 
-/** How people sign in; `undefined` until it is known. `no-role`: the server knows the person, whose role is not for this. */
+/** How people sign in; `undefined` until it is known. `no-role`: the server knows the person, whose role may not sign in. */
 export const signInMethod: Signal<SignInMethod | "no-role" | undefined> = signal(undefined);
 
 /** Asks the server who is at the console, and shows the sign-in if nobody is. Resolves with whether somebody is. */
@@ -65,7 +65,7 @@ export async function signOut(): Promise<void> {
 /** Time (ms) between two renewals of the sign-in. */
 const RENEWAL_MS = 5 * 60_000;
 
-/** Renews the sign-in while the person uses the console. Requests that the console repeats by itself do not. */
+/** Renews the sign-in while the person uses the console. Requests that the console repeats by itself do not renew it. */
 export function keepSignedIn(): void {
   let renewedAt = Date.now();
   const renew = () => {

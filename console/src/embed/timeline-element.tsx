@@ -38,7 +38,7 @@ class AntechamberTimeline extends HTMLElement {
   constructor() {
     super();
     this.#root = this.attachShadow({ mode: "open" });
-    // A sheet that a script makes needs no permission of the page's content security policy.
+    // The page's content security policy allows style sheets that a script constructs.
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(TIMELINE_CSS);
     this.#root.adoptedStyleSheets = [sheet];

@@ -1,6 +1,6 @@
 import type { Fetch } from "@antechamber/client/transport";
 
-/** How long before its end a token is replaced, in milliseconds. */
+/** Time in milliseconds before its end at which a token is replaced. */
 const EARLY_MS = 30_000;
 
 interface Token {
@@ -43,6 +43,6 @@ async function fetchToken(src: string): Promise<Token> {
   const { token, expiresAt } = (await response.json()) as { readonly token?: unknown; readonly expiresAt?: unknown };
   if (typeof token !== "string") throw new Error("the address of the attribute token-src returns no token");
   const end = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
-  // Without an end, the next request uses the token too, and a 401 replaces it.
+  // A token without an end is used until a 401 replaces it.
   return { text: token, expiresAt: Number.isNaN(end) ? Number.POSITIVE_INFINITY : end };
 }

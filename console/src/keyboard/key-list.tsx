@@ -20,7 +20,7 @@ export function KeyDialog(): JSX.Element | null {
   );
 }
 
-/** All keys: of the page that is shown, of every page, and those that lead to pages. */
+/** All keys: those of the current page, those of every page, and those that open pages. */
 export function KeyList(): JSX.Element {
   const own = actions.value.flatMap(({ key, title }) => (key === undefined ? [] : [[key, title] as const]));
   const leading = visiblePages.value.flatMap(({ key, title }) =>

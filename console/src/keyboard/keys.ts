@@ -20,14 +20,14 @@ let goPressedAt = Number.NEGATIVE_INFINITY;
 
 /** The keys that work everywhere, for the list of keys. */
 export const generalKeys: readonly (readonly [keys: string, meaning: string])[] = [
-  ["Ctrl K", "Open the palette: pages, actions, what you looked at"],
+  ["Ctrl K", "Open the palette: pages, actions, recently viewed"],
   ["/", "Go to the search box"],
   ["j", "Next row or entry"],
   ["k", "Previous row or entry"],
   ["Enter", "Open the row"],
   ["]", "Next page of the list"],
   ["[", "Previous page of the list"],
-  ["t", "Times as distances or as dates"],
+  ["t", "Relative times or dates"],
   ["Esc", "Close what is open"],
   ["?", "This list"],
 ];
@@ -48,7 +48,7 @@ export function listenToKeys(): void {
   });
 }
 
-/** Handles a single key. Returns whether it means something. */
+/** Handles a single key. Returns whether it has a meaning. */
 function pressed(key: string, at: number): boolean {
   if (at - goPressedAt < SECOND_KEY_MS) {
     goPressedAt = Number.NEGATIVE_INFINITY;
@@ -82,7 +82,7 @@ const general: Readonly<Record<string, (at: number) => void>> = {
   },
   t: () => {
     timeForm.value = timeForm.value === "relative" ? "absolute" : "relative";
-    announce(timeForm.value === "relative" ? "Times are shown as distances" : "Times are shown as dates");
+    announce(timeForm.value === "relative" ? "Times are relative" : "Times are dates");
   },
   j: () => moveBetweenRows(1),
   k: () => moveBetweenRows(-1),

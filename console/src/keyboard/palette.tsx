@@ -49,7 +49,7 @@ function entriesFor(text: string): Entry[] {
   return [...found, { ...search, run: () => lookUp(text) }];
 }
 
-/** The palette: pages, actions of the page, what was looked at last, and a search. */
+/** The palette: pages, actions of the page, recently viewed sessions and customers, and a search. */
 export function Palette(): JSX.Element | null {
   return isPaletteOpen.value ? <OpenPalette /> : null;
 }
@@ -84,7 +84,7 @@ function OpenPalette(): JSX.Element {
       <input
         type="text"
         role="combobox"
-        aria-label="Pages, actions, and what you looked at"
+        aria-label="Pages, actions, and recently viewed"
         aria-expanded="true"
         aria-controls={listId}
         aria-activedescendant={chosen >= 0 ? `${listId}-${chosen}` : undefined}

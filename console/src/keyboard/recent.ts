@@ -1,6 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 
-/** Something that was looked at. */
+/** A session or customer that was viewed. */
 export interface Recent {
   readonly title: string;
   readonly href: string;
@@ -10,11 +10,12 @@ const NAME = "antechamber-console.recent";
 const MAX_RECENT = 8;
 
 /**
- * The sessions and customers that were looked at last, newest first. The list is kept until the tab is closed and no longer, because it names customers.
+ * The sessions and customers that were viewed last, newest first. Closing the tab deletes the list, because it names
+ * customers.
  */
 export const recent: Signal<readonly Recent[]> = signal(read());
 
-/** Adds something to `recent`. */
+/** Adds an entry to `recent`. */
 export function remember(title: string, href: string): void {
   if (recent.peek()[0]?.href === href) return;
   recent.value = [{ title, href }, ...recent.peek().filter((each) => each.href !== href)].slice(0, MAX_RECENT);

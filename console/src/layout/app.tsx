@@ -12,10 +12,10 @@ import { StatusRegion } from "../ui/status.tsx";
 import { Navigation } from "./navigation.tsx";
 import { TopBar } from "./top-bar.tsx";
 
-/** The page that `/console/` leads to. */
+/** The page that `/console/` shows. */
 const FIRST_PAGE = "search";
 
-/** The whole console: navigation, top bar, and the page of the address. */
+/** The whole console: navigation, top bar, and the page that the address names. */
 export function App(): JSX.Element {
   const isMenuOpen = useSignal(false);
   const entry = pages.find((page) => page.path === path.value);
@@ -30,7 +30,7 @@ export function App(): JSX.Element {
     document.addEventListener("keydown", close);
     return () => document.removeEventListener("keydown", close);
   }, []);
-  // Without a border, such as the page of the sign-in.
+  // Without navigation and top bar, such as the sign-in.
   if (entry?.isBare) {
     return (
       <>
@@ -58,7 +58,7 @@ export function App(): JSX.Element {
   );
 }
 
-/** Components that were loaded before, so that a page that is shown again does not flicker. */
+/** Components that are loaded already, so that a page does not flicker when it is shown again. */
 const loaded = new Map<string, ComponentType>();
 let isFirstPage = true;
 
@@ -93,7 +93,7 @@ function UnknownPage(): JSX.Element {
   return (
     <>
       <PageHeader title="No such page" />
-      <EmptyState icon="search" title="Nothing is at this address">
+      <EmptyState icon="search" title="There is no page at this address">
         <p>
           Look for a session or a customer in the <a href={hrefOf("search")}>search</a>.
         </p>

@@ -5,7 +5,7 @@ import { hasSingleKeys, theme, timeForm } from "../preferences.ts";
 import { hrefOf, path } from "../router.ts";
 import { Icon, type IconName } from "../ui/icon.tsx";
 
-/** Pages that belong to another one, by their paths: the navigation marks the other one. */
+/** The page that the navigation marks instead of one that it does not list, by their paths. */
 const parents: Readonly<Record<string, string>> = { sessions: "search", customer: "search" };
 
 /** The links to the pages, and the choices of colours and of the form of times. */
@@ -55,7 +55,7 @@ export function Navigation(): JSX.Element {
 }
 
 const themes: readonly (readonly [typeof theme.value, string, IconName])[] = [
-  ["system", "Colours of the system", "system"],
+  ["system", "System colours", "system"],
   ["light", "Light colours", "sun"],
   ["dark", "Dark colours", "moon"],
 ];

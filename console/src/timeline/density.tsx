@@ -6,13 +6,13 @@ const COLUMNS = 120;
 
 export interface DensityProps {
   readonly rows: readonly Row[];
-  /** Leads to a row. */
+  /** Scrolls to a row. */
   readonly onJump: (index: number) => void;
 }
 
 /**
  * An overview of a timeline from its start to its end: how many requests, where the errors are, and where the identity
- * changes. A click leads there. It is for the eye and the mouse only; the keys and buttons of the timeline do the same.
+ * changes. A click scrolls there. It is hidden from screen readers; the keys and buttons of the timeline do the same.
  */
 export function Density({ rows, onJump }: DensityProps): JSX.Element | null {
   const timed = rows.flatMap((row, index) =>

@@ -88,7 +88,7 @@ export function withNewEntries(
   entries: readonly TimelineEntry[],
   more: readonly TimelineEntry[],
 ): readonly TimelineEntry[] {
-  // Only the last entries can come twice, because reading continues after the last request.
+  // Only the last entries can be repeated, because reading continues after the last request.
   const known = new Set(entries.slice(-1100).map(keyOf));
   const added = more.filter((entry) => !known.has(keyOf(entry)));
   return added.length === 0 ? entries : [...entries, ...added];

@@ -18,7 +18,7 @@ export interface EntryDialogProps {
   readonly onStep: (step: 1 | -1) => void;
 }
 
-/** Everything that is known of an entry of a timeline. */
+/** The dialog with all details of an entry of a timeline. */
 export function EntryDialog({ row, traceUrl, onClose, onStep }: EntryDialogProps): JSX.Element | null {
   if (row.kind !== "request" && row.kind !== "life") return null;
   const title = row.kind === "request" ? `${row.entry.method} ${row.entry.path}` : lifeText(row.entry);

@@ -19,7 +19,7 @@ export interface LoadedTimeline {
   readonly dropped: number;
   /** Whether everything was loaded once. */
   readonly isComplete: boolean;
-  /** Whether there is more than the console shows. */
+  /** Whether the timeline has more entries than the console shows. */
   readonly isCut: boolean;
   readonly error: unknown;
 }

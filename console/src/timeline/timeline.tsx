@@ -100,7 +100,7 @@ export function Timeline({ timeline, filter, onFilter, traceUrl }: TimelineProps
           onClose={() => {
             const index = open.value ?? -1;
             open.value = undefined;
-            // The dialog returns the focus to the entry with which it was opened; the last one shown is better.
+            // The dialog returns the focus to the entry that opened it, but the reader may have moved to another one.
             setTimeout(() => jump(index));
           }}
           onStep={(step) => {
@@ -116,7 +116,7 @@ export function Timeline({ timeline, filter, onFilter, traceUrl }: TimelineProps
 const hasButton = (row: Row | undefined) => row?.kind === "request" || row?.kind === "life";
 const hasError = (row: Row | undefined) => row?.kind === "request" && isError(row.entry);
 
-/** Returns the next row from `index` in a direction that is wanted; -1 if there is none. */
+/** Returns the index of the next wanted row after `index`, in the direction of `step`; -1 if there is none. */
 function nextIndex(
   rows: readonly Row[],
   index: number,
@@ -127,7 +127,7 @@ function nextIndex(
   return -1;
 }
 
-/** The places of a timeline to which keys lead. */
+/** The actions that jump within a timeline. */
 function jumpsOf(rows: readonly Row[], current: Signal<CurrentRow>, jump: (index: number) => void) {
   const isSignIn = (row: Row | undefined) => row?.kind === "life" && row.entry.ids.customerId !== undefined;
   const firstError = nextIndex(rows, -1, 1, hasError);

@@ -58,20 +58,20 @@ export function Dialog({ title, onClose, children, class: className = "" }: Dial
 
 export interface ConfirmProps {
   readonly title: string;
-  /** The words of the button that does it, such as "End 3 sessions". */
+  /** Text of the button that confirms, such as "End 3 sessions". */
   readonly action: string;
-  /** Does it. The dialog closes when it has succeeded, and shows the reason when it fails. */
+  /** Runs the action. The dialog closes if it succeeds, and shows the reason if it fails. */
   readonly onConfirm: () => Promise<void>;
   readonly onClose: () => void;
-  /** What happens, and whether it can be undone. */
+  /** Explanation of the consequences, and whether they can be undone. */
   readonly children: ComponentChildren;
-  /** A text that must be typed first, for what cannot be undone. */
+  /** Text that must be typed first, for an action that cannot be undone. */
   readonly typed?: string | undefined;
   /** Prevents confirming, for example while a count is loaded. */
   readonly isBlocked?: boolean | undefined;
 }
 
-/** A dialog that asks before something is done. */
+/** A dialog that asks for confirmation of an action. */
 export function Confirm(props: ConfirmProps): JSX.Element {
   const { title, action, onConfirm, onClose, children, typed, isBlocked = false } = props;
   const text = useSignal("");

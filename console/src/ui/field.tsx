@@ -12,7 +12,7 @@ export interface FieldProps {
   /** Whether the field gets the focus when its dialog opens. */
   readonly isFirst?: boolean | undefined;
   readonly autocomplete?: "off" | "username" | "current-password" | undefined;
-  /** A fault of the value, which is read with the field. */
+  /** A fault of the value. Screen readers read it with the field. */
   readonly error?: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export function Field(props: FieldProps): JSX.Element {
       <label for={id}>{label}</label>
       <input
         id={id}
-        // The types of Preact know one type at a time.
+        // Preact has a type of attributes for each `type` of an input, and none for several.
         {...{ type: type as "text" }}
         value={value}
         placeholder={placeholder}

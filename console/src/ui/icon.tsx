@@ -48,7 +48,7 @@ export type IconName = keyof typeof icons;
 
 export interface IconProps {
   readonly name: IconName;
-  /** Name for people who do not see it; without one the icon is decoration beside a text. */
+  /** Name for screen readers; without one the icon is decoration beside a text. */
   readonly label?: string | undefined;
 }
 

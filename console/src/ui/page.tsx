@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 
 export interface PageHeaderProps {
   readonly title: string;
-  /** The title of the browser's tab, where it is longer than the heading. */
+  /** Title of the browser's tab; the heading by default. */
   readonly tabTitle?: string | undefined;
   /** A sentence below the heading. */
   readonly lead?: ComponentChildren;

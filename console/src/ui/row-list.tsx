@@ -7,7 +7,7 @@ export interface RowListProps {
   readonly label: string;
   readonly count: number;
   readonly keyOf: (index: number) => string;
-  /** Height of a row in rem, which must not depend on anything but its index and `isNarrow`. */
+  /** Height of a row in rem. It may depend only on the row's index and `isNarrow`. */
   readonly heightOf: (index: number, isNarrow: boolean) => number;
   /** Renders a row. A row with a button can have the focus; `isCurrent` is whether Tab leads to it. */
   readonly render: (index: number, isCurrent: boolean) => ComponentChildren;
@@ -17,7 +17,7 @@ export interface RowListProps {
   readonly current: Signal<CurrentRow>;
 }
 
-/** The row of a list to which the keys have led. */
+/** The row of a list that the keys have reached. */
 export interface CurrentRow {
   readonly index: number;
   readonly focus: boolean;
@@ -83,7 +83,7 @@ export function RowList(props: RowListProps): JSX.Element {
   for (let index = from; index < to; index++) shown.push(index);
   if (currentIndex >= 0 && currentIndex < count && (currentIndex < from || currentIndex >= to))
     shown.push(currentIndex);
-  // Before the keys have led anywhere, Tab leads to the first row with a button.
+  // Until a key is used, Tab goes to the first row with a button.
   const tabStop = currentIndex >= 0 && currentIndex < count ? currentIndex : shown.find(hasButton);
   return (
     <ol ref={list} class="row-list" aria-label={label} style={{ height: `${topOf(count)}px` }} onKeyDown={onKeyDown}>

@@ -6,11 +6,11 @@ import { Icon, type IconName } from "./icon.tsx";
 export interface EmptyStateProps {
   readonly icon?: IconName | undefined;
   readonly title: string;
-  /** What it means, and what to do next. */
+  /** Explanation of the state, and what to do next. */
   readonly children?: ComponentChildren;
 }
 
-/** What stands in a place where there is nothing to show. */
+/** A message for a place that has nothing to show. */
 export function EmptyState({ icon = "info", title, children }: EmptyStateProps): JSX.Element {
   return (
     <div class="state">
@@ -43,7 +43,7 @@ export function ErrorState({
   );
 }
 
-/** The place of something that is being loaded. It appears only after a moment, so that quick loads do not flicker. */
+/** A message while something is loaded. It appears only after a moment, so that quick loads do not flicker. */
 export function LoadingState({ what = "Loading" }: { readonly what?: string }): JSX.Element {
   return (
     <div class="state loading" role="status">
@@ -59,7 +59,7 @@ export interface LoadedViewProps<T> {
   readonly children: (value: T) => ComponentChildren;
 }
 
-/** Shows a value once it is loaded; before that, that it is being loaded or why it could not be. */
+/** A value that is loaded. Until it is there, shows the progress or the failure. */
 export function LoadedView<T>({ loading, what, children }: LoadedViewProps<T>): JSX.Element {
   const { value, error, reload } = loading;
   if (value === undefined) {

@@ -29,7 +29,7 @@ export function notifyFailure(text: string): void {
 
 /** Reads a text to people who use a screen reader, and shows nothing. */
 export function announce(text: string): void {
-  // The same text twice would not be read again; a space that nobody hears makes it another one.
+  // Screen readers do not read the same text twice. A silent space makes it another text.
   announcement.value = announcement.peek() === text ? `${text} ` : text;
 }
 
@@ -43,7 +43,7 @@ function close(id: number): void {
   toasts.value = toasts.value.filter((toast) => toast.id !== id);
 }
 
-/** The place of the messages. It stands once in the page, because a screen reader reads only regions that existed before. */
+/** The region of the messages. It is always in the page, because screen readers read only regions that existed before. */
 export function StatusRegion(): JSX.Element {
   return (
     <>

@@ -6,7 +6,7 @@ export interface Column<Row> {
   readonly title: string;
   /** The content of the column's cell in a row. */
   readonly cell: (row: Row) => ComponentChildren;
-  /** Puts numbers to the end of the cell. */
+  /** Whether the column has numbers, which are aligned to the end of the cell. */
   readonly isNumber?: boolean | undefined;
   /** Whether this column names the row for screen readers. */
   readonly isName?: boolean | undefined;

@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { timeForm } from "../preferences.ts";
 
-/** The present in Unix ms, as relative times use it. It moves once in ten seconds, while the page is visible. */
+/** The current time in Unix ms for relative times. It is updated every ten seconds while the page is visible. */
 const clock = signal(Date.now());
 setInterval(() => {
   if (!document.hidden) clock.value = Date.now();
@@ -11,7 +11,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) clock.value = Date.now();
 });
 
-/** The present in Unix ms, up to ten seconds late. */
+/** The current time in Unix ms, up to ten seconds late. */
 export const now: ReadonlySignal<number> = clock;
 
 const SECOND = 1000;
@@ -34,7 +34,7 @@ const exactFormat = new Intl.DateTimeFormat(undefined, {
   timeStyle: "long",
 });
 
-/** Formats a time in Unix ms as a distance from the present, such as "3 minutes ago" or "in 2 hours". */
+/** Formats a time in Unix ms relative to the current time, such as "3 minutes ago" or "in 2 hours". */
 export function relativeTime(at: number, present: number = Date.now()): string {
   const distance = at - present;
   const size = Math.abs(distance);
@@ -69,11 +69,11 @@ function pair(ms: number, large: number, largeName: string, small: number, small
 export interface TimeProps {
   /** The time in ISO 8601, or in Unix ms. */
   readonly at: string | number;
-  /** Shows the date in any case, also where the reader prefers distances. */
+  /** Whether to show the date even if the reader prefers relative times. */
   readonly isAbsolute?: boolean | undefined;
 }
 
-/** A time, as a distance or as a date as the reader prefers (the key `t` changes it); a tooltip has the exact time. */
+/** A time, relative or as a date as the reader prefers (the key `t` switches); a tooltip has the exact time. */
 export function Time({ at, isAbsolute = false }: TimeProps): JSX.Element {
   const time = new Date(at);
   const isRelative = timeForm.value === "relative" && !isAbsolute;

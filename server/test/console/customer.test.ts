@@ -50,7 +50,7 @@ test("an agent signs a customer out everywhere else, after a count, without the 
   const dialog = page.getByRole("dialog");
   await dialog.getByText("3 sessions will end.").waitFor();
   await dialog.getByRole("combobox").focus();
-  await page.keyboard.type("Everywhere else than Desk");
+  await page.keyboard.type("Everywhere except Desk");
   await dialog.getByText("2 sessions will end.").waitFor();
   await assertAccessible(page);
   await photograph(page, "customer-sign-out");

@@ -39,7 +39,7 @@ test("somebody who is not signed in gets the sign-in, and then the page that the
   await signIn(page, "ak_unknown");
   await page.getByText("This API key is not valid").waitFor();
   await signIn(page, secretOf("alice"));
-  await page.getByText("This role has nothing to do in the console").waitFor();
+  await page.getByText("This role may not use the console").waitFor();
   await signIn(page, secretOf("administrator"));
   await page.getByRole("heading", { name: "Audit trail" }).waitFor();
   assert.ok(page.url().endsWith("/console/audit?action=key"));

@@ -53,8 +53,8 @@ test("a chart is read with the keys, and as a table", async () => {
   await page.keyboard.press("ArrowLeft");
   const announced = page.locator("[data-region=announcement]");
   await announced.getByText(/live [\d,.k ]+/).waitFor();
-  await page.getByRole("button", { name: "Table of Changes a minute" }).click();
-  const table = page.getByRole("region", { name: "Changes a minute, as a table" });
+  await page.getByRole("button", { name: "Table of Changes per minute" }).click();
+  const table = page.getByRole("region", { name: "Changes per minute, as a table" });
   assert.deepEqual(await table.locator("thead th").allInnerTexts(), [
     "Time",
     "created",

@@ -102,7 +102,7 @@ test("an agent ends a session after confirming it, without the mouse", async () 
   await page.keyboard.press("Enter");
   await page.getByText("The session was ended.", { exact: true }).waitFor();
   assert.equal(await statusOf(), "ended");
-  await page.getByText("somebody, for this session alone").waitFor();
+  await page.getByText("a caller, for this session only").waitFor();
   await page.getByRole("button", { name: "End session" }).waitFor({ state: "detached" });
 });
 
@@ -170,7 +170,7 @@ test("a visit is shown with its identities, its gaps, its failures and its life"
 test("the data of a session are a tree that can be closed, with their size, and say so if there are none", async () => {
   const { sessionId, handle } = await makeSession(url, { customerId: "with.data@shop.example" });
   const page = await site.open(address(handle));
-  await page.getByText("No application has put anything into this session.").waitFor();
+  await page.getByText("No application has stored data in this session.").waitFor();
   await createTransport({ url }).mergeData(sessionId, {
     cart: { items: [{ sku: "sku-1", count: 2 }], note: "<b>\u202e</b>" },
     locale: null,

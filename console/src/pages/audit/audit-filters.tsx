@@ -19,7 +19,7 @@ const labels = {
 type FilterName = keyof typeof labels;
 const names = Object.keys(labels) as FilterName[];
 
-/** Operations that people look for, and groups of them. */
+/** Choices for the filter: operations, and groups of operations. */
 const actions = [
   ["", "Everything"],
   ["key", "API keys"],
@@ -126,7 +126,7 @@ function handleOf(text: string): string {
   return handleIn(text) ?? text.trim();
 }
 
-/** Returns a time in the form of the field, which is without a time zone: that of the browser. */
+/** Returns a time in the form of the field: in the browser's time zone, which the field does not name. */
 function localTime(iso: string | null): string {
   const time = Date.parse(iso ?? "");
   if (Number.isNaN(time)) return "";

@@ -114,7 +114,7 @@ function Who({ who: { role, credential, keyName, agentId } }: { readonly who: Au
 const HANDLE = /^[\w-]{24}$/;
 
 function Details({ details }: { readonly details: AuditLine["details"] }): JSX.Element {
-  // An outcome says already that the thing was found and the operation done.
+  // These members repeat the outcome if they are true.
   const given = Object.entries(details).filter(
     ([name, value]) => value !== null && !(["isFound", "isDone"].includes(name) && value === true),
   );

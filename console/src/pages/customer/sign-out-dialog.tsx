@@ -12,7 +12,7 @@ import { relativeTime } from "../../ui/time.tsx";
 
 export interface SignOutDialogProps {
   readonly id: string;
-  /** The sessions of the page, of which one may stay. */
+  /** The sessions of the page. The person may choose one that stays. */
   readonly sessions: readonly SessionSummary[];
   readonly onClose: () => void;
   readonly onDone: () => void;
@@ -48,7 +48,7 @@ export function SignOutDialog({ id, sessions, onClose, onDone }: SignOutDialogPr
             ({ handle, label, lastActiveAt }) =>
               [
                 handle,
-                `Everywhere else than ${label ?? "the session"} …${handle.slice(-8)}, used ${relativeTime(Date.parse(lastActiveAt))}`,
+                `Everywhere except ${label ?? "the session"} …${handle.slice(-8)}, used ${relativeTime(Date.parse(lastActiveAt))}`,
               ] as const,
           ),
         ]}

@@ -4,7 +4,7 @@ import { CopyButton } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Icon } from "../../ui/icon.tsx";
 
-/** A secret that was made a moment ago. */
+/** A new secret. */
 export interface NewSecret {
   readonly key: string;
   readonly info: ApiKeyInfo;

@@ -7,7 +7,7 @@ import type { Column } from "../../ui/table.tsx";
 import { absoluteTime } from "../../ui/time.tsx";
 import type { EventRow } from "./event-rows.ts";
 
-/** The names of the types for people, and their meaning. */
+/** The name and the tone of each type of event. */
 export const eventTypes: Readonly<Record<EventType, { readonly name: string; readonly tone: Tone }>> = {
   "session.created": { name: "created", tone: "good" },
   "session.associated": { name: "associated", tone: "known" },
@@ -18,7 +18,7 @@ export const eventTypes: Readonly<Record<EventType, { readonly name: string; rea
   "webhook.test": { name: "webhook test", tone: "neutral" },
 };
 
-/** The types that can be filtered by. */
+/** The types that the filter offers. */
 export const filteredTypes: readonly EventType[] = (Object.keys(eventTypes) as EventType[]).filter(
   (type) => type !== "webhook.test",
 );
@@ -39,7 +39,7 @@ const endReasons: Readonly<Record<string, string>> = {
   lifetime: "its total life is over",
 };
 
-/** Returns what an event says besides its type and session. */
+/** Returns the detail of an event besides its type and session. */
 function detailOf(event: EventInfo): string {
   const { data } = event;
   if ("added" in data) return `with ${data.added.map((field) => fieldNames[field] ?? field).join(", ")}`;
@@ -47,7 +47,7 @@ function detailOf(event: EventInfo): string {
   return "session" in data && data.session.label ? data.session.label : "";
 }
 
-/** Returns the customer of an event, or that there is none. */
+/** The customer of an event, or the state of a session without one. */
 function Who({ event }: { readonly event: EventInfo }): JSX.Element {
   const session = "session" in event.data ? event.data.session : undefined;
   if (session?.customerId) {
@@ -62,7 +62,7 @@ function Who({ event }: { readonly event: EventInfo }): JSX.Element {
 
 const timeFormat = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
-/** The time of day, as all events are of today. A tooltip has the date. */
+/** The time of day of an event. A tooltip has the date. */
 function TimeOfDay({ at }: { readonly at: string }): JSX.Element {
   const time = Date.parse(at);
   return (

@@ -7,7 +7,7 @@ export type EventRow =
   | { readonly key: string; readonly event: EventInfo }
   | { readonly key: string; readonly event: undefined; readonly notice: string };
 
-/** Number of rows that are shown, and of rows that wait while the list stands still. Older ones are dropped. */
+/** Maximum number of rows that are shown, and of rows that wait while the list is paused. Older ones are dropped. */
 const MAX_ROWS = 200;
 
 /** The newest events, of which only some are in memory. */
@@ -16,11 +16,11 @@ export class EventRows {
   readonly #waiting = signal<readonly EventRow[]>([]);
   readonly #count = signal(0);
   #notices = 0;
-  /** Whether the list stands still: new events wait. */
+  /** Whether the list is paused: new events wait. */
   readonly isHeld: Signal<boolean> = signal(false);
   /** The rows, newest first. */
   readonly shown: ReadonlySignal<readonly EventRow[]> = computed(() => this.#shown.value);
-  /** Number of new events since the list stands still, also of those that were dropped. */
+  /** Number of new events since the list was paused, including those that were dropped. */
   readonly waiting: ReadonlySignal<number> = computed(() => this.#count.value);
 
   /** Adds events, oldest first. */

@@ -42,7 +42,7 @@ export function LiveFilters(): JSX.Element {
           <Icon name="filter" /> Events
         </summary>
         <fieldset class="menu-body">
-          <legend class="visually-hidden">Events that are shown; without a choice all of them</legend>
+          <legend class="visually-hidden">Types of events to show; all of them if none is chosen</legend>
           {filteredTypes.map((type) => (
             <label key={type}>
               <input

@@ -16,11 +16,11 @@ import { EventRows } from "./event-rows.ts";
 import { chipsIn, filterIn, LiveFilters } from "./live-filters.tsx";
 import { followEvents, type StreamStatus } from "./shared-stream.ts";
 
-/** How far (pixels) the page may be scrolled before the list stands still, so that rows do not move under the reader. */
+/** Distance (pixels) from the top at which scrolling pauses the list, so that rows do not move under the reader. */
 const SCROLLED = 160;
-/** Time (ms) for which a connection may be missing before the page says so: streams end regularly. */
+/** Time (ms) without a connection after which the page says so. It is not 0, because streams end regularly. */
 const PATIENCE_MS = 2000;
-/** Least time (ms) between two announcements of new events to screen readers. */
+/** Minimum time (ms) between two announcements of new events to screen readers. */
 const ANNOUNCE_EVERY_MS = 15_000;
 
 /** The page that shows events as they happen. */
@@ -73,7 +73,10 @@ function Stream({ filter }: { readonly filter: ReturnType<typeof filterIn> }): J
           }, PATIENCE_MS);
         }
       },
-      gap: () => rows.addNotice("The page was hidden for long: events above this row follow after a gap."),
+      gap: () =>
+        rows.addNotice(
+          "The page was hidden for a long time: events between the rows above and below this one are missing.",
+        ),
       failed(error) {
         failure.value = error;
       },

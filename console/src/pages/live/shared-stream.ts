@@ -7,8 +7,8 @@ import { apiUrl, consoleFetch } from "../../api/api.ts";
  * Events as they happen. All tabs of a browser that show the same events share one connection:
  *
  *   the tab with the lock --reads the stream--> its own page, and all others over a channel
- *   a tab that is hidden for long gives the lock up; one that is shown again waits for it, and continues after the last
- *   event that it has seen
+ *   a tab that is hidden for a long time releases the lock; when it is shown again, it waits for the lock, and continues
+ *   after the last event that it has received
  */
 
 /** Which events to show. */
@@ -21,10 +21,10 @@ export interface EventFilter {
 export type StreamStatus = "connecting" | "open";
 
 export interface StreamHandlers {
-  /** Called with some events, oldest first. */
+  /** Called with new events, oldest first. */
   events(events: readonly (EventInfo | EventReset)[]): void;
   status(status: StreamStatus): void;
-  /** Called when events may be missing, because the page was hidden for long. */
+  /** Called when events may be missing, because the page was hidden for a long time. */
   gap(): void;
   /** Called when reading has failed for a reason that does not pass by itself. */
   failed(error: unknown): void;
@@ -39,9 +39,9 @@ type Message =
 const GATHER_MS = 200;
 /** Number of events at which reading pauses until they are shown, so that a flood occupies neither browser nor server. */
 const MAX_GATHERED = 400;
-/** Time (ms) after which a hidden page reads no more. */
+/** Time (ms) after which a hidden page stops reading. */
 const HIDDEN_MS = 30_000;
-/** Time (ms) after which a page that reads again begins with the newest event, instead of where it was. */
+/** Time (ms) after which a page that is shown again begins with the newest event, instead of where it stopped. */
 const MAX_AWAY_MS = 5 * 60_000;
 
 /** Calls the handlers with the events of a filter until the returned function is called. */

@@ -1,7 +1,7 @@
 import type { StatisticsColumn, StatisticsInfo, StatisticsPercentiles } from "@antechamber/client/protocol";
 import type { Series } from "../../ui/chart.tsx";
 
-/** Statistics in the form in which the page shows them: counts are a minute. */
+/** Statistics in the form in which the page shows them: counts per minute. */
 export interface Figures {
   /** Start of each whole step, Unix ms. */
   readonly times: readonly number[];
@@ -19,9 +19,9 @@ export interface Figures {
 /** A service or an operation. */
 export interface Measured {
   readonly name: string;
-  /** Requests a minute. */
+  /** Requests per minute. */
   readonly rate: StatisticsColumn;
-  /** Requests that failed a minute: status 5xx; `undefined` if it is not known. */
+  /** Failed requests (status 5xx) per minute; `undefined` if unknown. */
   readonly failed: StatisticsColumn | undefined;
   readonly durations: StatisticsPercentiles | undefined;
 }
@@ -99,7 +99,7 @@ export function newestOf(column: StatisticsColumn): number | null {
   return column.findLast((value) => value !== null) ?? null;
 }
 
-/** Returns the mean of a percentile over the steps, each counted by its requests. */
+/** Returns the mean of a percentile over the steps, weighted by their requests. */
 export function typicalOf(durations: StatisticsColumn | undefined, rate: StatisticsColumn): number | null {
   let weight = 0;
   let sum = 0;
@@ -112,17 +112,17 @@ export function typicalOf(durations: StatisticsColumn | undefined, rate: Statist
   return weight === 0 ? null : sum / weight;
 }
 
-/** The most lines that a chart has; more are hard to distinguish. */
+/** Maximum number of lines in a chart; more are hard to distinguish. */
 export const MAX_LINES = 6;
 
-/** Returns the first series, and the sum of all others as one more, if there are too many for a chart. */
+/** Returns the series for a chart. If there are too many, the last one is the sum of those that do not fit. */
 export function limited(series: readonly Series[], others: string): readonly Series[] {
   if (series.length <= MAX_LINES) return series;
   const rest = addUp(series.slice(MAX_LINES - 1).map(({ values }) => values));
   return [...series.slice(0, MAX_LINES - 1), { label: others, values: rest }];
 }
 
-/** Formats a number a minute, or another number, with three digits. */
+/** Formats a number with three digits. */
 export function numberText(value: number): string {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))} M`;
   if (value >= 10_000) return `${Number((value / 1000).toPrecision(3))} k`;

@@ -90,7 +90,7 @@ function SessionCharts({ figures }: { readonly figures: Figures }): JSX.Element 
           format={numberText}
         />
         <Chart
-          title="Changes a minute"
+          title="Changes per minute"
           times={times}
           series={[
             { label: "created", values: sessions.created, color: 0 },
@@ -127,7 +127,7 @@ function RecordCharts({ figures }: { readonly figures: Figures }): JSX.Element {
   return (
     <Section title="Recorded requests">
       <div class="charts">
-        <Chart title="Recorded requests a minute, by status" times={times} series={statuses} format={numberText} />
+        <Chart title="Recorded requests per minute, by status" times={times} series={statuses} format={numberText} />
         <DurationChart title="Duration by service" times={times} measured={services} />
       </div>
       <MeasuredTable caption="Services, the busiest first" what="Service" rows={services} color={4} />
@@ -146,14 +146,14 @@ function ApiCharts({ figures }: { readonly figures: Figures }): JSX.Element {
         <DurationChart title="Latency by operation" times={times} measured={operations} />
         {refused.length > 0 ? (
           <Chart
-            title="Refusals a minute, by code"
+            title="Refusals per minute, by code"
             times={times}
             series={limited(refused, "other codes")}
             format={numberText}
           />
         ) : (
           <div class="chart-empty">
-            <h3>Refusals a minute, by code</h3>
+            <h3>Refusals per minute, by code</h3>
             <p class="quiet">Nothing was refused in this range.</p>
           </div>
         )}

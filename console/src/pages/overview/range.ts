@@ -6,14 +6,14 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 /** A range of time that the page can show. */
 export interface Range {
-  /** Its value in the address. */
+  /** Value of the range in the address. */
   readonly name: string;
-  /** Its name for screen readers. */
+  /** Name of the range for screen readers. */
   readonly title: string;
   readonly lengthMs: number;
-  /** Length of a step, ms. */
+  /** Length of a step in milliseconds. */
   readonly stepMs: number;
-  /** Interval at which the page refreshes, ms. */
+  /** Interval in milliseconds at which the page refreshes. */
   readonly everyMs: number;
 }
 

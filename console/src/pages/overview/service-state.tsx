@@ -8,7 +8,7 @@ import { Badge, type Tone } from "../../ui/badge.tsx";
 import { relativeTime, Time } from "../../ui/time.tsx";
 import { numberText } from "./figures.ts";
 
-/** Age (ms) of the oldest pending delivery from which on a queue counts as late. */
+/** Age (ms) of the oldest pending delivery at which a queue counts as late. */
 const LATE_MS = 60_000;
 
 /** The state of the process and of its webhooks, for administrators: the API shows them to nobody else. */

@@ -9,7 +9,7 @@ export interface SparklineProps {
   readonly color?: number | undefined;
 }
 
-/** A small line beside a number, for those who see it: the number says the same to others. */
+/** A small chart beside a number. It is hidden from screen readers, which read the number. */
 export function Sparkline({ values, color = 1 }: SparklineProps): JSX.Element {
   const highest = Math.max(0, ...values.filter((value) => value !== null));
   const x = (step: number) => (values.length < 2 ? 0 : (step / (values.length - 1)) * WIDTH);

@@ -29,7 +29,7 @@ function Tile({ title, value, unit, note, values, color, isBad = false }: TilePr
 
 const none = "–";
 
-/** The numbers that answer at a glance whether all is well. */
+/** The numbers that show at a glance whether the service works well. */
 export function Tiles({ figures }: { readonly figures: Figures }): JSX.Element {
   const { live, sessions, byStatus, operations, refusals } = figures;
   const records = addUp(Object.values(byStatus));
@@ -83,7 +83,7 @@ export function Tiles({ figures }: { readonly figures: Figures }): JSX.Element {
 
 function extremesOf(live: readonly (number | null)[]): string {
   const given = live.filter((value) => value !== null);
-  if (given.length === 0) return "not known over this store";
+  if (given.length === 0) return "unknown with this store";
   return `${numberText(Math.min(...given))} to ${numberText(Math.max(...given))} in the range`;
 }
 

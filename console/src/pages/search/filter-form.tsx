@@ -28,7 +28,7 @@ export function QuickFilters(): JSX.Element {
   );
 }
 
-/** The filters that are typed. They take effect together, when the form is sent. */
+/** The filters that are typed. They take effect together when the form is sent. */
 function MoreFilters(): JSX.Element {
   const { query } = place.value;
   const values = useSignal<Readonly<Record<string, string>>>({
@@ -76,7 +76,7 @@ function MoreFilters(): JSX.Element {
   );
 }
 
-/** Returns a time in the form of the field, which is without a time zone: that of the browser. */
+/** Returns a time in the form of the field: in the browser's time zone, which the field does not name. */
 function localTime(iso: string | null): string {
   const time = Date.parse(iso ?? "");
   if (Number.isNaN(time)) return "";

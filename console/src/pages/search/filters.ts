@@ -2,7 +2,7 @@ import type { ListFilter } from "@antechamber/client/administration";
 import type { Chip } from "../../ui/chips.tsx";
 import { absoluteTime } from "../../ui/time.tsx";
 
-/** The ids and texts by which sessions are found, with their names for people. */
+/** The ids and texts by which sessions are found, with their labels. */
 export const idFilters = [
   ["customerId", "Customer"],
   ["agentId", "Agent"],
@@ -25,7 +25,7 @@ export const stateChoices = [
   ["recognized", "Recognized"],
 ] as const;
 
-/** The choices of `active`: how long ago a session was last used at most, with the milliseconds. */
+/** The choices of `active`: the time within which a session was last used, with its length in milliseconds. */
 export const activeChoices = [
   ["", "At any time", 0],
   ["15m", "In the last 15 minutes", 15 * 60_000],
@@ -35,7 +35,7 @@ export const activeChoices = [
   ["30d", "In the last 30 days", 30 * 24 * 60 * 60_000],
 ] as const;
 
-/** Returns the filter that the address names. Values that mean nothing have no effect. */
+/** Returns the filter that the address names. Invalid values have no effect. */
 export function filterOf(query: URLSearchParams): ListFilter {
   const state = stateChoices.find(([value]) => value !== "" && value === query.get("state"))?.[0];
   const live = query.get("live");
@@ -60,7 +60,7 @@ function timeOf(query: URLSearchParams, name: "since" | "until"): Partial<Record
   return Number.isNaN(time) ? {} : { [name]: new Date(time).toISOString() };
 }
 
-/** Returns the filters that the address names, for people. */
+/** Returns the filters that the address names, with their labels. */
 export function chipsOf(query: URLSearchParams): Chip[] {
   const chips: Chip[] = [];
   const add = (name: string, label: string, show: (value: string) => string | undefined) => {

@@ -6,7 +6,7 @@ import { notifyFailure } from "../../ui/status.tsx";
 const SECRET = /\b(?:ak_[\w-]{40}|whsec_|vt_[\w-]{40})/;
 
 /**
- * Leads to what a pasted or typed text names: to the session if it has a handle or a session id in it, else to a search
+ * Opens the page for a pasted or typed text: the session if the text contains a handle or a session id, else a search
  * for it as an id of any kind. A session id never goes into the address: only its handle does.
  */
 export function lookUp(text: string): void {

@@ -7,7 +7,7 @@ import { EmptyState, LoadedView } from "../../ui/states.tsx";
 import { idFilters } from "./filters.ts";
 import { countOf, loadSessionPage } from "./session-list.ts";
 
-/** What a text is: an id of this kind, with its number of sessions. */
+/** A kind of id as which the text was found, with the number of its sessions. */
 interface Match {
   readonly name: string;
   readonly label: string;
@@ -15,7 +15,7 @@ interface Match {
   readonly total: number | null;
 }
 
-/** Looks a text up as an id of every kind at the same time. */
+/** Looks up a text as an id of every kind, in parallel. */
 async function findMatches(text: string, signal: AbortSignal): Promise<readonly Match[]> {
   const found = await Promise.all(
     idFilters.map(async ([name, label]) => {
@@ -26,7 +26,7 @@ async function findMatches(text: string, signal: AbortSignal): Promise<readonly 
   return found.flat();
 }
 
-/** What a searched text is. If it is only one thing, its sessions are shown at once. */
+/** The matches of a searched text. If there is only one, its sessions are shown at once. */
 export function Matches({ text }: { readonly text: string }): JSX.Element {
   const matches = useLoaded(text, (signal) => findMatches(text, signal));
   const only = matches.value?.length === 1 ? matches.value[0] : undefined;
@@ -45,7 +45,7 @@ export function Matches({ text }: { readonly text: string }): JSX.Element {
             </p>
           </EmptyState>
         ) : (
-          <Section title={`“${text}” is more than one thing`}>
+          <Section title={`“${text}” has several matches`}>
             <ul class="choices">
               {found.map(({ name, label, total }) => (
                 <li key={name} data-row="">

@@ -22,7 +22,7 @@ export function SearchPage(): JSX.Element {
     <>
       <PageHeader
         title="Sessions"
-        lead="Live, expired and ended ones, as long as something of them is stored."
+        lead="Live, expired and ended sessions, for as long as they are stored."
         actions={<CopyButton text={location.href} what="link" hasLabel />}
       />
       <QuickFilters />
@@ -40,7 +40,7 @@ function Sessions(): JSX.Element {
   const list = useLoaded(
     String(query),
     async (signal) => await loadSessionPage(filterOf(query), cursor, signal),
-    // Later pages stand still while somebody reads them.
+    // Later pages are not refreshed, so that rows do not move under the reader.
     { everyMs: isFirst ? REFRESH_MS : undefined },
   );
   return (

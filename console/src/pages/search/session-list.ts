@@ -27,10 +27,10 @@ export async function loadSessionPage(
   return { sessions, next: next ?? null, total };
 }
 
-/** The number from which on the API no longer counts the sessions of an id. */
+/** The number at which the API stops counting the sessions of an id. */
 const MAX_TOTAL = 10_000;
 
-/** Returns a number of sessions for people: "3 sessions", "10,000 sessions or more". */
+/** Formats a number of sessions: "3 sessions", "10,000 sessions or more". */
 export function countOf(total: number, isOfId: boolean): string {
   const words = `${total.toLocaleString("en")} ${total === 1 ? "session" : "sessions"}`;
   return isOfId && total >= MAX_TOTAL ? `${words} or more` : words;

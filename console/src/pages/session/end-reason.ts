@@ -5,15 +5,15 @@ import { viewer } from "../../api/viewer.ts";
 type EndReason = Extract<EventInfo, { type: "session.ended" }>["data"]["reason"];
 
 const words: Readonly<Record<EndReason, string>> = {
-  caller: "somebody, for this session alone",
-  bulk: "somebody, together with others",
+  caller: "a caller, for this session only",
+  bulk: "a caller, together with other sessions",
   operator: "an operator on the command line",
   logout: "a sign-out at the identity provider",
 };
 
 /**
- * Returns who or what ended a session, in words, as long as the event log has the event. `null` if it is not known: the log
- * keeps a day by default, can be searched by customer only, and not every role may read it.
+ * Returns who or what ended a session, in words, while the event log has the event. Returns `null` if that is unknown: the
+ * log keeps a day by default, can be searched by customer only, and not every role may read it.
  */
 export async function loadEndReason({ handle, customerId, status }: SessionSummary, signal: AbortSignal) {
   if (status !== "ended" || customerId === null || !viewer.value?.may.includes("events")) return null;

@@ -13,7 +13,7 @@ export function SessionData({ handle }: { readonly handle: string }): JSX.Elemen
   if (Object.keys(value).length === 0) {
     return (
       <Section title="Data">
-        <p class="hint">No application has put anything into this session.</p>
+        <p class="hint">No application has stored data in this session.</p>
       </Section>
     );
   }

@@ -12,7 +12,7 @@ export interface SessionFactsProps {
   readonly timeline: LoadedTimeline;
 }
 
-/** Whose a session is, and how long it lives. */
+/** The facts of a session: its ids and its lifetime. */
 export function SessionFacts({ session, timeline }: SessionFactsProps): JSX.Element {
   const { customerId, agentId, visitId, globalVisitId, label, profile, createdAt, lastActiveAt, expiresAt, status } =
     session;
@@ -58,7 +58,7 @@ export function SessionFacts({ session, timeline }: SessionFactsProps): JSX.Elem
   );
 }
 
-/** A bar from the creation to the expiry, with the time in which the session was used, and the present. */
+/** A bar from the creation to the expiry. It shows the time in which the session was used, and the current time. */
 function LifeBar({ session, endedAt }: { readonly session: SessionSummary; readonly endedAt: string | undefined }) {
   const start = Date.parse(session.createdAt);
   const end = Math.max(start + 1, Date.parse(endedAt ?? session.expiresAt), Date.parse(session.lastActiveAt));

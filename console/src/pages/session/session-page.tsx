@@ -26,7 +26,7 @@ import { SessionFacts } from "./session-facts.tsx";
 /** The page of one session, which its handle in the address names. */
 export function SessionPage(): JSX.Element {
   const handle = place.value.query.get("handle") ?? "";
-  // Another session is another page: nothing of the one before stays.
+  // The key makes another session a new page, which keeps nothing of the one before.
   return <SessionOf key={handle} handle={handle} />;
 }
 

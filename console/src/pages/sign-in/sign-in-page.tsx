@@ -9,7 +9,7 @@ import { hrefOf, navigate, place } from "../../router.ts";
 import { PageHeader } from "../../ui/page.tsx";
 import { LoadingState } from "../../ui/states.tsx";
 
-/** The failures with which a sign-in at the identity provider ends. */
+/** Messages for the failures of a sign-in at the identity provider. */
 const problems: Readonly<Record<string, string>> = {
   expired: "The sign-in took too long, or another one was begun in the meantime. Try again.",
   "no-role": "The identity provider knows you, but your account has no role for this console. Ask an administrator.",
@@ -17,7 +17,7 @@ const problems: Readonly<Record<string, string>> = {
   unavailable: "The identity provider cannot be reached. Try again in a moment.",
 };
 
-/** The page where people sign in, in the way that the server's auth mode has. */
+/** The page where people sign in, in the way of the server's auth mode. */
 export function SignInPage(): JSX.Element {
   const problem = place.value.query.get("problem");
   useEffect(() => {
@@ -44,7 +44,7 @@ function Way(): JSX.Element {
     case "provider":
       return <ProviderLink />;
     case "no-role":
-      return <p>Your role has nothing to do in the console. Ask an administrator for another one.</p>;
+      return <p>Your role may not use the console. Ask an administrator for another one.</p>;
     case "proxy":
       return (
         <p>
@@ -156,13 +156,13 @@ async function signIn(credential: string, isKey: boolean): Promise<void> {
       isAboutKey ? `This ${isKey ? "API key" : "token"} is not valid: unknown, expired or revoked.` : faults,
     );
   }
-  if (response.status === 403) throw new Error("This role has nothing to do in the console.");
+  if (response.status === 403) throw new Error("This role may not use the console.");
   if (response.status === 429) throw new Error("Too many attempts. Wait a minute, and try again.");
   if (!response.ok) throw new Error("The service cannot sign you in right now. Try again in a moment.");
   await loadViewer();
 }
 
-/** Shows the place to which the person wanted, which is always one of the console. */
+/** Opens the page that the person wanted, which is always one of the console. */
 function leave(): void {
   const first = hrefOf("search");
   const wanted = new URL(hrefOf("") + (place.peek().query.get("next") ?? ""), location.href);

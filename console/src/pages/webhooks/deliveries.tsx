@@ -49,7 +49,7 @@ function resultOf({ status, error }: NonNullable<WebhookDelivery["lastAttempt"]>
 
 export interface DeliveriesProps {
   readonly endpoint: WebhookInfo;
-  /** A number that changes when there is a new delivery to show. */
+  /** Number that changes when there is a new delivery to show. */
   readonly refresh: number;
 }
 

@@ -19,7 +19,7 @@ const types: readonly (readonly [type: SentType, meaning: string])[] = [
 export interface EndpointDialogProps {
   /** The endpoint to change; without one, a new one is added. */
   readonly endpoint?: WebhookInfo | undefined;
-  /** Saves it. The dialog closes when it has succeeded, and shows the reason when it fails. */
+  /** Saves the endpoint. The dialog closes if that succeeds, and shows the reason if it fails. */
   readonly onSave: (request: WebhookRequest) => Promise<void>;
   readonly onClose: () => void;
 }
@@ -77,7 +77,7 @@ export function EndpointDialog({ endpoint, onSave, onClose }: EndpointDialogProp
           }}
         />
         <fieldset class="checks">
-          <legend>Events (without a choice all of them)</legend>
+          <legend>Events (all if none is chosen)</legend>
           {types.map(([type, meaning]) => (
             <label key={type}>
               <input
