@@ -24,8 +24,8 @@ export class Engine {
   readonly policy: RetentionPolicy;
   /** Whether changes are published in the event log. */
   readonly publishes: boolean;
-  /** Retention, whether events are published, and profiles, as the scripts expect them (`prelude/session.lua`). */
-  readonly policyText: string;
+  /** The arguments 3 to 7 of `prelude/session.lua`. */
+  readonly policyArgs: readonly Argument[];
   readonly notes: PendingNotes;
   /** The new sessions, and the associations, that are sent to one server at the end of this turn of the event loop. */
   readonly creations = new SessionBatch(this, "create");
@@ -53,7 +53,9 @@ export class Engine {
     this.policy = policy;
     this.publishes = options.eventRetention !== null;
     this.notes = new PendingNotes(this.publishes, NOTES_PER_CHANGE * options.maxPending);
-    this.policyText = policyText(policy, this.publishes);
+    const { anonymous, recognized } = lifetimes;
+    const idleAndTotal = [anonymous.idle, anonymous.total, recognized.idle, recognized.total];
+    this.policyArgs = [...idleAndTotal, policyText(policy, this.publishes)];
     this.claimLife = claimLife(longestLife(lifetimes));
     this.#latest = now;
   }

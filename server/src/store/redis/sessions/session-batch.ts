@@ -1,9 +1,9 @@
 import { atTurnsEnd } from "../connection/command.ts";
-import type { Argument } from "../connection/connection.ts";
-import { type Engine, Operation } from "../engine.ts";
+import type { Argument, Connection, TimedOperation } from "../connection/connection.ts";
+import type { KeyNames } from "../layout/key-names.ts";
 import { newNonce } from "../layout/nonce.ts";
+import type { PendingNotes } from "../notes/pending-notes.ts";
 import { scripts } from "../scripts/scripts.ts";
-import { policyArgs } from "./session-scripts.ts";
 import { FENCE_LIFE } from "./visit-claim.ts";
 
 /** Maximum number of sessions in one command. The number is small, because a script blocks the Redis server. */
@@ -33,8 +33,19 @@ export interface Draft {
  */
 export type DraftOutcome = "stored" | "occupied" | "claimed" | readonly unknown[];
 
+/** The part of the engine that a batch uses. */
+export interface BatchEngine {
+  readonly connection: Connection;
+  readonly keys: KeyNames;
+  readonly notes: PendingNotes;
+  /** Lifetime of a visit's claim in ms. */
+  readonly claimLife: number;
+  readonly policyArgs: readonly Argument[];
+  queueOf(handle: string): string;
+}
+
 interface Entry {
-  readonly operation: Operation;
+  readonly operation: TimedOperation;
   readonly draft: Draft;
   readonly resolve: (outcome: DraftOutcome) => void;
   readonly reject: (error: unknown) => void;
@@ -45,17 +56,17 @@ interface Entry {
  * event loop share a script call, which takes Redis half the time of a call for each.
  */
 export class SessionBatch {
-  readonly #engine: Engine;
+  readonly #engine: BatchEngine;
   readonly #kind: keyof typeof widths;
   #entries: Entry[] = [];
 
-  constructor(engine: Engine, kind: keyof typeof widths) {
+  constructor(engine: BatchEngine, kind: keyof typeof widths) {
     this.#engine = engine;
     this.#kind = kind;
   }
 
   /** Stores a session at the end of this turn. */
-  store(operation: Operation, draft: Draft): Promise<DraftOutcome> {
+  store(operation: TimedOperation, draft: Draft): Promise<DraftOutcome> {
     return new Promise((resolve, reject) => {
       this.#entries.push({ operation, draft, resolve, reject });
       if (this.#entries.length === 1) atTurnsEnd(() => this.#flush());
@@ -72,11 +83,14 @@ export class SessionBatch {
 
   async #send(entries: readonly Entry[]): Promise<void> {
     const [{ operation: first, draft }] = entries as readonly [Entry];
+    const { connection } = this.#engine;
     // The first operation has the earliest deadline.
-    const operation = new Operation(this.#engine, first);
+    const { now, deadline, isExempt = false } = first;
+    const operation: TimedOperation = { now, deadline, isExempt, isUncertain: false };
     const queue = this.#engine.queueOf(draft.handle);
     try {
-      const reply = await operation.change(scripts.storeSessions, ...this.#wordsOf(entries, queue));
+      const words = this.#wordsOf(entries, queue);
+      const reply = await connection.script(operation, "change", scripts.storeSessions, ...words);
       this.#settle(entries, queue, reply as string | [string, ...unknown[]]);
     } catch (error) {
       for (const entry of entries) {
@@ -88,11 +102,11 @@ export class SessionBatch {
 
   /** Returns the keys and arguments of the script. */
   #wordsOf(entries: readonly Entry[], queue: string): [names: string[], args: Argument[]] {
-    const { keys, claimLife } = this.#engine;
+    const { keys, claimLife, policyArgs } = this.#engine;
     const [{ draft: first }] = entries as readonly [Entry];
     const nonce = newNonce();
     const names = [keys.fence(first.handle, nonce), queue];
-    const args = [nonce, claimLife, FENCE_LIFE, widths[this.#kind], ...policyArgs(this.#engine)];
+    const args = [nonce, claimLife, FENCE_LIFE, widths[this.#kind], ...policyArgs];
     for (const { draft } of entries) {
       const { handle, visitId, text, life, note, facts = "" } = draft;
       const session = keys.session(handle);

@@ -1,7 +1,7 @@
 import { timeAndCount } from "../../../session/id.ts";
 import type { Scope } from "../../../session/permissions.ts";
 import type { Argument } from "../connection/connection.ts";
-import type { Engine, Operation } from "../engine.ts";
+import type { Operation } from "../engine.ts";
 
 /** Returns the first keys of every script that uses `prelude/session.lua`. */
 export function sessionKeys({ keys }: Operation, handle: string): string[] {
@@ -10,13 +10,7 @@ export function sessionKeys({ keys }: Operation, handle: string): string[] {
 
 /** Returns the first arguments of every script that uses `prelude/session.lua`. */
 export function sessionArgs({ engine, now }: Operation, handle: string): Argument[] {
-  return [now, timeAndCount(handle).createdAt, ...policyArgs(engine)];
-}
-
-/** Returns the arguments 3 to 7 of `prelude/session.lua`. */
-export function policyArgs({ policy, policyText }: Engine): Argument[] {
-  const { anonymous, recognized } = policy.lifetimes;
-  return [anonymous.idle, anonymous.total, recognized.idle, recognized.total, policyText];
+  return [now, timeAndCount(handle).createdAt, ...engine.policyArgs];
 }
 
 /** Encodes a scope as the function `isWithin` in `prelude/session.lua` expects it. */
