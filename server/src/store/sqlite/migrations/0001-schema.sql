@@ -31,7 +31,7 @@ CREATE TABLE sessions (
   history         TEXT
 ) STRICT;
 
--- Session data. A session into which nobody has put any has no row. The row stays as long as that of the session: it
+-- Session data. A session that has never had data has no row. The row stays as long as that of the session: it
 -- also shows that the session has been published.
 CREATE TABLE session_data (
   -- The "id" of the session.
