@@ -5,7 +5,7 @@ import { handleIn } from "../../api/session-names.ts";
 import { place, setQuery } from "../../router.ts";
 import type { Chip } from "../../ui/chips.tsx";
 import { Field, Select } from "../../ui/field.tsx";
-import { Icon } from "../../ui/icon.tsx";
+import { FilterMenu, isoTime, localTime } from "../../ui/filter-menu.tsx";
 import { absoluteTime } from "../../ui/time.tsx";
 
 const labels = {
@@ -92,48 +92,24 @@ function MoreFilters(): JSX.Element {
     />
   );
   return (
-    <details class="menu wide">
-      <summary class="button">
-        <Icon name="filter" /> More filters
-      </summary>
-      <form
-        class="menu-body"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const { since = "", until = "", session = "", ...rest } = values.value;
-          setQuery({ ...firstPage, ...rest, session: handleOf(session), since: isoTime(since), until: isoTime(until) });
-        }}
-      >
-        <div class="field-grid">
-          {field("actor", "text", "Id or name of a key, an agent, or a user of the system")}
-          {field("customerId", "text", "The id as your applications know it")}
-          {field("session", "text", "A handle")}
-          {field("since", "datetime-local")}
-          {field("until", "datetime-local")}
-        </div>
-        <div class="buttons">
-          <button type="submit" class="primary">
-            Apply
-          </button>
-        </div>
-      </form>
-    </details>
+    <FilterMenu
+      onApply={() => {
+        const { since = "", until = "", session = "", ...rest } = values.value;
+        setQuery({ ...firstPage, ...rest, session: handleOf(session), since: isoTime(since), until: isoTime(until) });
+      }}
+    >
+      <div class="field-grid">
+        {field("actor", "text", "Id or name of a key, an agent, or a user of the system")}
+        {field("customerId", "text", "The id as your applications know it")}
+        {field("session", "text", "A handle")}
+        {field("since", "datetime-local")}
+        {field("until", "datetime-local")}
+      </div>
+    </FilterMenu>
   );
 }
 
 /** Returns the handle in a text, so that no id that opens a session gets into the address. */
 function handleOf(text: string): string {
   return handleIn(text) ?? text.trim();
-}
-
-/** Returns a time in the form of the field: in the browser's time zone, which the field does not name. */
-function localTime(iso: string | null): string {
-  const time = Date.parse(iso ?? "");
-  if (Number.isNaN(time)) return "";
-  return new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-function isoTime(local: string): string | undefined {
-  const time = Date.parse(local);
-  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
 }
