@@ -62,7 +62,7 @@ type Open = (readers: number, seen: (key: string) => void) => Promise<Channel>;
 const PUBLISHERS = 64;
 const PACED = 100;
 /** Time (ms) in which readers must get the last event. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 const keyInEvent = /"customerId":"(k\d+)"/g;
 
@@ -229,7 +229,7 @@ interface Found {
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
+  const end = performance.now() + TIMEOUT_MS;
   while (!isTrue()) {
     if (performance.now() > end) throw new Error("readers did not get all events");
     await sleep(1);

@@ -29,7 +29,7 @@ export interface Terminal {
 interface StatisticsOptions {
   /** Returns the start (Unix ms), counted back from `now` (Unix ms) if it is a duration. */
   readonly since?: (now: number) => number;
-  /** Returns the end (Unix ms) as of a time. */
+  /** Returns the end (Unix ms), counted back from `now` (Unix ms) if it is a duration. */
   readonly until?: (now: number) => number;
   /** Seconds. */
   readonly step?: number;
@@ -102,13 +102,15 @@ function rangeOf({ since, until, step }: StatisticsOptions) {
   };
 }
 
-/** Parses a time, or how long ago it was, and returns the function that returns it (Unix ms) as of a time. */
+/** Parses a time, or a duration before `now` (Unix ms). Returns a function that returns the time (Unix ms). */
 function momentOf(text: string): (now: number) => number {
   const length = parseDuration(text);
   if (length !== undefined) return (now) => now - length;
   const time = timeIn(text);
   if (time !== undefined) return () => time;
-  throw new InvalidArgumentError("Give how long ago, such as 6h or 14d, or a time, such as 2026-11-30T12:00:00Z.");
+  throw new InvalidArgumentError(
+    "Give a duration before now, such as 6h or 14d, or a time, such as 2026-11-30T12:00:00Z.",
+  );
 }
 
 function stepOf(text: string): number {

@@ -47,7 +47,7 @@ export interface StatisticsResult {
 }
 
 /** Number of minutes that are read at a time, so that a long range does not hold other requests up. */
-const MINUTES_A_READ = 30;
+const MINUTES_PER_READ = 30;
 const HOUR_MINUTES = 60;
 /** Age (minutes) at which an hour is complete: no more rows of it are expected. */
 const SETTLED_MINUTES = 180;
@@ -107,7 +107,7 @@ export class Statistics {
   async *#parts(first: number, end: number, stepMinutes: number): AsyncGenerator<Part, void> {
     const unsaved = await this.unsaved();
     const hasHours = stepMinutes % HOUR_MINUTES === 0;
-    const length = hasHours ? HOUR_MINUTES : MINUTES_A_READ;
+    const length = hasHours ? HOUR_MINUTES : MINUTES_PER_READ;
     for (let from = first; from < end; from += length) {
       if (hasHours) {
         const counts = await this.#hourAt(from, unsaved);

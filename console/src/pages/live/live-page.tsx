@@ -19,7 +19,7 @@ import { followEvents, type StreamStatus } from "./shared-stream.ts";
 /** Distance (pixels) from the top at which scrolling pauses the list, so that rows do not move under the reader. */
 const SCROLLED = 160;
 /** Time (ms) without a connection after which the page says so. It is not 0, because streams end regularly. */
-const PATIENCE_MS = 2000;
+const DISCONNECTED_AFTER_MS = 2000;
 /** Minimum time (ms) between two announcements of new events to screen readers. */
 const ANNOUNCE_EVERY_MS = 15_000;
 
@@ -70,7 +70,7 @@ function Stream({ filter }: { readonly filter: ReturnType<typeof filterIn> }): J
         else {
           timer = setTimeout(() => {
             status.value = next;
-          }, PATIENCE_MS);
+          }, DISCONNECTED_AFTER_MS);
         }
       },
       gap: () =>

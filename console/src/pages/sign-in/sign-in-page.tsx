@@ -32,12 +32,12 @@ export function SignInPage(): JSX.Element {
           {problems[problem] ?? problems["refused"]}
         </p>
       )}
-      <Way />
+      <SignInForm />
     </div>
   );
 }
 
-function Way(): JSX.Element {
+function SignInForm(): JSX.Element {
   switch (signInMethod.value) {
     case undefined:
       return <LoadingState />;

@@ -10,7 +10,7 @@ import { type Erasure, entriesOf, erasureText, liveChangeOf } from "./event-entr
  * many events wait, it is a fraction of them: a fixed number would limit the changes a second by the number of commands.
  */
 const MIN_EVENTS = 64;
-const PART = 1 / 8;
+const FRACTION = 1 / 8;
 
 /** An entry of a queue whose notes are decoded. */
 export interface DecodedNote {
@@ -30,7 +30,7 @@ export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]
   let count = 0;
   const sorted = notes.toSorted(byTime).map((note) => ({ ...note, entries: note.contents.flatMap(entriesOf) }));
   const total = sorted.reduce((sum, { entries }) => sum + entries.length, 0);
-  const limit = Math.max(MIN_EVENTS, total * PART);
+  const limit = Math.max(MIN_EVENTS, total * FRACTION);
   for (const [i, { queue, id, contents, entries }] of sorted.entries()) {
     if (entries.length > 0) {
       const live = contents.reduce((sum, one) => sum + liveChangeOf(one), 0);

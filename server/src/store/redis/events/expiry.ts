@@ -9,7 +9,7 @@ import { addDue, type Due, lastEnded, listOf } from "./due-lists.ts";
 /** Number of slots that a slice looks at. */
 const SLOTS = 1024;
 /** Maximum number of sessions that a script examines: it blocks Redis for some 10 us for each. */
-const SESSIONS_A_SCRIPT = 16;
+const SESSIONS_PER_SCRIPT = 16;
 /**
  * Number of slots that are looked at again, because a process whose clock is behind, or who adds handles late, may have
  * added to them meanwhile.
@@ -79,8 +79,8 @@ export class Expiry {
     const later: Due[] = [];
     let expired = 0;
     // One small part after the other, so that requests have their turn in this process and in Redis.
-    for (let from = 0; from < due.length; from += SESSIONS_A_SCRIPT) {
-      const byQueue = Map.groupBy(due.slice(from, from + SESSIONS_A_SCRIPT), ({ handle }) =>
+    for (let from = 0; from < due.length; from += SESSIONS_PER_SCRIPT) {
+      const byQueue = Map.groupBy(due.slice(from, from + SESSIONS_PER_SCRIPT), ({ handle }) =>
         this.#engine.queueOf(handle),
       );
       const parts = await Promise.all(

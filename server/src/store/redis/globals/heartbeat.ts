@@ -32,7 +32,7 @@ const INTERVAL = 500;
 /** Time (ms) until a new connection is checked again after its check has failed. */
 const RECHECK_PAUSE = 50;
 /** Number of heartbeats between two queries of the memory use. */
-const HEARTBEATS_A_QUERY = 20;
+const HEARTBEATS_PER_QUERY = 20;
 
 /** Sends heartbeats until it is closed, and reacts to their results. */
 export class Heartbeat {
@@ -138,7 +138,7 @@ export class Heartbeat {
       if (!(await this.#isOurs(pulse))) return;
       this.#resume();
       await this.#follow(pulse);
-      if (++this.#beats % HEARTBEATS_A_QUERY === 0) await this.#memory.query();
+      if (++this.#beats % HEARTBEATS_PER_QUERY === 0) await this.#memory.query();
     } catch (error) {
       // Other errors were reported where they occurred. The next heartbeat tries again.
       if (error instanceof RedisFault) admission.failed(error);

@@ -34,15 +34,15 @@ const BATCH_DELAY_OF_EVENTS = 200;
 /** Number of notes at which they do not wait any longer. */
 const FULL = 4096;
 /**
- * Number of notes from which on further ones go to the next batch. If many notes wait, it is a part of them. With a fixed
- * number, the time of the steps of a batch would limit the changes a second.
+ * Number of notes from which further ones go to the next batch. If many notes wait, it is a fraction of them: a fixed
+ * number would limit the changes per second by the time that the steps of a batch take.
  */
 const MIN_BATCH = 1024;
-const PART = 1 / 2;
+const FRACTION = 1 / 2;
 /** Time (ms) between a failure and the next attempt. */
 const RETRY_PAUSE = 1000;
 /** Maximum number of notes that are read by one command, and that are removed by one, which takes Redis 1 us for each. */
-const MAX_NOTES_A_COMMAND = 256;
+const MAX_NOTES_PER_COMMAND = 256;
 const MAX_REMOVED = 128;
 /** Number of entries that are read at a time from all queues together, and the least and greatest number from each. */
 const MAX_READ = 4096;
@@ -152,7 +152,7 @@ export class NoteWorker {
       if (publishes) await this.#workQueues();
       else
         for (let left = notes.size; left > 0; ) {
-          const batch = notes.oldest(Math.max(MIN_BATCH, left * PART));
+          const batch = notes.oldest(Math.max(MIN_BATCH, left * FRACTION));
           await this.#workOff(this.#engine.begin(), batch);
           left -= countIn(batch);
         }
@@ -164,8 +164,8 @@ export class NoteWorker {
   }
 
   /**
-   * Works off all notes of the queues in which this process has notes. Ends although further ones have come if they come
-   * as fast as they are worked off.
+   * Works off all notes of the queues in which this process has notes. Also ends if new notes arrive as fast as they are
+   * worked off.
    */
   async #workQueues(): Promise<void> {
     const { notes } = this.#engine;
@@ -228,9 +228,9 @@ export class NoteWorker {
     await Promise.all(
       this.#queues.map(async (queue) => {
         for (let from = "-"; from !== ""; ) {
-          const notes = await readNotes(operation, queue, from, MAX_NOTES_A_COMMAND);
+          const notes = await readNotes(operation, queue, from, MAX_NOTES_PER_COMMAND);
           for (const batch of batchesOf(notes)) await this.#workOff(operation, batch);
-          from = notes.length < MAX_NOTES_A_COMMAND ? "" : `(${notes.at(-1)?.id}`;
+          from = notes.length < MAX_NOTES_PER_COMMAND ? "" : `(${notes.at(-1)?.id}`;
         }
       }),
     );
@@ -275,10 +275,10 @@ export class NoteWorker {
 
   /** Works off the oldest notes of a queue that were left behind. Returns whether there may be more. */
   async #sweepQueue(operation: Operation, queue: string): Promise<boolean> {
-    const found = await operation.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_A_COMMAND]);
+    const found = await operation.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_PER_COMMAND]);
     const notes = notesIn(queue, found);
     for (const batch of batchesOf(notes)) await this.#workOff(operation, batch);
-    return notes.length === MAX_NOTES_A_COMMAND;
+    return notes.length === MAX_NOTES_PER_COMMAND;
   }
 
   #report(error: unknown): void {
@@ -306,7 +306,7 @@ function notesIn(queue: string, reply: unknown): Note[] {
 
 /** Divides entries of queues into batches that are worked off one after the other. */
 function batchesOf(notes: readonly Note[]): Note[][] {
-  const limit = Math.max(MIN_BATCH, countIn(notes) * PART);
+  const limit = Math.max(MIN_BATCH, countIn(notes) * FRACTION);
   const batches: Note[][] = [];
   let batch: Note[] = [];
   let count = 0;

@@ -53,8 +53,8 @@ export class PendingNotes {
   }
 
   /**
-   * Returns the queues that have got notes of this process since the last call, and the number of these notes. Only if
-   * events are published.
+   * Returns the queues that have received notes of this process since the last call, and the number of these notes. Only
+   * if events are published.
    */
   takeQueues(): { readonly queues: readonly string[]; readonly count: number } {
     const taken = { queues: [...this.#queues], count: this.#untaken };

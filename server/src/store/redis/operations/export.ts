@@ -19,7 +19,7 @@ import { readResponse } from "./idempotency.ts";
  */
 
 /** Approximate number of keys that one SCAN examines. */
-const KEYS_A_SCAN = 128;
+const KEYS_PER_SCAN = 128;
 /** Number of characters of records after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
 /** Maximum number of audit entries in a page. */
@@ -122,7 +122,7 @@ async function exportKeys(engine: Engine, nodes: readonly NodeClient[], from: Cu
   if (node === undefined) return { items: [], next: null, progress: 1 };
   let { cursor, found, after } = from;
   if (found.length === 0) {
-    const args = [cursor, "MATCH", engine.keys.exported, "COUNT", KEYS_A_SCAN];
+    const args = [cursor, "MATCH", engine.keys.exported, "COUNT", KEYS_PER_SCAN];
     const reply = (await commandOn(engine, node, "scan", ...args)) as [string, string[]];
     cursor = reply[0];
     found = [...new Set(reply[1])];

@@ -19,7 +19,7 @@ import { hasRecord } from "./set-aside.ts";
 /** Number of characters of records after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
 /** Number of records that one script reads. Records may be long, and a script blocks the Redis server while it runs. */
-const RECORDS_A_READ = 64;
+const RECORDS_PER_READ = 64;
 
 /**
  * Reads a page of records. Returns `undefined` if the session is not in the scope or has another generation, or if its
@@ -32,7 +32,7 @@ export async function readRecordPage(
   storeSetAside?: () => Promise<void>,
 ): Promise<RecordPage | undefined> {
   const { handle, generation, scope, after, limit, now } = request;
-  const read = () => readRecords(operation, handle, after + 1, Math.min(limit, RECORDS_A_READ));
+  const read = () => readRecords(operation, handle, after + 1, Math.min(limit, RECORDS_PER_READ));
   let head = await read();
   if (head.isSetAside && storeSetAside !== undefined) {
     await storeSetAside();
@@ -69,7 +69,7 @@ async function readMore(
 ): Promise<void> {
   while (lines.length < count && charactersOf(lines) < MAX_CHARACTERS) {
     const next = first + lines.length;
-    const more = await readRecords(operation, handle, next, Math.min(count - lines.length, RECORDS_A_READ));
+    const more = await readRecords(operation, handle, next, Math.min(count - lines.length, RECORDS_PER_READ));
     // Records were dropped meanwhile. This page ends here, and the next one begins at the oldest stored record.
     if (more.oldest > next || more.lines.length === 0) return;
     lines.push(...more.lines);
