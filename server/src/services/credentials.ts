@@ -95,10 +95,7 @@ export function faultOfApiKeyRequest(request: ApiKeyRequest): ApiKeyFault | unde
   const faultOfName = name === null ? undefined : faultOfKeyName(name);
   if (faultOfName !== undefined) return fault("name", `the name of the key ${faultOfName}`);
   if (validFor !== null && (!Number.isSafeInteger(validFor) || validFor <= 0)) {
-    return fault(
-      "validFor",
-      "the validity of a key is a whole number of milliseconds above 0; leave it out for a key without an end",
-    );
+    return fault("validFor", "the key would expire at once: give a longer time, or none for a key that never expires");
   }
   return undefined;
 }

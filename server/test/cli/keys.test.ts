@@ -71,7 +71,7 @@ test("a key can be created only with a valid name, and for a customer or an agen
     [["--role", "service", "--name", "Shop\nserver"], /the name of the key contains a control character/],
     [["--role", "service", "--name", "é".repeat(65)], /the name of the key is longer than 64 characters/],
     [["--role", "agent", "--expires", "soon"], /"soon" is not a duration such as 90d/],
-    [["--role", "agent", "--expires", "0d"], /valid for some time/],
+    [["--role", "agent", "--expires", "0d"], /would expire at once/],
   ];
   for (const [args, message] of cases) {
     const { code, stdout, stderr } = await runHere(["keys", "create", ...args]);

@@ -64,7 +64,7 @@ test("an invalid range is refused, and so is --watch without a terminal", async 
     return stderr;
   };
   assert.match(await refused("--since", "30d"), /longer than 14 days/);
-  assert.match(await refused("--since", "yesterday"), /how long ago, such as 6h or 14d, or a time, such as/);
+  assert.match(await refused("--since", "yesterday"), /a duration before now, such as 6h or 14d, or a time, such as/);
   assert.match(await refused("--step", "90s"), /whole minutes/);
   assert.match(await refused("--since", "2d", "--step", "1m"), /more than 2000 steps/);
   assert.match(await refused("--until", "2020-01-01", "--since", "1h"), /since is not before until/);
