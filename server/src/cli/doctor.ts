@@ -55,6 +55,7 @@ function moveText(from: string): string {
 }
 
 const labels: Readonly<Record<string, string>> = {
+  withData: "live with data",
   recordsInJournal: "of them in the journal",
   pendingDeliveries: "pending deliveries",
   failedDeliveries: "failed deliveries",

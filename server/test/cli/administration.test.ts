@@ -202,3 +202,29 @@ test("doctor checks the retention of sessions that have only records", async () 
     assert.match(told, /retention +14 days after its end; the oldest ended .*; none is overdue/);
   }, 30_000);
 });
+
+test("doctor counts live sessions with data, and finds data whose session is over or missing", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const ids: string[] = [];
+  for (const json of [{ cart: 1 }, { cart: 2 }, {}]) {
+    const { sessionId } = sessionOf(await api.create());
+    ids.push(sessionId);
+    assert.equal((await api.call("PUT", `/sessions/${sessionId}/data`, { json })).status, 200);
+  }
+  assert.equal((await api.call("DELETE", `/sessions/${ids[0]}`)).status, 204);
+  await server.stop();
+  const doctor = ["doctor", "--json", "--data-dir", server.dataDir];
+  const { sound, counts } = (await succeedJson(doctor)) as { sound: boolean; counts: Record<string, number> };
+  assert.deepEqual([sound, counts["withData"]], [true, 1]);
+  const database = new DatabaseSync(join(server.dataDir, "antechamber.db"));
+  database.exec(`UPDATE session_data SET json = '{"cart":1}' WHERE json = ''`);
+  database.exec("INSERT INTO session_data (session, changed, json) VALUES (1, 0, '{}')");
+  database.close();
+  const { code, stdout } = await runHere(doctor);
+  assert.equal(code, 1);
+  assert.deepEqual((JSON.parse(stdout) as { faults: string[] }).faults, [
+    "1 rows of session data belong to no session",
+    "1 sessions that are over still have data",
+  ]);
+});

@@ -7,7 +7,7 @@ import { MARK } from "./load.ts";
 /** Tables whose rows stay: data of the server itself, and the audit trail. */
 const LASTING = ["facts", "secrets", "keys", "audit", "statistics"];
 /** Tables whose rows stay for a day: stored responses, also to creates of sessions that were never stored. */
-const OF_A_DAY = ["answers"];
+const OF_A_DAY = ["stored_responses"];
 
 /** Counts rows that have contents, by table in a data folder, while a server runs or afterwards. */
 export function rowsByTable(dataDir: string): Map<string, number> {

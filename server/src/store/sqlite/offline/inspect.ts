@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { NO_DATA } from "../../../session/data.ts";
 import { type AuditEntry, chainFaults } from "../../audit-chain.ts";
 import { StoreOpenError } from "../../open-error.ts";
 import { EventPages } from "../events/event-pages.ts";
@@ -50,6 +51,8 @@ export interface Counts {
   readonly recognized: number;
   /** Stored request records, including those in the journal. */
   readonly records: number;
+  /** Live sessions with data. */
+  readonly withData: number;
   /** Records that are only in the journal. They were recorded just now, or by a server that was killed. */
   readonly recordsInJournal: number;
   readonly keys: number;
@@ -143,6 +146,14 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
     "sessions do not have the number of records that they count",
   ],
   [
+    "SELECT count(*) FROM session_data WHERE session NOT IN (SELECT id FROM sessions)",
+    "rows of session data belong to no session",
+  ],
+  [
+    "SELECT count(*) FROM session_data JOIN sessions ON id = session WHERE ended <> 0 AND json <> ''",
+    "sessions that are over still have data",
+  ],
+  [
     "SELECT count(*) FROM facts WHERE session_count <> (SELECT count(*) FROM sessions)",
     "stored count of sessions is wrong",
   ],
@@ -203,6 +214,7 @@ function countRows(database: DatabaseSync, now: number): Counts {
   return {
     ...row,
     expired: row.sessions - row.live - row.ended,
+    withData: countWithData(database, now),
     records: count("SELECT ifnull(sum(count), 0) FROM segments") + recordsInJournal,
     recordsInJournal,
     keys: count("SELECT count(*) FROM keys"),
@@ -213,6 +225,12 @@ function countRows(database: DatabaseSync, now: number): Counts {
     pendingDeliveries: count(`SELECT count(*) FROM webhook_deliveries WHERE state = ${PENDING}`),
     failedDeliveries: count(`SELECT count(*) FROM webhook_deliveries WHERE state = ${FAILED}`),
   };
+}
+
+function countWithData(database: DatabaseSync, now: number): number {
+  const sql = `SELECT count(*) AS count FROM session_data JOIN sessions ON id = session
+    WHERE ${LIVE} AND json NOT IN ('', ?2)`;
+  return Number(database.prepare(sql).get(now, NO_DATA)?.["count"]);
 }
 
 /** Counts the lines of the journal that are not merged into segments. */
