@@ -217,6 +217,7 @@ test("after the sign-in the browser is redirected only into the console", async 
     "/docs",
     "../docs",
     "a/../../docs",
+    "a/%2e%2e/%2E./docs",
     "\\\\evil.example",
     "a\r\nb: c",
   ]) {

@@ -193,7 +193,7 @@ function expiryOf(token: string): number {
 /** Returns a path below `/console/` without anything that could lead elsewhere; "" for any other text. */
 function safePath(text: string | null): string {
   const isSafe = text !== null && /^[\w-][\w\-.~%!$&'()*+,;=@/?]{0,1000}$/.test(text);
-  return isSafe && !text.includes("..") && !text.includes("//") ? text : "";
+  return isSafe && !/\.\.|\/\//.test(text.replace(/%2e/gi, ".")) ? text : "";
 }
 
 function failure(problem: string, next: string): string {
