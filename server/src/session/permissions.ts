@@ -82,15 +82,18 @@ export function readScope(principal: Principal, named: string | null): Scope {
   return named === null ? "everyone" : { customerId: named };
 }
 
-/** Returns the sessions that `principal` may change. Reporters may only read sessions of customers. */
-export function changeScope(principal: Principal): Scope {
+/**
+ * Returns the sessions that `principal` may change in a request that names the customer `named`. Reporters may only read
+ * sessions of customers.
+ */
+export function changeScope(principal: Principal, named: string | null = null): Scope {
   switch (principal.role) {
     case "customer":
       return { customerId: principal.customerId };
     case "reporter":
       return { customerId: null };
     default:
-      return "everyone";
+      return named === null ? "everyone" : { customerId: named };
   }
 }
 

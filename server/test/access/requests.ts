@@ -38,7 +38,7 @@ export function ask({ asserts, operation }: Case, caller: Api, target: Target): 
     case "handle-data":
       return caller.call("GET", `/sessions/${handleOf(id)}/data`);
     case "handle-change":
-      return caller.call("PATCH", `/sessions/${handleOf(id)}/data`, { headers, json: { step: 1 } });
+      return caller.call("PATCH", `/sessions/${handleOf(id)}/data`, { json: { step: 1 } });
     case "forward-auth":
       return caller.call("GET", "/forward-auth", { headers: { ...headers, "gkc-sessionid": id } });
     case "list":

@@ -4,7 +4,8 @@
  *
  * Each block is for one person who sends requests. A row begins with the ids that the headers assert and the operation;
  * then follows the outcome for each session of `sessions`, or one outcome for all of them. `list` and `end-many` find
- * the session by its visit; `handle-timeline` and `handle-data` (which never assert ids), `handle-end` and `handle-change` name it by its handle. `export`
+ * the session by its visit; `handle-timeline`, `handle-data` and `handle-change` (which never assert ids) and `handle-end`
+ * name it by its handle. `export`
  * and `erase` name the session's customer, or a customer without sessions.
  *
  *   same     200, that session              new      200, another session, which is new
@@ -25,10 +26,11 @@ alice: a customer
   nothing, alice       | head                        | 200     | 404     | 200      | 200       | 404
   nothing, alice       | update                      | done    | absent  | done     | done      | absent
   nothing, alice       | timeline, data              | shown   | absent  | shown    | shown     | absent
+  nothing, alice       | change-data                 | done    | absent  | done     | done      | absent
   bob, 7, 8, alice+7   | create, retrieve, update    | mismatch
-  bob, 7, 8, alice+7   | timeline, data              | mismatch
+  bob, 7, 8, alice+7   | timeline, data, change-data | mismatch
   bob, 7, 8, alice+7   | head                        | 403
-  anything             | record, change-data         | done    | absent  | done     | done      | absent
+  anything             | record                      | done    | absent  | done     | done      | absent
   anything             | forward-auth                | same    | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -51,13 +53,14 @@ page: a customer's credential for public pages, which stands for nobody
   nothing              | head                        | 404     | 404     | 200      | 200       | 404
   nothing              | update                      | absent  | absent  | done     | done      | absent
   nothing              | timeline, data              | absent  | absent  | shown    | shown     | absent
+  nothing              | change-data                 | absent  | absent  | done     | done      | absent
   alice, bob           | create, retrieve, update    | mismatch
-  alice, bob           | timeline, data              | mismatch
+  alice, bob           | timeline, data, change-data | mismatch
   alice, bob           | head                        | 403
   7, 8, alice+7        | create, retrieve, update    | mismatch
-  7, 8, alice+7        | timeline, data              | mismatch
+  7, 8, alice+7        | timeline, data, change-data | mismatch
   7, 8, alice+7        | head                        | 403
-  anything             | record, change-data         | absent  | absent  | done     | done      | absent
+  anything             | record                      | absent  | absent  | done     | done      | absent
   anything             | forward-auth                | new     | new     | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -78,20 +81,23 @@ seven: agent 7
   nothing, 7           | head                        | 200     | 200     | 200      | 200       | 404
   nothing, 7           | update                      | done    | done    | done     | done      | absent
   nothing, 7           | timeline, data              | shown   | shown   | shown    | shown     | absent
+  nothing, 7           | change-data                 | done    | done    | done     | done      | absent
   alice, alice+7       | create                      | new
   alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
   alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
   alice, alice+7       | update                      | done    | exists  | done     | done      | absent
   alice, alice+7       | timeline, data              | shown   | absent  | shown    | shown     | absent
+  alice, alice+7       | change-data                 | done    | absent  | done     | done      | absent
   bob                  | create                      | new
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
   bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
+  bob                  | change-data                 | absent  | done    | done     | done      | absent
   8                    | create, retrieve, update    | mismatch
-  8                    | timeline, data              | mismatch
+  8                    | timeline, data, change-data | mismatch
   8                    | head                        | 403
-  anything             | record, change-data         | done    | done    | done     | done      | absent
+  anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -114,20 +120,23 @@ desk: an agent's credential that stands for no one agent
   nothing              | head                        | 200     | 200     | 200      | 200       | 404
   nothing              | update                      | done    | done    | done     | done      | absent
   nothing              | timeline, data              | shown   | shown   | shown    | shown     | absent
+  nothing              | change-data                 | done    | done    | done     | done      | absent
   alice                | create                      | new
   alice                | retrieve                    | same    | new     | same     | same      | new
   alice                | head                        | 200     | 404     | 200      | 200       | 404
   alice                | update                      | done    | exists  | done     | done      | absent
   alice                | timeline, data              | shown   | absent  | shown    | shown     | absent
+  alice                | change-data                 | done    | absent  | done     | done      | absent
   bob                  | create                      | new
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
   bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
+  bob                  | change-data                 | absent  | done    | done     | done      | absent
   7, 8, alice+7        | create, retrieve, update    | mismatch
-  7, 8, alice+7        | timeline, data              | mismatch
+  7, 8, alice+7        | timeline, data, change-data | mismatch
   7, 8, alice+7        | head                        | 403
-  anything             | record, change-data         | done    | done    | done     | done      | absent
+  anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | role
@@ -151,15 +160,18 @@ service: an application's own server
   nothing, 7           | update                      | done    | done    | done     | done      | absent
   8                    | update                      | done    | done    | done     | exists    | absent
   nothing, 7, 8        | timeline, data              | shown   | shown   | shown    | shown     | absent
+  nothing, 7, 8        | change-data                 | done    | done    | done     | done      | absent
   alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
   alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
   alice, alice+7       | update                      | done    | exists  | done     | done      | absent
   alice, alice+7       | timeline, data              | shown   | absent  | shown    | shown     | absent
+  alice, alice+7       | change-data                 | done    | absent  | done     | done      | absent
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
   bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
-  anything             | record, change-data         | done    | done    | done     | done      | absent
+  bob                  | change-data                 | absent  | done    | done     | done      | absent
+  anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
   anything             | events                      | shown
@@ -210,15 +222,18 @@ administrator
   nothing, 7           | update                      | done    | done    | done     | done      | absent
   8                    | update                      | done    | done    | done     | exists    | absent
   nothing, 7, 8        | timeline, data              | shown   | shown   | shown    | shown     | absent
+  nothing, 7, 8        | change-data                 | done    | done    | done     | done      | absent
   alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
   alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
   alice, alice+7       | update                      | done    | exists  | done     | done      | absent
   alice, alice+7       | timeline, data              | shown   | absent  | shown    | shown     | absent
+  alice, alice+7       | change-data                 | done    | absent  | done     | done      | absent
   bob                  | retrieve                    | new     | same    | same     | same      | new
   bob                  | head                        | 404     | 200     | 200      | 200       | 404
   bob                  | update                      | exists  | done    | done     | done      | absent
   bob                  | timeline, data              | absent  | shown   | shown    | shown     | absent
-  anything             | record, change-data         | done    | done    | done     | done      | absent
+  bob                  | change-data                 | absent  | done    | done     | done      | absent
+  anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | shown
   anything             | events                      | shown

@@ -14,32 +14,35 @@ import { permitted } from "./sessions.ts";
 export function createDataHandlers(data: SessionData) {
   const nameOf = ({ sessionId, principal }: Call) => ({ text: sessionId, findable: findableBy(principal) });
 
-  async function change(call: Call, wanted: DataChange): Promise<string> {
-    return data.change(nameOf(call), changeScope(call.principal), wanted, preconditionsOf(call.request));
+  /** Returns the customer that a request names: it reaches only that customer's sessions (contract.md#rule-4). */
+  const namedBy = ({ request, principal }: Call) => permitted(principal, identityOfHeaders(request)).customerId;
+
+  async function change(call: Call, read: () => DataChange | Promise<DataChange>): Promise<string> {
+    const scope = changeScope(call.principal, namedBy(call));
+    const wanted = await read();
+    return data.change(nameOf(call), scope, wanted, preconditionsOf(call.request));
   }
 
   return {
     async read(call: Call): Promise<ApiResponse> {
       const { request, principal } = call;
       const { ifMatch, ifNoneMatch } = preconditionsOf(request);
-      // A request that names a customer reaches only that customer's sessions (contract.md#rule-4).
-      const { customerId } = permitted(principal, identityOfHeaders(request));
-      const json = await data.read(nameOf(call), readScope(principal, customerId));
+      const json = await data.read(nameOf(call), readScope(principal, namedBy(call)));
       if (ifMatch !== undefined && !meets(json, { ifMatch })) throw new Refusal({ code: "precondition-failed" });
       const isKnown = ifNoneMatch !== undefined && isTagged(json, ifNoneMatch);
       return isKnown ? { ...show(json), status: 304, body: null } : show(json);
     },
 
     async merge(call: Call): Promise<ApiResponse> {
-      return show(await change(call, await readDataChange(call.request, "merge")));
+      return show(await change(call, () => readDataChange(call.request, "merge")));
     },
 
     async replace(call: Call): Promise<ApiResponse> {
-      return show(await change(call, await readDataChange(call.request, "replace")));
+      return show(await change(call, () => readDataChange(call.request, "replace")));
     },
 
     async clear(call: Call): Promise<ApiResponse> {
-      await change(call, { kind: "replace", json: NO_DATA });
+      await change(call, () => ({ kind: "replace", json: NO_DATA }));
       return noContent;
     },
   };
