@@ -102,7 +102,7 @@ export interface AuditCheck {
 
 /**
  * Checks the chain of hashes of the entries after `from`, or from the beginning, and looks for an entry with
- * `expectedHash`. Reads at most `maxRead` entries, rounded up to whole pages.
+ * `expectedHash`. The entry `from` itself must still be there. Reads at most `maxRead` entries, rounded up to whole pages.
  */
 export async function checkEntries(
   read: ReadAudit,
@@ -110,7 +110,7 @@ export async function checkEntries(
   maxRead: number,
   expectedHash?: string,
 ): Promise<AuditCheck> {
-  const faults: ChainFault[] = [];
+  const faults: ChainFault[] = from === undefined ? [] : await faultsAt(read, from);
   let isExpectedFound = false;
   let last = from;
   for (let count = 0; count < maxRead; count += PAGE) {
@@ -121,4 +121,12 @@ export async function checkEntries(
     last = entries.at(-1);
   }
   return { last, faults, isExpectedFound, hasMore: true };
+}
+
+/** Returns the fault of an entry that was checked before, if it is gone or has another hash now. */
+async function faultsAt(read: ReadAudit, { sequence, hash }: AuditPlace): Promise<ChainFault[]> {
+  const { entries } = await read({ after: sequence - 1, limit: 1 });
+  const [entry] = entries;
+  if (entry?.sequence !== sequence) return [{ sequence, fault: "out-of-order" }];
+  return entry.hash === hash ? [] : [{ sequence, fault: "changed" }];
 }

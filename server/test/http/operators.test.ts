@@ -158,9 +158,20 @@ test("a check of the audit trail returns its last hash, and says whether an expe
   const again = await admin().verifyAudit({ expect: hash ?? "", onProgress: (count) => seen.push(count) });
   assert.deepEqual([again.entries, again.isExpectedFound, seen], [entries + 1, true, [entries + 1]]);
   assert.equal((await admin().verifyAudit({ expect: "0".repeat(64) })).isExpectedFound, false);
-  // A part that continues after an entry with another hash does not fit to it.
-  const wrong = await as("administrator").call("GET", `/audit/verify?after=1.${"0".repeat(64)}`);
-  assert.deepEqual((JSON.parse(wrong.text) as { faults: unknown }).faults, [{ sequence: 2, fault: "not-linked" }]);
+});
+
+test("a check that continues after an entry finds that this entry was changed or removed", async () => {
+  const { entries } = await admin().verifyAudit();
+  const faultsAfter = async (sequence: number) => {
+    const { text } = await as("administrator").call("GET", `/audit/verify?after=${sequence}.${"0".repeat(64)}`);
+    return (JSON.parse(text) as { faults: unknown }).faults;
+  };
+  assert.deepEqual(await faultsAfter(1), [
+    { sequence: 1, fault: "changed" },
+    { sequence: 2, fault: "not-linked" },
+  ]);
+  assert.deepEqual(await faultsAfter(entries), [{ sequence: entries, fault: "changed" }]);
+  assert.deepEqual(await faultsAfter(entries + 100), [{ sequence: entries + 100, fault: "out-of-order" }]);
 });
 
 test("administrators see every setting with its source, and no secret", async () => {
