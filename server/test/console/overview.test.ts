@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { sessionOf } from "../support/api.ts";
 import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
 import { shopStatistics } from "./support/statistics.ts";
 
@@ -43,6 +44,18 @@ test("deliveries that wait for a receiver that does not respond are shown", asyn
   await page.getByText(/^Webhooks [1-9]\d* pending, the oldest since/).waitFor();
   const { id } = JSON.parse(created.text) as { id: string };
   await site.api.call("DELETE", `/webhooks/${id}`);
+});
+
+test("services with the names of members that every object inherits do not disturb the page", async () => {
+  const { sessionId } = sessionOf(await site.api.create());
+  const record = (service: string) => ({ method: "GET", path: "/", status: 200, service });
+  const recorded = await site.api.call("POST", `/sessions/${sessionId}/requests?durable=true`, {
+    json: ["constructor", "__proto__", "toString"].map(record),
+  });
+  assert.equal(recorded.status, 202, recorded.text);
+  const page = await site.open("overview");
+  await page.locator(".tile").first().waitFor();
+  assert.deepEqual(site.complaints, []);
 });
 
 test("a chart is read with the keys, and as a table", async () => {

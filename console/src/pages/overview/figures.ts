@@ -43,6 +43,8 @@ export function figuresOf(info: StatisticsInfo, now: number): Figures {
   const cutAll = (durations: StatisticsPercentiles | undefined) =>
     durations && { p50: cut(durations.p50), p95: cut(durations.p95), p99: cut(durations.p99) };
   const { sessions, records, durations, requests, latency, refusals } = info;
+  // A service may have the name of a member that every object inherits, such as "constructor".
+  const durationsOf = new Map(Object.entries(durations));
   return {
     times: liveTimes.slice(0, whole),
     liveTimes,
@@ -55,7 +57,7 @@ export function figuresOf(info: StatisticsInfo, now: number): Figures {
     },
     byStatus: Object.fromEntries(Object.entries(records.byStatus).map(([name, column]) => [name, rate(column)])),
     services: Object.entries(records.byService)
-      .map(([name, column]) => measured(name, column, { durations: cutAll(durations[name]) }))
+      .map(([name, column]) => measured(name, column, { durations: cutAll(durationsOf.get(name)) }))
       .toSorted(byRate),
     operations: Object.entries(requests)
       .map(([name, columns]) =>
