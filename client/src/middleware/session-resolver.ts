@@ -18,7 +18,10 @@ export interface ResolvedSession {
 export interface SessionResolver {
   /** Returns the session of the first id that has a live one. Resolves within the deadline, and never rejects. */
   resolve(ids: readonly string[]): Promise<ResolvedSession>;
-  /** Adds the data to a session that another part of the application has found, if the option asks for them. */
+  /**
+   * Adds the data to a session that another part of the application has found, if the option asks for them. There is no
+   * session if it has ended since then.
+   */
   complete(found: ResolvedSession): Promise<ResolvedSession>;
 }
 
@@ -67,9 +70,12 @@ export function createSessionResolver(
     },
     async complete(found) {
       const { info } = found;
-      return data && info !== null
-        ? await inTime(async () => ({ ...found, info: await retrieve(info.sessionId) }))
-        : found;
+      if (!data || info === null) return found;
+      return await inTime(async () => {
+        const known = await retrieve(info.sessionId);
+        // A session that has ended meanwhile is not replaced here: the visitor might never get the id of the new one.
+        return known.sessionId === info.sessionId ? { ...found, info: known } : noSession;
+      });
     },
   };
 }

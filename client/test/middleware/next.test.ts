@@ -115,6 +115,19 @@ test("next: a server component cannot sign anybody out, because it cannot set th
   await visitors.close();
 });
 
+test("next: a session that ends while the request is in progress is not replaced by one that the visitor never gets", async () => {
+  await using antechamber = await serve();
+  const visitors = sessions({ url: antechamber.url, deadline, data: true });
+  const transport = createTransport({ url: antechamber.url });
+  const { sessionId } = await transport.create({ customerId: "jane" });
+  await transport.replaceData(sessionId, { cart: 1 });
+  const { behind } = await proxied(visitors, { cookie: `sessionId=${sessionId}` });
+  assert.deepEqual((await visitors.session(behind, cookieStore({ sessionId })))?.data, { cart: 1 });
+  await transport.end(sessionId);
+  assert.equal(await visitors.session(behind, cookieStore({ sessionId })), null);
+  await visitors.close();
+});
+
 test("next: ignored paths get no session", async () => {
   await using antechamber = await serve();
   const visitors = sessions({ url: antechamber.url, deadline, ignore: ["/page"] });
