@@ -8,6 +8,7 @@ import { type Api, createApi } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
+import { isDataRequest } from "./data.ts";
 import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
@@ -22,10 +23,11 @@ test(`over HTTP too the service does what contract.md#rules says: ${RUNS} runs`,
   await using server = await serve({ frozen: true, config: { lifetimes, accessLog: "off" } });
   const api = createApi(server.url);
   const kinds = ["create", "retrieve", "head", "update", "update", "end"] as const;
+  const data = ["read-data", "merge-data", "replace-data", "clear-data"] as const;
   const alone = ["list", "list", "end-many", "erase"] as const;
   let runs = 0;
   await fc.assert(
-    fc.asyncProperty(sequences(kinds, alone, 6), async (steps) => {
+    fc.asyncProperty(sequences([...kinds, ...data], alone, 6), async (steps) => {
       await check(server, api, steps, ` of run ${++runs}`);
     }),
     { numRuns: RUNS },
@@ -86,10 +88,12 @@ async function replyOf(api: Api, request: Request): Promise<Reply> {
     if (answer.status === 200) return { kind: "done", value: true };
     return { kind: "refused", code: answer.status === 404 ? "session-not-found" : "" };
   }
+  if (request.kind === "clear-data" && answer.status === 204) return { kind: "data", json: "{}" };
   if (answer.status !== 200) {
     const { code, field } = JSON.parse(answer.text) as Problem;
     return { kind: "refused", code, ...(field === undefined ? {} : { field }) };
   }
+  if (isDataRequest(request)) return { kind: "data", json: answer.text };
   const info = JSON.parse(answer.text) as SessionInfo;
   return { kind: "session", session: { ...seen(info), id: info.sessionId } };
 }
@@ -148,6 +152,16 @@ function send(api: Api, request: Exclude<Request, { kind: "list" | "end-many" | 
       });
     case "end":
       return api.call("DELETE", `/sessions/${request.id}`);
+    case "read-data":
+      return api.call("GET", `/sessions/${request.id}/data`);
+    case "clear-data":
+      return api.call("DELETE", `/sessions/${request.id}/data`);
+    case "replace-data":
+      return api.call("PUT", `/sessions/${request.id}/data`, { json: request.members });
+    case "merge-data": {
+      const headers = { "content-type": "application/merge-patch+json" };
+      return api.call("PATCH", `/sessions/${request.id}/data`, { headers, json: request.members });
+    }
   }
 }
 

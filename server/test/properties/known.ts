@@ -15,6 +15,8 @@ export interface Known {
   readonly erased: boolean;
   /** The rotations of the session. */
   readonly rotations: readonly Rotation[];
+  /** The session's data as JSON text with sorted members. */
+  readonly data: string;
 }
 
 /** A rotation, which retired an id. */

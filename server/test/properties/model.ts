@@ -3,6 +3,7 @@ import { handleOf } from "../../src/session/id.ts";
 import type { Scope } from "../../src/session/permissions.ts";
 import { type Identity, identityOf, noIdentity } from "../../src/session/session.ts";
 import { generationOf } from "../support/sessions.ts";
+import { type DataReply, type DataRequest, explainData, isDataRequest, NO_DATA } from "./data.ts";
 import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
 import { explainEndMany, explainErase, explainList, type ManyReply, type ManyRequest } from "./many.ts";
 
@@ -41,6 +42,7 @@ export type Request =
       readonly rotate: boolean;
     }
   | { readonly kind: "end"; readonly id: string; readonly scope: Scope }
+  | DataRequest
   | ManyRequest;
 
 /** Result of a client's request. */
@@ -48,10 +50,12 @@ export type Reply =
   | { readonly kind: "session"; readonly session: Seen }
   | { readonly kind: "refused"; readonly code: string; readonly field?: string }
   | { readonly kind: "done"; readonly value: boolean }
+  | DataReply
   | ManyReply;
 
 /** Returns the model after `reply`, or `undefined` if contract.md does not allow that reply to `request`. */
 function explain(world: World, request: Request, reply: Reply): Model | undefined {
+  if (isDataRequest(request)) return explainDataRequest(world, request, reply);
   switch (request.kind) {
     case "create":
       return reply.kind === "session"
@@ -93,6 +97,7 @@ function created(world: World, ids: Identity, seen: Seen): Model | undefined {
     endedAt: null,
     erased: false,
     rotations: [],
+    data: NO_DATA,
   };
   return next && fits({ ...world, model: next }, seen, known);
 }
@@ -277,6 +282,19 @@ function explainEnd(world: World, { id, scope }: Extract<Request, { kind: "end" 
     return new Map(world.model).set(handleOf(id), { ...known, over: true, endedAt: world.now });
   }
   return life === "live" ? undefined : withOver(world, id, scope).model;
+}
+
+function explainDataRequest(world: World, request: DataRequest, reply: Reply): Model | undefined {
+  const { id, scope } = request;
+  const life = presence(world, id, scope);
+  if (reply.kind === "refused" && reply.code === "session-not-found") {
+    return life === "live" ? undefined : withOver(world, id, scope).model;
+  }
+  // Retired ids and ids of somebody else's session reach no data (contract.md#rule-9 and contract.md#rule-4).
+  const known = openedBy(world, id);
+  if (life === "over" || known === undefined) return undefined;
+  const next = explainData(known, request, reply);
+  return next && new Map(world.model).set(handleOf(id), { ...next, usedAt: world.now });
 }
 
 /** A request of a client, and its result. */

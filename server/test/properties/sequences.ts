@@ -4,6 +4,7 @@ import { anySession, type SessionFilter } from "../../src/session/filter.ts";
 import type { Scope } from "../../src/session/permissions.ts";
 import { type Identity, identityOf, noIdentity } from "../../src/session/session.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
+import type { Members } from "./data.ts";
 import type { Request } from "./model.ts";
 
 /**
@@ -18,6 +19,8 @@ export interface Draft {
   readonly scope: Scope;
   /** Whether an update rotates. */
   readonly rotate: boolean;
+  /** The data that a change of session data sends. */
+  readonly members: Members;
   readonly search: Search;
 }
 
@@ -68,6 +71,12 @@ const wait = fc.oneof(
 
 const rotate = fc.oneof({ weight: 2, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
 
+const members: fc.Arbitrary<Members> = fc.dictionary(
+  fc.constantFrom("cart", "locale", "__proto__"),
+  fc.option(fc.constantFrom("x", "y"), { nil: null, freq: 3 }),
+  { maxKeys: 2 },
+);
+
 const sometimes = <T>(...values: readonly T[]) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...values) });
 
@@ -91,7 +100,7 @@ export function sequences(
   longest: number,
 ): fc.Arbitrary<Step[]> {
   const draftOf = (kind: fc.Arbitrary<Request["kind"]>): fc.Arbitrary<Draft> =>
-    fc.record({ kind, target: fc.nat(3), ids: identity, scope, rotate, search });
+    fc.record({ kind, target: fc.nat(3), ids: identity, scope, rotate, members, search });
   const draft = draftOf(fc.constantFrom(...kinds));
   const drafts = fc.oneof(
     { weight: 12, arbitrary: fc.array(draft, { minLength: 1, maxLength: 1 }) },
@@ -131,6 +140,8 @@ export function requestOf(draft: Draft, known: readonly string[], suffix: string
   }
   if (kind === "list" || kind === "end-many" || kind === "erase") return manyOf(draft, kind, id, own);
   if (kind === "update") return { kind, id, ids, scope: reach, rotate: draft.rotate };
+  if (kind === "read-data" || kind === "clear-data") return { kind, id, scope: reach };
+  if (kind === "merge-data" || kind === "replace-data") return { kind, id, scope: reach, members: draft.members };
   return { kind, id, ids, scope: reach };
 }
 

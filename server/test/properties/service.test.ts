@@ -6,7 +6,9 @@ import * as fc from "fast-check";
 import { type AuditTrail, operator } from "../../src/services/audit.ts";
 import { CustomerAdmin } from "../../src/services/customers.ts";
 import { type Batch, SessionAdmin } from "../../src/services/session-admin.ts";
+import { SessionData } from "../../src/services/session-data.ts";
 import { type OpenedSession, SessionService } from "../../src/services/sessions.ts";
+import type { DataChange } from "../../src/session/data.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
@@ -17,6 +19,7 @@ import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, HOUR, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { sized } from "../support/tier.ts";
+import { type DataRequest, isDataRequest } from "./data.ts";
 import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { followEvents } from "./published.ts";
@@ -125,14 +128,16 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
   const parts = { store, service, ids, trail, logHash: (id: string) => id, clock, events };
   const useCases = {
     service,
+    sessionData: new SessionData(parts),
     sessionAdmin: new SessionAdmin(parts),
     customers: new CustomerAdmin(parts),
   };
   const kinds = ["create", "create", "retrieve", "retrieve", "head", "end"] as const;
   const updates = ["update", "update", "update", "update"] as const;
+  const data = ["read-data", "read-data", "merge-data", "merge-data", "replace-data", "clear-data"] as const;
   const alone = ["list", "list", "list", "list", "end-many", "end-many", "erase"] as const;
   await fc.assert(
-    fc.asyncProperty(sequences([...kinds, ...updates], alone, 8), async (steps: Step[]) => {
+    fc.asyncProperty(sequences([...kinds, ...updates, ...data], alone, 8), async (steps: Step[]) => {
       const suffix = ` of run ${++runs}`;
       let models: readonly Model[] = [new Map()];
       const known: string[] = [];
@@ -165,6 +170,7 @@ function ignore(): void {
 /** The use cases that carry out the requests of the model. */
 interface UseCases {
   readonly service: SessionService;
+  readonly sessionData: SessionData;
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
 }
@@ -188,6 +194,7 @@ async function ask(useCases: UseCases, request: Request): Promise<Exchange> {
 
 async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
   const { service, sessionAdmin, customers } = useCases;
+  if (isDataRequest(request)) return { kind: "data", json: await dataOf(useCases.sessionData, request) };
   switch (request.kind) {
     case "create":
       return shown(await service.create(request.ids));
@@ -209,6 +216,18 @@ async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
     case "erase":
       return counted(() => customers.erase(by, request.customerId));
   }
+}
+
+async function dataOf(sessionData: SessionData, request: DataRequest): Promise<string> {
+  const name = { text: request.id, findable: "none" } as const;
+  if (request.kind === "read-data") return sessionData.read(name, request.scope);
+  return sessionData.change(name, request.scope, changeOf(request), {});
+}
+
+function changeOf(request: Exclude<DataRequest, { kind: "read-data" }>): DataChange {
+  if (request.kind === "clear-data") return { kind: "replace", json: "{}" };
+  const text = JSON.stringify(request.members);
+  return request.kind === "merge-data" ? { kind: "merge", patch: text } : { kind: "replace", json: text };
 }
 
 function shown({ id, session }: OpenedSession): Reply {
