@@ -189,7 +189,7 @@ def _check_types(settings: Settings) -> None:
 
 def _listed(name: str, value: Any) -> Tuple[Any, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError(f"{name} is a list")
+        raise ValueError(f"{name} is a list, not {value!r:.100}")
     return tuple(value)
 
 
