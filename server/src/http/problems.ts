@@ -140,6 +140,9 @@ function detailOf(reason: Reason): string {
       if (reason.isNew) {
         return "POST changes an existing session. To create one use PUT /sessions/new.";
       }
+      if (reason.isStored) {
+        return "No stored session has this handle or id. GET /sessions lists the handles of those that you may read.";
+      }
       return "No live session has this id. Create one with PUT /sessions/new and use the sessionId in its response.";
     case "session-required":
       return "The request has no id of a live session where the setting forwardAuthSources looks for it (by default the header gkc-sessionId and the cookie). Create a session with PUT /sessions/new, and send its id there.";

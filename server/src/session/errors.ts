@@ -21,8 +21,8 @@ export type Reason =
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
   | { readonly code: "rotation-limit" }
-  /** `isNew`: whether the path has the word `new` instead of an id. */
-  | { readonly code: "session-not-found"; readonly isNew?: true }
+  /** `isNew`: the path has the word `new` instead of an id. `isStored`: expired and ended sessions would be found too. */
+  | { readonly code: "session-not-found"; readonly isNew?: true; readonly isStored?: true }
   | { readonly code: "session-required" }
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
   | { readonly code: "idempotency-key-reused" }

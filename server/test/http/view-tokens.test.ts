@@ -161,7 +161,12 @@ test("only services and administrators get tokens, for a session that exists or 
     );
   }
   const unknown = { session: "AaIH2SEAAACPHF0qsH5DyZFu" };
-  problemOf(await as("service").call("POST", "/view-tokens", { json: unknown }), 404, "session-not-found");
+  const refused = problemOf(
+    await as("service").call("POST", "/view-tokens", { json: unknown }),
+    404,
+    "session-not-found",
+  );
+  assert.match(refused.detail, /No stored session has this handle or id/);
 });
 
 test("with auditReads the trail says who asked for a token, and each reading with it", async () => {

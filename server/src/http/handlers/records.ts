@@ -79,7 +79,7 @@ export function createRecordHandlers({ service, clock, config, trail, initiatorO
       const bounds = { after: after.sequence, limit };
       const name = { text: textFor(principal, sessionId), findable: findableBy(principal) };
       const recordPage = await service.readRecordPage(name, scope, bounds);
-      if (recordPage === undefined) throw new Refusal({ code: "session-not-found" });
+      if (recordPage === undefined) throw new Refusal({ code: "session-not-found", isStored: true });
       if (config.auditReads && (principal.role !== "customer" || principal.view !== undefined)) {
         const details = { session: recordPage.life.session.handle };
         await trail.append({ ...initiatorOf(principal, request), what: "timeline.read", details }, "done");
@@ -97,7 +97,7 @@ function textFor({ view }: Principal, text: string): string {
   if (view === undefined) return text;
   const handle = handleIn(text);
   if (handle === undefined || (view.handle !== null && view.handle !== handle)) {
-    throw new Refusal({ code: "session-not-found" });
+    throw new Refusal({ code: "session-not-found", isStored: true });
   }
   return handle;
 }

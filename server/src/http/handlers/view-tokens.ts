@@ -25,7 +25,7 @@ export function createViewTokenHandler(parts: ViewTokenHandlerParts) {
   return async ({ request, principal }: Call): Promise<ApiResponse> => {
     const { view, validForMs } = await readViewTokenBody(request);
     const isMissing = "handle" in view && (await sessionAdmin.get(view.handle)) === undefined;
-    if (isMissing) throw new Refusal({ code: "session-not-found" });
+    if (isMissing) throw new Refusal({ code: "session-not-found", isStored: true });
     if (config.auditReads) {
       const details = "handle" in view ? { session: view.handle } : { customerId: logHash(view.customerId) };
       await trail.append({ ...initiatorOf(principal, request), what: "view-token.create", details }, "done");
