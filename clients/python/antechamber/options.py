@@ -16,7 +16,7 @@ ErrorListener = Callable[[BaseException, int], None]
 
 _SOURCES = ("query", "header", "cookie")
 _SAME_SITES = ("Strict", "Lax", "None")
-_MAX_DEADLINE = 600.0
+_MAX_DEADLINE = 60.0
 _MAX_COOKIE_AGE = 34_560_000
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_DELIMITER = re.compile(r"[;\x00-\x1f\x7f-\x9f]")

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test as testOnSqlite } from "node:test";
-import type { AuditPage, Problem } from "@antechamber/client/protocol";
+import type { AuditPage, Problem, SessionList } from "@antechamber/client/protocol";
 import type { JWTPayload } from "jose";
 import { createBackchannelLogout } from "../../src/http/handlers/backchannel-logout.ts";
 import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
@@ -116,8 +116,11 @@ onEachEngine(({ test, serve, empty }) => {
       ids.push(...(await Promise.all(Array.from({ length: 50 }, () => create(api, "many")))));
     }
     assertDone(await post(api, await logoutToken({ sub: "many" })));
-    const live = await Promise.all(ids.map((id) => isLive(api, id)));
+    // Every hundredth: asking for all of them would take most of the test's time.
+    const live = await Promise.all(ids.filter((_, i) => i % 100 === 0).map((id) => isLive(api, id)));
     assert.deepEqual(new Set(live), new Set([false]));
+    const { sessions } = JSON.parse((await api.call("GET", "/sessions?customerId=many&live=true")).text) as SessionList;
+    assert.deepEqual(sessions, []);
   });
 
   test("the audit trail names the identity provider, and the customer only by a hash", async () => {
