@@ -2,13 +2,15 @@ import { useSignal } from "@preact/signals";
 import { type ComponentType, createElement, type JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { viewer } from "../api/viewer.ts";
+import { useActions } from "../keyboard/actions.ts";
 import { KeyDialog } from "../keyboard/key-list.tsx";
 import { Palette } from "../keyboard/palette.tsx";
 import { type PageEntry, pages } from "../pages.ts";
 import { hrefOf, navigate, path } from "../router.ts";
+import { copyText } from "../ui/copy.tsx";
 import { PageHeader } from "../ui/page.tsx";
 import { EmptyState, ErrorState, LoadingState } from "../ui/states.tsx";
-import { StatusRegion } from "../ui/status.tsx";
+import { notify, StatusRegion } from "../ui/status.tsx";
 import { Navigation } from "./navigation.tsx";
 import { TopBar } from "./top-bar.tsx";
 
@@ -30,6 +32,13 @@ export function App(): JSX.Element {
     document.addEventListener("keydown", close);
     return () => document.removeEventListener("keydown", close);
   }, []);
+  const copyLink = {
+    title: "Copy the link to this page",
+    key: "y",
+    icon: "link",
+    run: () => void copyAddress(),
+  } as const;
+  useActions(entry?.isBare ? [] : [copyLink]);
   // Without navigation and top bar, such as the sign-in.
   if (entry?.isBare) {
     return (
@@ -56,6 +65,10 @@ export function App(): JSX.Element {
       <KeyDialog />
     </div>
   );
+}
+
+async function copyAddress(): Promise<void> {
+  if (await copyText(location.href)) notify("Copied the link.");
 }
 
 /** Components that are loaded already, so that a page does not flicker when it is shown again. */

@@ -49,7 +49,7 @@ test("an agent signs a customer out everywhere else, after a count, without the 
   await page.keyboard.press("x");
   const dialog = page.getByRole("dialog");
   await dialog.getByText("3 sessions will end.").waitFor();
-  await dialog.getByRole("combobox").focus();
+  await page.keyboard.press("Shift+Tab");
   await page.keyboard.type("Everywhere except Desk");
   await dialog.getByText("2 sessions will end.").waitFor();
   await assertAccessible(page);
@@ -84,25 +84,55 @@ test("an administrator exports a customer from the palette, without the mouse", 
   await page.getByText("Exported 5 lines.").waitFor();
 });
 
-test("an administrator erases a customer only after a count and the typed id", async () => {
+test("an administrator erases a customer only after a count and the typed id, without the mouse", async () => {
   const customerId = "Erika Mustermann";
   await makeSession(url, { customerId });
   await makeSession(url, { customerId });
   const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
-  await page.getByRole("button", { name: "Erase…" }).click();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").waitFor();
+  await page.keyboard.type("erase");
+  await page.keyboard.press("Enter");
   const dialog = page.getByRole("dialog");
   const button = dialog.getByRole("button", { name: "Erase 2 sessions" });
   await button.waitFor();
-  await dialog.getByRole("textbox").fill("erika mustermann");
+  await page.keyboard.type("erika mustermann");
   assert.equal(await button.isDisabled(), true);
   await page.keyboard.press("Enter");
   assert.equal((await liveOf(customerId)).length, 2);
   await assertAccessible(page);
   await photograph(page, "customer-erase");
-  await dialog.getByRole("textbox").fill(customerId);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type(customerId);
   await page.keyboard.press("Enter");
   await page.getByText("2 sessions erased").waitFor();
   await page.getByText("Customer not found").waitFor();
   assert.deepEqual(await liveOf(customerId), []);
+  assert.deepEqual(site.complaints, []);
+});
+
+test("an administrator signs a customer out everywhere else, exports and erases the customer with the mouse", async () => {
+  const customerId = "leaves the shop";
+  const kept = await makeSession(url, { customerId }, { label: "Desk" });
+  await makeSession(url, { customerId }, { label: "Phone" });
+  const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Sign out…" }).click();
+  await dialog.getByText("2 sessions will end.").waitFor();
+  await dialog.getByRole("combobox").selectOption(kept.handle);
+  await dialog.getByRole("button", { name: "End 1 session" }).click();
+  await page.getByText("1 session ended.").waitFor();
+  assert.deepEqual(await liveOf(customerId), [kept.handle]);
+
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const download = page.waitForEvent("download");
+  await dialog.getByRole("button", { name: "Export", exact: true }).click();
+  assert.equal((await download).suggestedFilename(), "customer-leaves-the-shop.ndjson");
+  await page.getByText(/^Exported \d+ lines\.$/).waitFor();
+
+  await page.getByRole("button", { name: "Erase…" }).click();
+  await dialog.getByRole("textbox").fill(customerId);
+  await dialog.getByRole("button", { name: "Erase 2 sessions" }).click();
+  await page.getByText("Customer not found").waitFor();
   assert.deepEqual(site.complaints, []);
 });

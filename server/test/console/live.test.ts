@@ -48,7 +48,10 @@ async function makeVisit(customerId: string): Promise<void> {
 }
 
 test("events appear as they happen, newest first, and lead to the session and the customer", async () => {
-  const page = await site.open("live");
+  const page = await site.open("help");
+  await page.keyboard.press("g");
+  await page.keyboard.press("l");
+  await page.getByRole("heading", { level: 1, name: "Live" }).waitFor();
   await connected(page, "first");
   await makeVisit("zoë@shop.example");
   await until("the visit is shown", async () => (await cells(page, "Event"))[0] === "ended", 10_000);
@@ -61,6 +64,8 @@ test("events appear as they happen, newest first, and lead to the session and th
   await page.keyboard.press("j");
   const link = await page.evaluate<string>("document.activeElement.getAttribute('href')");
   assert.match(link, /customer\?id=zo/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "zoë@shop.example" }).waitFor();
   assert.deepEqual(site.complaints, []);
   await page.close();
 });
@@ -76,6 +81,13 @@ test("while the list is paused, new events wait and are counted", async () => {
   await photograph(page, "live-paused");
   await page.keyboard.press("n");
   await until("they are shown", async () => (await rowsOf(page).count()) === before + 12, 5000);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await settled(page, "after the pause", "shown at once");
+  await page.getByRole("button", { name: "Pause" }).click();
+  await makeSession(url, { customerId: "waits" });
+  await page.getByRole("button", { name: "1 new event" }).click();
+  await rowsOf(page).filter({ hasText: "waits" }).locator("[data-title=Session] a").click();
+  await page.getByRole("heading", { level: 1, name: "waits" }).waitFor();
   await page.close();
 });
 

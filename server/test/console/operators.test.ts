@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { startIssuer } from "../support/issuer.ts";
 import { type Holder, holders } from "../support/key-holders.ts";
-import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole, tabTo } from "./support/console.ts";
 import { makeSession } from "./support/visitors.ts";
 
 const site = await sharedConsole({
@@ -100,31 +100,40 @@ test("each role sees the pages that it may use", async () => {
   );
 });
 
-test("an administrator creates, rotates and revokes a key by the keyboard alone", async () => {
-  const page = await openAs("administrator", "keys");
-  await page.getByRole("button", { name: "Create a key" }).press("Enter");
-  await page.getByLabel("Name").fill("Till 4");
+test("an administrator creates, rotates and revokes a key, and finds who did it, by the keyboard alone", async () => {
+  const page = await openAs("administrator", "help");
+  await page.keyboard.press("g");
+  await page.keyboard.press("k");
+  const pressButton = async (name: string) => {
+    await tabTo(page, page.getByRole("button", { name }));
+    await page.keyboard.press("Enter");
+  };
+  await page.locator("tbody tr").first().waitFor();
+  await page.keyboard.press("a");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.type("Till 4");
   await photograph(page, "key-create");
-  await page.getByLabel("Name").press("Enter");
+  await page.keyboard.press("Enter");
   const secret = await page.locator(".new-key code").innerText();
   assert.match(secret, /^ak_/);
   await assertAccessible(page);
   await photograph(page, "key-secret");
-  await page.getByRole("button", { name: "I have stored it" }).press("Enter");
+  await pressButton("I have stored it");
   const status = async (key: string) =>
     (await fetch(`${site.server.url}/sessions`, { headers: { authorization: `Bearer ${key}` } })).status;
   assert.equal(await status(secret), 200);
   await assertAccessible(page);
   await assertNoSideScroll(page);
   await photograph(page, "keys");
-  await page.getByRole("button", { name: "Rotate Till 4" }).press("Enter");
-  await page.getByLabel("Time to change to the new key").selectOption("Revoke it at once");
-  await page.getByRole("button", { name: "Rotate the key" }).press("Enter");
+  await pressButton("Rotate Till 4");
+  await tabTo(page, page.getByLabel("Time to change to the new key"));
+  await page.keyboard.type("Revoke it at once");
+  await pressButton("Rotate the key");
   const second = await page.locator(".new-key code").innerText();
-  await page.getByRole("button", { name: "I have stored it" }).press("Enter");
+  await pressButton("I have stored it");
   assert.deepEqual([await status(secret), await status(second)], [401, 200]);
-  await page.getByRole("button", { name: "Revoke Till 4" }).press("Enter");
-  await page.getByRole("button", { name: "Revoke the key" }).press("Enter");
+  await pressButton("Revoke Till 4");
+  await pressButton("Revoke the key");
   await page.getByText("The key Till 4 is revoked.").waitFor();
   assert.equal(await status(second), 401);
   assert.deepEqual(
@@ -135,10 +144,43 @@ test("an administrator creates, rotates and revokes a key by the keyboard alone"
   await page.getByRole("button", { name: `Revoke ${holders.administrator.key.id}` }).press("Enter");
   await page.getByText("It is the last valid key of an administrator").waitFor();
   await page.keyboard.press("Escape");
+
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await tabTo(page, page.getByLabel("What", { exact: true }));
+  await page.keyboard.type("API keys");
+  await page.waitForURL(/action=key/);
+  const newest = page.locator("tbody tr").first();
+  await newest.filter({ hasText: "key.revoke" }).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL((to) => to.searchParams.get("actor") === holders.administrator.key.id);
   assert.deepEqual(
     site.complaints.filter((text) => !text.includes("status of 40")),
     [],
   );
+});
+
+test("an administrator creates and rotates a key, and finds who did it, with the mouse", async () => {
+  const page = await openAs("administrator", "keys");
+  const click = async (name: string) => await page.getByRole("button", { name }).click();
+  await click("Create a key");
+  await page.getByLabel("Name").fill("Till 5");
+  await click("Create the key");
+  const secret = await page.locator(".new-key code").innerText();
+  await click("I have stored it");
+  await click("Rotate Till 5");
+  await click("Rotate the key");
+  assert.notEqual(await page.locator(".new-key code").innerText(), secret);
+  await click("I have stored it");
+  await page.getByRole("link", { name: /^Audit trail/ }).click();
+  await page.getByRole("link", { name: "key.rotate" }).first().click();
+  await page.waitForURL(/action=key\.rotate/);
+  const row = page.locator("tbody tr").first();
+  await row.filter({ hasText: "done" }).waitFor();
+  await row.getByRole("rowheader").getByRole("link").click();
+  await page.waitForURL((to) => to.searchParams.get("actor") === holders.administrator.key.id);
 });
 
 test("the audit trail is filtered by its address, and verified", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { sessionOf } from "../support/api.ts";
-import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole, tabTo } from "./support/console.ts";
 import { shopStatistics } from "./support/statistics.ts";
 
 const data = await shopStatistics(Date.now());
@@ -58,15 +58,22 @@ test("services with the names of members that every object inherits do not distu
   assert.deepEqual(site.complaints, []);
 });
 
-test("a chart is read with the keys, and as a table", async () => {
-  const page = await site.open("overview");
-  const chart = page.getByRole("slider", { name: /Live sessions/ });
-  await chart.focus();
+test("without the mouse, the range is chosen and a chart is read, also as a table", async () => {
+  const page = await site.open("help");
+  await page.keyboard.press("g");
+  await page.keyboard.press("o");
+  await tabTo(page, page.getByRole("radio", { name: "1 hour" }));
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForURL(/range=15m/);
+  await page.keyboard.press("ArrowRight");
+  await page.waitForURL(/range=1h/);
+  await tabTo(page, page.getByRole("slider", { name: /Live sessions/ }));
   await page.keyboard.press("End");
   await page.keyboard.press("ArrowLeft");
   const announced = page.locator("[data-region=announcement]");
   await announced.getByText(/live [\d,.k ]+/).waitFor();
-  await page.getByRole("button", { name: "Table of Changes per minute" }).click();
+  await tabTo(page, page.getByRole("button", { name: "Table of Changes per minute" }));
+  await page.keyboard.press("Enter");
   const table = page.getByRole("region", { name: "Changes per minute, as a table" });
   assert.deepEqual(await table.locator("thead th").allInnerTexts(), [
     "Time",

@@ -24,6 +24,18 @@ test("an agent finds a customer by pasting an id, without the mouse", async () =
   await page.keyboard.press("j");
   const focused = await page.evaluate("document.activeElement.closest('tr').rowIndex");
   assert.equal(focused, 2);
+  await page.keyboard.press("y");
+  await page.getByText("Copied the link.").waitFor();
+  const colleague = await site.open(await page.evaluate<string>("navigator.clipboard.readText()"));
+  await colleague.locator("tbody tr").first().waitFor();
+  assert.deepEqual(await colleague.locator("tbody td[data-title=Customer]").allInnerTexts(), customers);
+  // The link after that of the session.
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "zoë@shop.example" }).waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/sessions\?handle=/);
   assert.deepEqual(site.complaints, []);
 });
 
@@ -94,6 +106,8 @@ test("filters are in the address, so that a link shows a colleague the same", as
   assert.deepEqual(new Set(await colleague.locator("td[data-title=Status]").allInnerTexts()), new Set(["ended"]));
   await colleague.getByRole("button", { name: /^Remove the filter Status/ }).click();
   await colleague.locator("tbody tr").nth(40).waitFor();
+  await colleague.getByRole("link", { name: "zoë@shop.example" }).first().click();
+  await colleague.getByText(/^Customer with /).waitFor();
   assert.equal(visitors.length, 60);
 });
 

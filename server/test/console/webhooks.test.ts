@@ -6,7 +6,7 @@ import type { WebhookList } from "@antechamber/client/protocol";
 import type { Page } from "playwright-core";
 import { until } from "../support/eventually.ts";
 import { startReceiver } from "../webhooks/receiver.ts";
-import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { assertAccessible, assertNoSideScroll, photograph, sharedConsole, tabTo } from "./support/console.ts";
 import { makeSession } from "./support/visitors.ts";
 
 const site = await sharedConsole();
@@ -76,6 +76,24 @@ test("failed deliveries show why, and are sent again", async () => {
   await photograph(page, "webhooks-endpoint");
   await row.getByRole("button", { name: /Send again/ }).click();
   await until("it has arrived", async () => (await states(page)).join() === "delivered,delivered", 15_000);
+
+  status = 500;
+  await makeSession(url, { customerId: "berta" });
+  await until("an attempt failed", () => receiver.received.length === 4, 15_000);
+  status = 204;
+  await page.keyboard.press("g");
+  await page.keyboard.press("w");
+  await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
+  await page.locator("tbody tr").first().waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await row.getByText("HTTP 500").waitFor();
+  await page.keyboard.press("j");
+  const again = row.getByRole("button", { name: /Send again/ });
+  await tabTo(page, again);
+  await page.keyboard.press("Enter");
+  await until("it has arrived", async () => (await states(page))[0] === "delivered", 15_000);
+  assert.equal(await again.and(page.locator(":focus")).count(), 1, "the focus stays");
   await page.getByLabel("State").selectOption("failed");
   await page.getByText("No delivery in this state").waitFor();
   assert.equal(new URL(page.url()).searchParams.get("state"), "failed");

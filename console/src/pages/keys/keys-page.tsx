@@ -3,6 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { administration } from "../../api/api.ts";
 import { useLoaded } from "../../api/loading.ts";
+import { useActions } from "../../keyboard/actions.ts";
 import { place, setQuery } from "../../router.ts";
 import { Badge, type Tone } from "../../ui/badge.tsx";
 import { Select } from "../../ui/field.tsx";
@@ -37,19 +38,17 @@ export function KeysPage(): JSX.Element {
     secret.value = made;
     keys.reload();
   };
+  const create = () => {
+    open.value = "create";
+  };
+  useActions([{ title: "Create a key", key: "a", icon: "key", run: create }]);
   return (
     <>
       <PageHeader
         title="API keys"
         lead="The credentials of your programs, agents and administrators. The server stores only their hashes."
         actions={
-          <button
-            type="button"
-            class="primary"
-            onClick={() => {
-              open.value = "create";
-            }}
-          >
+          <button type="button" class="primary" onClick={create}>
             <Icon name="key" /> Create a key
           </button>
         }

@@ -12,7 +12,7 @@ import { hrefOf, place, setQuery } from "../../router.ts";
 import { useTimeline } from "../../timeline/load.ts";
 import { Timeline } from "../../timeline/timeline.tsx";
 import { StatusBadge } from "../../ui/badge.tsx";
-import { CopyButton, copyText } from "../../ui/copy.tsx";
+import { CopyButton } from "../../ui/copy.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Handle } from "../../ui/handle.tsx";
 import { Icon } from "../../ui/icon.tsx";
@@ -56,10 +56,7 @@ function Known({ session, reload }: { readonly session: SessionSummary; readonly
   const askToEnd = () => {
     isEnding.value = true;
   };
-  useActions([
-    { title: "Copy the link to this session", key: "y", icon: "link", run: () => void copyLink() },
-    ...(mayEnd ? [{ title: "End this session", key: "x", icon: "stop" as const, run: askToEnd }] : []),
-  ]);
+  useActions(mayEnd ? [{ title: "End this session", key: "x", icon: "stop", run: askToEnd }] : []);
   const { query } = place.value;
   const filter = {
     service: query.get("service") ?? "",
@@ -125,10 +122,6 @@ function Known({ session, reload }: { readonly session: SessionSummary; readonly
       )}
     </>
   );
-}
-
-async function copyLink(): Promise<void> {
-  if (await copyText(location.href)) notify("Copied the link.");
 }
 
 function NoSession({ handle }: { readonly handle: string }): JSX.Element {

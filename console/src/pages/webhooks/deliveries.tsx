@@ -164,6 +164,7 @@ interface SendAgainProps {
 function SendAgain({ endpoint, delivery, onSent }: SendAgainProps): JSX.Element {
   const isBusy = useSignal(false);
   const send = async () => {
+    if (isBusy.value) return;
     isBusy.value = true;
     try {
       await administration.webhooks.redeliver(endpoint.id, delivery.id);
@@ -179,7 +180,9 @@ function SendAgain({ endpoint, delivery, onSent }: SendAgainProps): JSX.Element 
     <button
       type="button"
       class="small"
-      disabled={!endpoint.isEnabled || isBusy.value}
+      disabled={!endpoint.isEnabled}
+      // Not disabled meanwhile: it would lose the focus.
+      aria-disabled={isBusy.value}
       aria-label={`Send again: ${delivery.type}, delivery ${delivery.id}`}
       onClick={() => void send()}
     >

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after } from "node:test";
 import axe from "axe-core";
-import type { BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Locator, Page } from "playwright-core";
 import { type Api, createApi } from "../../support/api.ts";
 import { startChromium } from "../../support/chromium.ts";
 import { serve, type TestServer, type TestServerOptions } from "../../support/in-process.ts";
@@ -68,6 +68,16 @@ export async function sharedConsole(options: TestServerOptions = {}): Promise<Co
   const site = await openConsole(options);
   after(() => site[Symbol.asyncDispose]());
   return site;
+}
+
+/** Presses Tab, at most 60 times, until the focus is on an element, as a person without a mouse does. */
+export async function tabTo(page: Page, target: Locator): Promise<void> {
+  await target.waitFor();
+  const focused = target.and(page.locator(":focus"));
+  for (let presses = 0; (await focused.count()) === 0; presses++) {
+    assert.ok(presses < 60, `Tab does not lead to ${String(target)}`);
+    await page.keyboard.press("Tab");
+  }
 }
 
 /** The part of axe's result that the tests read. */
