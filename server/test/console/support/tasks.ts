@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+
+/** The part of a trace event (Trace Event Format) that the tests read. `tdur` is processor time in microseconds. */
+interface TraceEvent {
+  readonly name: string;
+  readonly tid: number;
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
+}
+
+/** Returns the processor time of each task of the page's main thread in a trace, in milliseconds, longest first. */
+function taskTimes(trace: Buffer): number[] {
+  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: readonly TraceEvent[] };
+  const threads = traceEvents.filter(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain");
+  return traceEvents
+    .filter(({ name, tid }) => name.endsWith("RunTask") && threads.some((thread) => thread.tid === tid))
+    .map(({ tdur = 0 }) => tdur / 1000)
+    .toSorted((one, other) => other - one);
+}
+
+/** Asserts that no task of a page's main thread takes 200 ms of processor time or more while `steps` runs. */
+export async function assertShortTasks(page: Page, steps: () => Promise<void>): Promise<void> {
+  const browser = page.context().browser();
+  await browser?.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline"] });
+  await steps();
+  const times = taskTimes((await browser?.stopTracing()) ?? Buffer.of());
+  assert.ok(times.length > 100, "the trace has tasks");
+  assert.ok(Number(times[0]) < 200, `the longest tasks took ${times.slice(0, 5).join(", ")} ms`);
+}
