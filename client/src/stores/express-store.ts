@@ -28,7 +28,7 @@ export class AntechamberStore extends EventEmitter {
     super();
     this.#parts = parts;
     this.#requestIds = requestIds;
-    this.#sessions = new LoadedSessions(parts.calls, hidden);
+    this.#sessions = new LoadedSessions(parts, hidden);
   }
 
   /** Creates the session object of a new session. express-session sets this property to a function of its own. */

@@ -28,7 +28,7 @@ export class FastifyStore implements SessionStore {
   constructor(parts: StoreParts, requestIds: RequestIds) {
     this.#parts = parts;
     this.#requestIds = requestIds;
-    this.#sessions = new LoadedSessions(parts.calls, hidden);
+    this.#sessions = new LoadedSessions(parts, hidden);
   }
 
   get(sessionId: string, done: (error: unknown, session?: Session | null) => void): void {

@@ -27,12 +27,14 @@ export type SessionObject = Record<string, unknown>;
 /** The session objects of a framework. Saving one sends what has changed since it was loaded, and nothing else. */
 export class LoadedSessions {
   readonly #calls: SessionCalls;
+  readonly #warnUnsaved: StoreParts["warnUnsaved"];
   readonly #hidden: ReadonlySet<string>;
   readonly #states = new WeakMap<object, State>();
 
   /** `hidden`: names of data that cannot be members of a session object. Such data stay as they are. */
-  constructor(calls: SessionCalls, hidden: readonly string[]) {
+  constructor({ calls, warnUnsaved }: Pick<StoreParts, "calls" | "warnUnsaved">, hidden: readonly string[]) {
     this.#calls = calls;
+    this.#warnUnsaved = warnUnsaved;
     this.#hidden = new Set([...hidden, ...Object.getOwnPropertyNames(Object.prototype)]);
   }
 
@@ -66,18 +68,16 @@ export class LoadedSessions {
   }
 
   /**
-   * Stores the data that have changed since the object was loaded or saved. Without effect if the session has ended since
-   * then. Rejects with a `ProblemError` if Antechamber refuses the data or is unavailable.
+   * Stores the data that have changed since the object was loaded or saved. If the session has ended since
+   * then, or has got another id, nothing is stored and `warnUnsaved` is called. Rejects with a `ProblemError` if Antechamber refuses the data or is unavailable.
    */
   async save(sessionId: string, object: SessionObject): Promise<void> {
     if (!isSessionId(sessionId)) throw withoutId();
     const state = this.#states.get(object);
     if (state?.id !== sessionId) {
       const cookie = attributesOf(object["cookie"]);
-      await this.#calls.replace(sessionId, {
-        ...dataOf(object),
-        ...(Object.keys(cookie).length > 0 ? { cookie } : {}),
-      });
+      const data = { ...dataOf(object), ...(Object.keys(cookie).length > 0 ? { cookie } : {}) };
+      if (!(await this.#calls.replace(sessionId, data))) this.#warnUnsaved(sessionId);
       return;
     }
     const before = state.before();
@@ -85,6 +85,7 @@ export class LoadedSessions {
     const changes = changesBetween(before, after);
     const isLive = changes.size === 0 || (await this.#calls.change(sessionId, changes));
     if (!isLive && !state.isSaved) throw notFound();
+    if (!isLive) this.#warnUnsaved(sessionId);
     state.before = () => after;
     state.isSaved = true;
   }

@@ -19,9 +19,13 @@ export interface StoreParts {
   readonly ids: FreshIds;
   /** Warns once if the application's cookies, of `maxAge` milliseconds, outlive the sessions of Antechamber. */
   checkLifetime(maxAge: unknown): void;
+  /** Warns, once a minute at most, that changes were not saved because no live session has this id any more. */
+  warnUnsaved(sessionId: string): void;
 }
 
 const TIMEOUT_MS = 2000;
+const WARNING_PAUSE_MS = 60_000;
+const HANDLE_CHARACTERS = 24;
 
 /** Creates the parts of a store. `call` is the name of the called function. Throws a `TypeError` if an option is invalid. */
 export function createStoreParts(call: string, options: StoreOptions): StoreParts {
@@ -36,6 +40,7 @@ export function createStoreParts(call: string, options: StoreOptions): StorePart
     return { id: sessionId, life };
   };
   let hasWarned = false;
+  let warnsAgainAt = 0;
   return {
     calls,
     ids: createFreshIds(create, (error) => warn(error, 0)),
@@ -45,6 +50,16 @@ export function createStoreParts(call: string, options: StoreOptions): StorePart
       console.warn(
         `antechamber: browsers keep the cookie for ${seconds(maxAge)} s (cookie.maxAge), but a session ends after ${seconds(life)} s ` +
           "without use. Set anonymousIdle and recognizedIdle of the service to the time of the cookie.",
+      );
+    },
+    warnUnsaved(sessionId) {
+      const now = performance.now();
+      if (now < warnsAgainAt) return;
+      warnsAgainAt = now + WARNING_PAUSE_MS;
+      // The first characters of an id are its handle, which opens nothing.
+      console.warn(
+        `antechamber: changes of the session ${sessionId.slice(0, HANDLE_CHARACTERS)} were not saved: it has ended, or another request ` +
+          "has given it a new id (regenerate), since this request loaded it.",
       );
     },
   };

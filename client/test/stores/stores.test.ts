@@ -187,6 +187,32 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     assert.equal((await fetch(`${antechamber.url}/sessions/${id}/data`)).status, 404);
   });
 
+  test(`${name}: changes made with an id that another request has replaced are reported, not dropped silently`, async (context) => {
+    const written = context.mock.method(console, "warn", () => undefined);
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const browser = createBrowser(site);
+    const id = String(await browser.visit((visit) => Object.assign(visit.session, { a: 1 }) && visit.id()));
+    const [arrived, arrive] = signal();
+    const [left, leave] = signal();
+    const slow = createBrowser(site, browser.cookie).visit(async ({ session }) => {
+      arrive();
+      await left;
+      session["b"] = 2;
+      return null;
+    });
+    await arrived;
+    await browser.visit(async (visit) => Object.assign(await visit.regenerate(), { user: "anna" }) && null);
+    assert.equal(written.mock.callCount(), 0);
+    leave();
+    await slow;
+    assert.deepEqual(await browser.visit(), { user: "anna" });
+    assert.equal(written.mock.callCount(), 1);
+    const line = String(written.mock.calls[0]?.arguments[0]);
+    assert.match(line, /not saved: it has ended, or another request has given it a new id/);
+    assert.ok(line.includes(id.slice(0, 24)) && !line.includes(id));
+  });
+
   test(`${name}: reloading shows what another request has stored, and saving sends only own changes`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });

@@ -457,7 +457,7 @@ export const settings = {
     ...yesOrNo,
     default: "false",
     description:
-      "Whether the audit trail records who read which timeline: an entry for each page that is read by any role except customer",
+      "Whether the audit trail records who read which timeline and session data: an entry for each reading by any role except customer; an application that reads data by a session id leaves none",
   },
   recordQueryKeys: {
     schema: listOf(text),

@@ -205,6 +205,38 @@ test("with auditReads the trail says who read which timeline, and never that cus
   );
 });
 
+test("with auditReads the trail says who read which data, and never that an application or a customer read them", async () => {
+  await using own = await serveKeys(holders, { auditReads: true });
+  const of = (person: Holder) => apiOf(own, holders[person]);
+  const { sessionId } = sessionOf(await of("alice").create({ headers: { gkc_customerId: "alice" } }));
+  const handle = sessionId.slice(0, 24);
+  const include = `/sessions/${sessionId}?include=data`;
+  const patch = { headers: { "content-type": "application/merge-patch+json" }, json: { cart: 1 } };
+  const reads: readonly (readonly [Holder, string, string, typeof patch?])[] = [
+    ["alice", "GET", `/sessions/${sessionId}/data`],
+    ["alice", "GET", include],
+    ["service", "GET", `/sessions/${sessionId}/data`],
+    ["service", "GET", include],
+    ["service", "PATCH", `/sessions/${sessionId}/data`, patch],
+    ["service", "GET", `/sessions/${handle}/data`],
+    ["agent", "GET", `/sessions/${handle}/data`],
+    ["agent", "PATCH", `/sessions/${sessionId}/data`, patch],
+    ["reporter", "GET", include],
+    ["administrator", "GET", `/sessions/${handle}/data`],
+  ];
+  for (const [person, method, path, options] of reads) {
+    const { status, text } = await of(person).call(method, path, options);
+    assert.equal(status, 200, `${person} ${method} ${path}: ${text}`);
+  }
+  await of("reporter").call("GET", `/sessions/${"A".repeat(24)}/data`);
+  const calls = createAdministration({ url: own.url, key: keyOf(holders.administrator) });
+  const entries = await allOf(calls.audit({ action: "data.read" }));
+  assert.deepEqual(
+    entries.map(({ who, details }) => [who.role, details["session"]]),
+    ["administrator", "reporter", "agent", "agent", "service"].map((role) => [role, handle]),
+  );
+});
+
 test("in mode local everybody is an administrator", async () => {
   await using own = await serve();
   const calls = createAdministration({ url: own.url });

@@ -15,6 +15,7 @@ import { createAuditHandlers } from "../handlers/audit.ts";
 import { createBackchannelLogout, logoutError } from "../handlers/backchannel-logout.ts";
 import { createConsolePages } from "../handlers/console/console-pages.ts";
 import { createSignInHandlers } from "../handlers/console/sign-in.ts";
+import { type AuditDataRead, createAuditDataRead } from "../handlers/data-reads.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
 import { createDocsHandlers } from "../handlers/docs.ts";
@@ -146,8 +147,12 @@ function webhookRoutes(webhooks: Handlers["webhooks"]): Route[] {
 }
 
 /** Returns the routes of the operations on a session in the dialect of a base path (contract.md#dialects). */
-function sessionRoutes({ service, sessionData, limits }: AppParts, { path: base, dialect }: BasePath): Route[] {
-  const parts = { service, sessionData, limits, base };
+function sessionRoutes(
+  { service, sessionData, limits }: AppParts,
+  { path: base, dialect }: BasePath,
+  auditRead: AuditDataRead,
+): Route[] {
+  const parts = { service, sessionData, auditRead, limits, base };
   if (dialect === "v2") {
     const v2 = createSessionHandlers({ ...parts, form: envelopeOfV2 });
     return [
@@ -175,7 +180,8 @@ export function createRouteTables(
   isStopping: () => boolean,
 ): readonly [Base, ...Base[]] {
   const handlers = createHandlers(parts, feed, initiatorOf, isStopping);
-  const tableOf = (base: BasePath) => routeTable(handlers, sessionRoutes(parts, base));
+  const auditRead = createAuditDataRead({ ...parts, initiatorOf });
+  const tableOf = (base: BasePath) => routeTable(handlers, sessionRoutes(parts, base, auditRead));
   const bases = parts.config.basePaths.map((base) => ({
     path: base.path,
     routes: tableOf(base).filter(({ isUnderBasePath }) => isUnderBasePath),
@@ -196,7 +202,7 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
     operations: createOperationHandlers({ ...parts, isStopping }),
     webhooks: createWebhookHandlers(parts.webhooks, initiatorOf),
     records: createRecordHandlers({ ...parts, initiatorOf }),
-    data: createDataHandlers(parts.sessionData),
+    data: createDataHandlers(parts.sessionData, createAuditDataRead({ ...parts, initiatorOf })),
     proxy: (call: Call) => subRequests.handle(call),
     logout: createBackchannelLogout({ ...parts, initiatorOf }),
     keySet: createKeySetHandler(assertions),

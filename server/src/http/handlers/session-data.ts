@@ -8,10 +8,11 @@ import { readDataChange } from "../parse/data-body.ts";
 import { identityOfHeaders } from "../parse/identity.ts";
 import { preconditionsOf } from "../parse/preconditions.ts";
 import { noContent } from "./administration.ts";
+import type { AuditDataRead } from "./data-reads.ts";
 import { permitted } from "./sessions.ts";
 
-/** Creates the handlers of session data (contract.md#data). */
-export function createDataHandlers(data: SessionData) {
+/** Creates the handlers of session data (contract.md#data). `auditRead` is called for each response that shows data. */
+export function createDataHandlers(data: SessionData, auditRead: AuditDataRead) {
   const nameOf = ({ sessionId, principal }: Call) => ({ text: sessionId, findable: findableBy(principal) });
 
   /** Returns the customer that a request names: it reaches only that customer's sessions (contract.md#rule-4). */
@@ -29,12 +30,16 @@ export function createDataHandlers(data: SessionData) {
       const { ifMatch, ifNoneMatch } = preconditionsOf(request);
       const json = await data.read(nameOf(call), readScope(principal, namedBy(call)));
       if (ifMatch !== undefined && !meets(json, { ifMatch })) throw new Refusal({ code: "precondition-failed" });
+      await auditRead(call);
       const isKnown = ifNoneMatch !== undefined && isTagged(json, ifNoneMatch);
       return isKnown ? { ...show(json), status: 304, body: null } : show(json);
     },
 
     async merge(call: Call): Promise<ApiResponse> {
-      return show(await change(call, () => readDataChange(call.request, "merge")));
+      const json = await change(call, () => readDataChange(call.request, "merge"));
+      // The response has all data, also those that the patch does not name.
+      await auditRead(call);
+      return show(json);
     },
 
     async replace(call: Call): Promise<ApiResponse> {

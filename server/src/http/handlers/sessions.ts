@@ -31,6 +31,7 @@ import {
 } from "../parse/identity.ts";
 import { includesData } from "../parse/include.ts";
 import type { RateLimits } from "../rate-limits.ts";
+import type { AuditDataRead } from "./data-reads.ts";
 
 /** The handlers of the Session Management API. */
 export type SessionHandlers = Readonly<
@@ -60,6 +61,7 @@ const bare: SessionForm = {
 export interface SessionHandlerParts {
   readonly service: SessionService;
   readonly sessionData: SessionData;
+  readonly auditRead: AuditDataRead;
   /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
   /** The base path; "" at the root. */
@@ -73,7 +75,7 @@ export interface SessionHandlerParts {
  * at the base path of another dialect, and gets the response in the form of that dialect.
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
-  const { service, sessionData, limits, base, form = bare } = parts;
+  const { service, sessionData, auditRead, limits, base, form = bare } = parts;
   /**
    * The cached response of each session. It never becomes stale: each change creates another `Session` object, and
    * handle and generation determine the id.
@@ -94,7 +96,13 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     return response;
   }
 
-  const showWithData = (opened: OpenedWithData) => showLocatedWithData(opened, { base, form });
+  function showWithData(call: Call, opened: OpenedWithData): ResponseOrPromise {
+    const response = showLocatedWithData(opened, { base, form });
+    // A new session has no data that could be read.
+    const audited = opened.id === call.sessionId ? auditRead(call) : undefined;
+    return audited === undefined ? response : audited.then(() => response);
+  }
+
   const showLocated = (opened: OpenedSession) => showLocatedSession(opened, base, form);
 
   function create(principal: Principal, { ids, traits }: GivenContent) {
@@ -123,13 +131,16 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       return opened instanceof Promise ? opened.then(show) : show(opened);
     },
 
-    retrieve({ request, principal, sessionId }) {
+    retrieve(call) {
+      const { request, principal, sessionId } = call;
       const ids = permitted(principal, identityOfHeaders(request));
       const scope = readScope(principal, ids.customerId);
       const mayCreate = limits && (() => limits.miss(request, principal));
       if (includesData(request)) {
         const retrieval = sessionData.retrieve(sessionId, ids, scope, mayCreate);
-        return retrieval instanceof Promise ? retrieval.then(showWithData) : showWithData(retrieval);
+        return retrieval instanceof Promise
+          ? retrieval.then((opened) => showWithData(call, opened))
+          : showWithData(call, retrieval);
       }
       const retrieval = service.retrieve(sessionId, ids, scope, mayCreate);
       return retrieval instanceof Promise ? retrieval.then(showRetrieved) : showRetrieved(retrieval);

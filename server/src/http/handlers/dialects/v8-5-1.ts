@@ -29,7 +29,7 @@ import { envelopeOfV1 } from "./envelopes.ts";
  * when their session has expired or another person uses the browser.
  */
 export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandlers {
-  const { service, sessionData, limits, base } = parts;
+  const { service, sessionData, auditRead, limits, base } = parts;
   const common = createSessionHandlers({ ...parts, form: envelopeOfV1 });
 
   async function associate(call: Call): Promise<ApiResponse> {
@@ -54,6 +54,7 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
     const ids = permitted(principal, identityOfHeaders(request));
     const used = await sessionData.use(sessionId, readScope(principal, ids.customerId));
     if (used === undefined) throw new Refusal({ code: "session-not-found" });
+    await auditRead(call);
     return showLocatedWithData(used, { base, form: envelopeOfV1 });
   }
 
