@@ -7,10 +7,10 @@ import expressSession from "express-session";
 import { antechamberSession } from "../../../src/stores/express-session.ts";
 import { SECRET, type SessionObject, type Site, type StartSite, type Visit } from "./site.ts";
 
-export const startExpress: StartSite = async ({ cookie = {}, rolling = false, ...options }) => {
+export const startExpress: StartSite = async ({ cookie = {}, rolling = false, unset = "keep", ...options }) => {
   const session = antechamberSession(expressSession, options);
   const app = express();
-  app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, cookie, rolling }));
+  app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, cookie, rolling, unset }));
   app.use(async (request, response) => {
     response.json((await site.handle(visitOf(request))) ?? null);
   });
@@ -45,5 +45,8 @@ function visitOf(request: Request): Visit {
     reload: () => call("reload").then(session),
     destroy: () => call("destroy"),
     save: () => call("save"),
+    unset: () => {
+      Reflect.deleteProperty(request, "session");
+    },
   };
 }

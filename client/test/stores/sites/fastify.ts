@@ -5,7 +5,7 @@ import createFastify, { type FastifyRequest } from "fastify";
 import { antechamberSession } from "../../../src/stores/fastify-session.ts";
 import { SECRET, type SessionObject, type Site, type StartSite, type Visit } from "./site.ts";
 
-export const startFastify: StartSite = async ({ cookie = {}, rolling = false, ...options }) => {
+export const startFastify: StartSite = async ({ cookie = {}, rolling = false, unset: _unset, ...options }) => {
   const app = createFastify({ forceCloseConnections: true });
   await app.register(cookies);
   await app.register(antechamberSession(fastifySession, options), {

@@ -13,11 +13,15 @@ export interface Visit {
   reload(): Promise<SessionObject>;
   destroy(): Promise<void>;
   save(): Promise<void>;
+  /** Deletes the session object of the request; only with express-session. */
+  unset?(): void;
 }
 
 export interface SiteOptions extends StoreOptions {
   readonly cookie?: { readonly maxAge?: number };
   readonly rolling?: boolean;
+  /** The option of express-session. */
+  readonly unset?: "destroy" | "keep";
 }
 
 /** A web site whose every request is handled by the function that the test gives. */
