@@ -104,6 +104,7 @@ test("doctor shows sizes and counts, with and without a server, and changes noth
       ended: 1,
       expired: 0,
       recognized: 1,
+      withData: 0,
       records: 0,
       recordsInJournal: 0,
       keys: 1,

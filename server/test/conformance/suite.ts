@@ -149,7 +149,9 @@ async function checkOutage(start: StartApplication): Promise<void> {
     assert.ok(during.length >= paths.length, String(during));
     return during;
   }, 10_000);
-  assert.deepEqual(recorded, paths, "once, and in order");
+  // The order may differ by one: a server with threads may make the record of a request after that of the next one,
+  // because the response has left already.
+  assert.deepEqual(recorded.toSorted(), paths.toSorted(), "each once");
 }
 
 async function checkFirstVisit(visitor: Visitor, { isAlwaysSecure = false }: Traits): Promise<void> {
