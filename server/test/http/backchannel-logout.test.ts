@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { after, before, test as testOnSqlite } from "node:test";
 import type { AuditPage, Problem, SessionList } from "@antechamber/client/protocol";

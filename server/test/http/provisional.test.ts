@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import type { SessionInfo } from "@antechamber/client/protocol";
 import { createIdIssuer } from "../../src/session/id.ts";

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
