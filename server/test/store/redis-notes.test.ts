@@ -190,6 +190,19 @@ test("changes are refused while too many notes wait, and accepted when they are 
   await store.close();
 });
 
+for (const eventRetention of [MINUTE, null]) {
+  const log = eventRetention === null ? "without" : "with";
+  test(`a store ${log} an event log closes while its notes are being worked off for a reader`, async () => {
+    const { url } = single();
+    const store = await openRedisAt(url, { prefix: `n${prefixes++}:`, eventRetention });
+    await Promise.all(Array.from({ length: 100 }, () => create(store, { customerId: "c" })));
+    assert.ok(store.status().unindexed !== 0);
+    const reading = eventRetention === null ? findAll(store, { customerId: "c" }) : store.eventBounds();
+    await Promise.allSettled([store.close(), reading]);
+    assert.equal(store.status().unindexed, 0);
+  });
+}
+
 test("entries of sessions that can no longer be retained are removed from the indexes, and no others", async () => {
   const prefix = `n${prefixes++}:`;
   const short = { idle: 4 * MINUTE, total: 4 * MINUTE };

@@ -65,6 +65,7 @@ export class NoteWorker {
   readonly #queues: readonly string[];
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
+  #latestWork = Promise.resolve(true);
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweeping = Promise.resolve();
   /** The pass over all notes that is in progress, and the next one, which begins after it. */
@@ -104,9 +105,7 @@ export class NoteWorker {
 
   /** Works off the notes that this process has now. Fails silently, as they are worked off later then. */
   async settleOwn(): Promise<void> {
-    if (this.#engine.notes.size === 0) return;
-    await this.#working;
-    await this.#work();
+    if (this.#engine.notes.size > 0) await this.#work();
   }
 
   /** Works off the notes of this process, and stops. Notes that cannot be worked off in time are left to others. */
@@ -115,8 +114,13 @@ export class NoteWorker {
     clearTimeout(this.#sweepTimer);
     clearTimeout(this.#timer);
     await this.#sweeping;
-    await this.#working;
-    while (this.#engine.notes.size > 0 && (await this.#work()));
+    await this.#latestWork;
+    const { notes } = this.#engine;
+    // Another batch only makes sense as long as batches make progress.
+    for (let before = Number.POSITIVE_INFINITY; notes.size > 0 && notes.size < before; ) {
+      before = notes.size;
+      await this.#work();
+    }
   }
 
   get #batchDelay(): number {
@@ -145,14 +149,21 @@ export class NoteWorker {
     if (size > 0) this.#startIn(isDone ? (size < FULL ? this.#batchDelay : 0) : RETRY_PAUSE);
   }
 
-  /** Works off the notes that this process has now, batch by batch. Returns false after a failure. */
-  async #work(): Promise<boolean> {
+  /** Works off the notes that this process has now, after calls in progress. Returns false after a failure. */
+  #work(): Promise<boolean> {
+    this.#latestWork = this.#latestWork.then(() => this.#workNow());
+    return this.#latestWork;
+  }
+
+  async #workNow(): Promise<boolean> {
     const { notes, publishes } = this.#engine;
     try {
       if (publishes) await this.#workQueues();
       else
         for (let left = notes.size; left > 0; ) {
           const batch = notes.oldest(Math.max(MIN_BATCH, left * FRACTION));
+          // `settle` has worked off the rest.
+          if (batch.length === 0) break;
           await this.#workOff(this.#engine.begin(), batch);
           left -= countIn(batch);
         }
