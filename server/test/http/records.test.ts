@@ -78,7 +78,8 @@ test("missing values of a record are null; a missing start is the time at which 
     acceptedOf(await post(api, id, sent));
     const { status, durationMs, service, attributes, startedAt } = await onlyRequest(id);
     assert.deepEqual([status, durationMs, service, attributes], [null, null, null, {}]);
-    assert.ok(Date.parse(startedAt) >= earliest && Date.parse(startedAt) <= server.now());
+    // The clock of sessions may be 1 ms ahead of the machine's, because it never runs backwards.
+    assert.ok(Date.parse(startedAt) >= earliest && Date.parse(startedAt) <= server.now() + 1);
   }
 });
 
