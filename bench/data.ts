@@ -16,7 +16,7 @@ import { type Load, load } from "./wrk.ts";
 
 const [SECONDS = 3, ROUNDS = 5] = process.argv.slice(2).map(Number);
 /** Number of sessions that are made for a window in which each is associated once. */
-const MAX_ASSOCIATED = 15_000 * SECONDS;
+const MAX_ASSOCIATED = 40_000 * SECONDS;
 const subject = { name: "antechamber-bun", ticket: inBody };
 const json = { "content-type": "application/json" };
 /** Data of 1 KB: 30 members, of which one differs in each request. */
