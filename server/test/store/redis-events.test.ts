@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { anyEvent, type SessionEvent } from "../../src/session/event.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 import { formatPosition } from "../../src/store/event-position.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
+import type { EventPage } from "../../src/store/ports/events.ts";
 import { noteBits } from "../../src/store/redis/layout/note-codec.ts";
 import { eventually, until } from "../support/eventually.ts";
 import type { RedisNode } from "../support/redis/node.ts";
@@ -112,14 +114,42 @@ for (const [name, at] of Object.entries(topologies)) {
     await Promise.all([one.close(), other.close()]);
   });
 
+  test(`${name}: while few sessions change, a reader in another process hears of each event soon`, async () => {
+    const prefix = newPrefix();
+    const [one, other] = await Promise.all([open(at().url, prefix), open(at().url, prefix)]);
+    let after = (await other.eventBounds())?.end;
+    let heard: (page: EventPage) => void = () => undefined;
+    const read = async () => {
+      const page = await other.readEvents({ after: after ?? "", limit: 1, filter: anyEvent });
+      if (page.events.length > 0) heard(page);
+    };
+    const stop = other.onEvents(() => void read());
+    // On a busy machine some events may take longer, but not all of them.
+    let isSoon = false;
+    for (let attempt = 0; attempt < 20 && !isSoon; attempt++) {
+      const event = Promise.withResolvers<EventPage>();
+      heard = event.resolve;
+      await create(one, { customerId: "c" });
+      isSoon = await Promise.race([event.promise.then(() => true), delay(100, false)]);
+      after = (await event.promise).next;
+    }
+    assert.ok(isSoon, "an event takes more than 100 ms each time");
+    stop();
+    await Promise.all([one.close(), other.close()]);
+  });
+
   test(`${name}: of an erased customer the log has nothing, also if its events are on their way`, async () => {
     const prefix = newPrefix();
     const [one, other] = await Promise.all([open(at().url, prefix), open(at().url, prefix)]);
     const early = await Promise.all(many(20).map(() => create(one, { customerId: "c" })));
     await one.eventBounds();
+    const resume = await holdLog(at().nodes, prefix);
     const late = await Promise.all(many(20).map(() => create(one, { customerId: "c" })));
     const kept = await create(one, { customerId: "d" });
-    await other.eraseSessions([...early, ...late], Date.now());
+    const erase = () => other.eraseSessions([...early, ...late], Date.now());
+    await assert.rejects(erase());
+    await resume();
+    await erase();
     await one.eventBounds();
     assert.deepEqual([...histories(await readAll(other)).keys()], [kept]);
     assert.equal((await other.eventBounds())?.events, early.length + 1, "later ones are not appended");
@@ -202,11 +232,13 @@ test("without events, notes are shorter, and nothing else is stored or written",
   const stored = async (eventRetention: number | null) => {
     const prefix = newPrefix();
     const store = await open(url, prefix, { eventRetention });
+    const resume = await holdLog([node], prefix);
     const handle = await create(store, { customerId: "c" });
     const [note] = (await node.command("XRANGE", (await keysAt([node], `${prefix}n:*`))[0] ?? "", "-", "+")) as [
       string,
       string[],
     ][];
+    await resume();
     assert.equal(await store.end({ handle, scope: "everyone", now: Date.now() }), true);
     await store.close();
     const kinds = (await keysAt([node], `${prefix}*`)).map((key) => key.slice(prefix.length).replace(/\{..\}.*/, ""));
@@ -222,6 +254,20 @@ test("without events, notes are shorter, and nothing else is stored or written",
     ["q:", "{fixed}event-state", "{fixed}events"],
   );
 });
+
+/**
+ * Puts a value of another type instead of the log, so that no event can be appended and notes stay. Returns a function that
+ * puts the log back.
+ */
+async function holdLog(nodes: readonly RedisNode[], prefix: string): Promise<() => Promise<void>> {
+  const [log, aside] = [`${prefix}{fixed}events`, `${prefix}{fixed}aside`];
+  const isBegun = (await keysAt(nodes, log)).length > 0;
+  if (isBegun) await onOwner(nodes, ["RENAME", log, aside]);
+  await onOwner(nodes, ["SET", log, ""]);
+  return async () => {
+    await onOwner(nodes, isBegun ? ["RENAME", aside, log] : ["DEL", log]);
+  };
+}
 
 async function notesLeft(nodes: readonly RedisNode[], prefix: string): Promise<number> {
   let sum = 0;

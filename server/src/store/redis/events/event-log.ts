@@ -10,7 +10,7 @@ import { parseEntry } from "./event-entries.ts";
 /** Maximum number of entries that are examined for a page. */
 const MAX_EXAMINED = 512;
 /** Time (ms) between two looks for events that other processes have appended, while there are listeners. */
-const LOOK_EVERY_MS = 200;
+const LOOK_EVERY_MS = 25;
 
 /** The event log over Redis. */
 export class RedisEventLog implements EventLog {

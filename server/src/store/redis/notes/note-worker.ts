@@ -10,12 +10,13 @@ import { pruneIndexes, pruningPause } from "../index/index-pruning.ts";
 import { addEntries } from "../index/index-writer.ts";
 import { decodeNote, type Note, textsIn } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { BatchPace } from "./batch-pace.ts";
 
 /*
  * Works off notes: adds the index entries and appends the events, then removes the notes from their queues. Every step
  * may be repeated, also by several processes at a time. The states of a note:
  *
- *   pending --its process, within `BATCH_DELAY`--> indexed --> removed
+ *   pending --its process, some time later--> indexed --> removed
  *           --a reader, before it reads an index--> indexed --> removed
  *           --the sweep, if its process has died--> indexed --> removed
  *
@@ -28,9 +29,6 @@ import { scripts } from "../scripts/scripts.ts";
  * events of a session are in the log in the order of its changes, and the id of the last note says which ones are there.
  */
 
-/** Time (ms) for which notes wait for others, to share commands with them; and while events are published. */
-const BATCH_DELAY = 500;
-const BATCH_DELAY_OF_EVENTS = 200;
 /** Number of notes at which they do not wait any longer. */
 const FULL = 4096;
 /**
@@ -63,6 +61,7 @@ export class NoteWorker {
   appended: () => void = () => undefined;
   /** The queues that a reader must read. */
   readonly #queues: readonly string[];
+  readonly #pace: BatchPace;
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
   #latestWork = Promise.resolve(true);
@@ -79,6 +78,7 @@ export class NoteWorker {
     this.#engine = engine;
     this.#lease = lease;
     this.#queues = engine.queues;
+    this.#pace = new BatchPace(engine.publishes);
     engine.notes.added = (before) => this.#added(before);
     if (engine.options.purpose === "serve") this.#sweepLater();
   }
@@ -123,18 +123,14 @@ export class NoteWorker {
     }
   }
 
-  get #batchDelay(): number {
-    return this.#engine.publishes ? BATCH_DELAY_OF_EVENTS : BATCH_DELAY;
-  }
-
   /** Starts a batch when it is full, or some time after its first note. */
   #added(before: number): void {
+    if (this.#working !== undefined || this.#isClosed) return;
     if (before < FULL && this.#engine.notes.size >= FULL) this.#startIn(0);
-    else if (this.#timer === undefined) this.#startIn(this.#batchDelay);
+    else if (this.#timer === undefined) this.#startIn(this.#pace.delay(performance.now()));
   }
 
   #startIn(pause: number): void {
-    if (this.#working !== undefined || this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -146,7 +142,9 @@ export class NoteWorker {
     const isDone = await this.#work();
     this.#working = undefined;
     const { size } = this.#engine.notes;
-    if (size > 0) this.#startIn(isDone ? (size < FULL ? this.#batchDelay : 0) : RETRY_PAUSE);
+    if (size === 0 || this.#isClosed) return;
+    const pause = size < FULL ? this.#pace.delay(performance.now()) : 0;
+    this.#startIn(isDone ? pause : RETRY_PAUSE);
   }
 
   /** Works off the notes that this process has now, after calls in progress. Returns false after a failure. */
@@ -183,6 +181,7 @@ export class NoteWorker {
     let queues = new Set<string>();
     /** Number of notes of this process that are taken and not worked off yet. */
     let left = 0;
+    let worked = 0;
     try {
       for (let page = 0; page < MAX_PAGES; page++) {
         const taken = notes.takeQueues();
@@ -195,7 +194,9 @@ export class NoteWorker {
         const pages = await Promise.all(names.map((queue) => readNotes(operation, queue, "-", count)));
         for (const batch of batchesOf(pages.flat())) {
           await this.#workOff(this.#engine.begin(), batch);
-          const done = Math.min(left, countIn(batch));
+          const some = countIn(batch);
+          worked += some;
+          const done = Math.min(left, some);
           notes.workedOff(done);
           left -= done;
         }
@@ -209,6 +210,7 @@ export class NoteWorker {
       }
     } finally {
       notes.returnQueues(queues, left);
+      this.#pace.ended(performance.now(), worked);
     }
   }
 
@@ -224,12 +226,12 @@ export class NoteWorker {
       const at = newExpiryOf(one);
       if (at !== undefined) due.push({ handle, at });
     }
-    const [isAppended] = await Promise.all([
-      appendEvents(this.#engine, decoded),
+    await Promise.all([
+      // Readers of events do not wait for the index entries.
+      appendEvents(this.#engine, decoded).then((isAppended) => isAppended && this.appended()),
       addEntries(operation, entries),
       addDue(operation, due),
     ]);
-    if (isAppended) this.appended();
     const byQueue = Map.groupBy(notes, ({ queue }) => queue);
     await Promise.all(Array.from(byQueue, ([queue, some]) => removeNotes(operation, queue, some)));
     this.#engine.notes.forget(notes);
