@@ -61,9 +61,9 @@ onEachEngine(({ test, serve }) => {
     const id = await newId();
     const tag = (await call("PATCH", id, { n: 1 })).headers.get("etag") ?? "";
     const patch = (ifMatch: string, n: number) => call("PATCH", id, { n }, { headers: { "if-match": ifMatch } });
-    for (const other of ['"other"', `W/${tag}`, `"other", W/${tag}`])
+    for (const other of ['"other"', '"other,"', '"a,b", ",,"', `W/${tag}`, `"other", W/${tag}`])
       problemOf(await patch(other, 9), 412, "precondition-failed");
-    dataIn(await patch(`"other", ${tag}`, 2));
+    dataIn(await patch(`"ot,her",, ${tag}`, 2));
     problemOf(await patch(tag, 3), 412, "precondition-failed");
     dataIn(await patch("*", 4));
     for (const method of ["PUT", "DELETE", "GET"]) {
@@ -77,7 +77,7 @@ onEachEngine(({ test, serve }) => {
     }
     assert.deepEqual(dataIn(await call("GET", id, undefined, { headers: { "if-none-match": tag } })), { n: 4 });
     problemOf(await call("PUT", id, {}, { headers: { "if-none-match": "*" } }), 412, "precondition-failed");
-    for (const malformed of ["x", "", '"a" "b"', 'w/"a"', '"a",,"b"', Array.from({ length: 65 }, () => '"a"').join()]) {
+    for (const malformed of ["x", "", '"a" "b"', 'w/"a"', Array.from({ length: 65 }, () => '"a"').join()]) {
       problemOf(await patch(malformed, 9), 400, "invalid-request");
     }
     assert.deepEqual(await read(id), { n: 4 });

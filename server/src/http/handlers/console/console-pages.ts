@@ -3,6 +3,7 @@ import { Refusal } from "../../../session/errors.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import type { ConsoleFile } from "../../console-file.ts";
+import { readEntityTags } from "../../parse/entity-tags.ts";
 
 /** The path of the console's page among its files. */
 const PAGE = "index.html";
@@ -127,9 +128,9 @@ function pageResponse(html: string, path: string, request: Call["request"]): Api
 
 /** Returns the response, or 304 if the browser has it already (RFC 9110, section 13.1.2). */
 function withTag({ headers, body }: Variant, request: Call["request"]): ApiResponse {
-  const known = request.header("if-none-match");
-  const isKnown = known?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === headers["etag"]);
-  if (isKnown !== true) return { status: 200, headers, body };
+  const known = readEntityTags(request.header("if-none-match") ?? "") ?? [];
+  const isKnown = known === "*" || known.some(({ opaque }) => `"${opaque}"` === headers["etag"]);
+  if (!isKnown) return { status: 200, headers, body };
   const { "content-type": _type, "content-encoding": _coding, ...kept } = headers;
   return { status: 304, headers: kept, body: null };
 }
