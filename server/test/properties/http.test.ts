@@ -1,12 +1,12 @@
 // runs: once
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { EndReceipt, ErasureReceipt, Problem, SessionInfo, SessionList } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 import { type Api, createApi } from "../support/api.ts";
+import { onEachEngine } from "../support/engines.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
@@ -21,30 +21,73 @@ const lifetimes: Lifetimes = {
   recognized: { idle: 30 * MINUTE, total: 2 * DAY },
 };
 
-test(`over HTTP too the service does what contract.md#rules says: ${RUNS} runs`, async () => {
-  await using server = await serve({ frozen: true, config: { lifetimes, accessLog: "off" } });
-  const api = createApi(server.url);
-  const kinds = ["create", "retrieve", "head", "update", "update", "end"] as const;
-  const data = ["read-data", "merge-data", "replace-data", "clear-data"] as const;
-  const alone = ["list", "list", "end-many", "erase"] as const;
-  let runs = 0;
-  await fc.assert(
-    fc.asyncProperty(sequences([...kinds, ...data], alone, 6), async (steps) => {
-      await check(server, api, steps, ` of run ${++runs}`);
-    }),
-    { numRuns: RUNS },
-  );
+/** Requests of one session's clients. */
+const single = ["create", "retrieve", "head", "update", "update", "end"] as const;
+const data = ["read-data", "merge-data", "replace-data", "clear-data"] as const;
+const merges = ["merge-data", "merge-data", "merge-data"] as const;
+
+const properties = {
+  "over HTTP too the service does what contract.md#rules says": sequences(
+    [...single, ...data],
+    ["list", "list", "end-many", "erase"],
+    6,
+  ),
+  // Simultaneous changes of the same data, which the sequences above seldom have.
+  "session data are what contract.md#data says, whatever happens to them at the same time": sequences(
+    ["retrieve", "update", "update", "end", ...data, ...data, ...merges, ...merges],
+    ["head"],
+    8,
+  ),
+};
+
+onEachEngine(({ name: engine, test, empty }) => {
+  for (const [name, steps] of Object.entries(properties)) {
+    test(`${name}: ${RUNS} runs`, async () => {
+      const options = { frozen: true, config: { lifetimes, accessLog: "off", ...(await empty()) } } as const;
+      await using first = await serve(options);
+      // Several processes may share a store in Redis.
+      await using second = engine === "Redis" ? await serve(options) : undefined;
+      first.pass((second ?? first).now() - first.now());
+      const service = serviceOf(second === undefined ? [first] : [first, second]);
+      let runs = 0;
+      await fc.assert(
+        fc.asyncProperty(steps, (drawn) => check(service, drawn, ` of run ${++runs}`)),
+        { numRuns: RUNS },
+      );
+    });
+  }
 });
 
-async function check(server: TestServer, api: Api, steps: readonly Step[], suffix: string): Promise<void> {
+/** The processes of a service. Their clocks show the same time. */
+interface Service {
+  readonly apis: readonly [Api, ...Api[]];
+  now(): number;
+  /** Makes a change, which is stored only after all renewals so far, and then advances the time. */
+  pass(wait: number): Promise<void>;
+}
+
+function serviceOf(servers: readonly TestServer[]): Service {
+  const apis = servers.map(({ url }) => createApi(url)) as [Api, ...Api[]];
+  return {
+    apis,
+    now: () => (servers[0] as TestServer).now(),
+    async pass(wait) {
+      const json = { globalVisitId: "a change that waits for those before it" };
+      await Promise.all(apis.map((api) => api.create({ json })));
+      for (const server of servers) server.pass(wait);
+    },
+  };
+}
+
+async function check({ apis, now, pass }: Service, steps: readonly Step[], suffix: string): Promise<void> {
   let models: readonly Model[] = [new Map()];
   const known: string[] = [];
   for (const { wait, drafts } of steps) {
-    if (wait > 0) await pass(server, api, wait);
+    if (wait > 0) await pass(wait);
     const requests = drafts.map((draft) => withCallersScope(requestOf(draft, known, suffix)));
-    const exchanges = await Promise.all(requests.map((request) => ask(api, request)));
+    const exchanges = await Promise.all(requests.map((request, i) => ask(apis[i % apis.length] ?? apis[0], request)));
     models = explainAll(models, exchanges, {
-      now: server.now(),
+      now: now(),
       lifetimes,
       retention: 14 * DAY,
       rotationGrace: 10 * SECOND,
@@ -56,12 +99,6 @@ async function check(server: TestServer, api: Api, steps: readonly Step[], suffi
       }
     }
   }
-}
-
-/** Makes a change, which is stored only after all renewals so far, and then advances the time. */
-async function pass(server: TestServer, api: Api, wait: number): Promise<void> {
-  await api.create({ json: { globalVisitId: "a change that waits for those before it" } });
-  server.pass(wait);
 }
 
 /** In mode `local`, a retrieval with a customer reaches only that customer's sessions. Other requests reach all. */
