@@ -89,7 +89,7 @@ export class FastifyStore implements SessionStore {
     const value = (...given: unknown[]) => {
       const done = given.at(-1);
       if (typeof done !== "function") return call(given.slice(0, 1));
-      settle(call(given.slice(0, -1)), (error) => (done as Done)(error ?? undefined));
+      settle(call(given.slice(0, -1)), (error) => (done as Done)(error));
       return undefined;
     };
     // Not enumerable, because the enumerable members are the data.
