@@ -33,6 +33,20 @@ for (const mode of modes) {
     }
   });
 
+  test(`${mode}: every operation has an example of its body and of its response`, () => {
+    // The page and its files, the document itself, and a token that only an identity provider can make.
+    const exempt = ["docsPage", "docsFile", "openApiDocument", "backchannelLogout"];
+    for (const { id, bodySchema, bodyExamples, responses } of operationsOf(mode)) {
+      if (exempt.includes(id)) continue;
+      if (bodySchema !== undefined) assert.ok(bodyExamples.length > 0, `${id}, body`);
+      for (const { status, content = {} } of responses) {
+        for (const [type, { examples = {} }] of Object.entries(content)) {
+          assert.ok(Object.keys(examples).length > 0, `${id}, ${status} ${type}`);
+        }
+      }
+    }
+  });
+
   test(`${mode}: except for proxies, refusals have the statuses of the protocol`, () => {
     for (const { id, responses } of operationsOf(mode)) {
       for (const { status, codes, content } of responses) {
