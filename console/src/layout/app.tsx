@@ -8,8 +8,9 @@ import { Palette } from "../keyboard/palette.tsx";
 import { type PageEntry, pages } from "../pages.ts";
 import { hrefOf, navigate, path } from "../router.ts";
 import { copyText } from "../ui/copy.tsx";
+import { NotFound } from "../ui/not-found.tsx";
 import { PageHeader } from "../ui/page.tsx";
-import { EmptyState, ErrorState, LoadingState } from "../ui/states.tsx";
+import { ErrorState, LoadingState } from "../ui/states.tsx";
 import { notify, StatusRegion } from "../ui/status.tsx";
 import { Navigation } from "./navigation.tsx";
 import { TopBar } from "./top-bar.tsx";
@@ -73,7 +74,6 @@ async function copyAddress(): Promise<void> {
 
 /** Components that are loaded already, so that a page does not flicker when it is shown again. */
 const loaded = new Map<string, ComponentType>();
-let isFirstPage = true;
 
 function PageOutlet({ entry }: { readonly entry: PageEntry | undefined }): JSX.Element {
   const component = useSignal(loaded.get(entry?.path ?? ""));
@@ -91,26 +91,22 @@ function PageOutlet({ entry }: { readonly entry: PageEntry | undefined }): JSX.E
     };
     void load();
   }, [entry]);
-  useEffect(() => {
-    if (component.value === undefined && entry !== undefined) return;
-    // A new page is announced by its heading. The first one is announced by the browser.
-    if (!isFirstPage) document.getElementById("page-title")?.focus({ preventScroll: true });
-    isFirstPage = false;
-  }, [component.value]);
   if (entry === undefined) return <UnknownPage />;
-  if (failure.value !== undefined) return <ErrorState error={failure.value} onRetry={() => location.reload()} />;
+  if (failure.value !== undefined) {
+    return (
+      <>
+        <PageHeader title={entry.title} />
+        <ErrorState error={failure.value} onRetry={() => location.reload()} />
+      </>
+    );
+  }
   return component.value === undefined ? <LoadingState /> : createElement(component.value, null);
 }
 
 function UnknownPage(): JSX.Element {
   return (
-    <>
-      <PageHeader title="No such page" />
-      <EmptyState icon="search" title="There is no page at this address">
-        <p>
-          Look for a session or a customer in the <a href={hrefOf("search")}>search</a>.
-        </p>
-      </EmptyState>
-    </>
+    <NotFound heading="No such page" icon="search" title="There is no page at this address">
+      <p>Look for a session or a customer in the box at the top.</p>
+    </NotFound>
   );
 }

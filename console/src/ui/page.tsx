@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 export interface PageHeaderProps {
   readonly title: string;
@@ -11,15 +11,25 @@ export interface PageHeaderProps {
   readonly actions?: ComponentChildren;
 }
 
+/** Whether no page has been shown yet. */
+let isFirstPage = true;
+
 /** The head of a page: its heading, which gets the focus when the page changes, and its actions. */
 export function PageHeader({ title, tabTitle = title, lead, actions }: PageHeaderProps): JSX.Element {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // A new page is announced by its heading, the first one by the browser. A person who already types is not interrupted.
+    const isTyping = document.activeElement?.matches("input, select, textarea, dialog *") === true;
+    if (!isFirstPage && !isTyping) heading.current?.focus({ preventScroll: true });
+    isFirstPage = false;
+  }, []);
   useEffect(() => {
     document.title = `${tabTitle} · Antechamber`;
   }, [tabTitle]);
   return (
     <header class="page-header">
       <div>
-        <h1 id="page-title" tabIndex={-1}>
+        <h1 ref={heading} id="page-title" tabIndex={-1}>
           {title}
         </h1>
         {lead && <p class="lead">{lead}</p>}

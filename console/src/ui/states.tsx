@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { Loading } from "../api/loading.ts";
 import { messageOf } from "../api/messages.ts";
 import { Icon, type IconName } from "./icon.tsx";
+import { PageHeader } from "./page.tsx";
 
 export interface EmptyStateProps {
   readonly icon?: IconName | undefined;
@@ -56,17 +57,22 @@ export function LoadingState({ what = "Loading" }: { readonly what?: string }): 
 export interface LoadedViewProps<T> {
   readonly loading: Loading<T>;
   readonly what?: string;
+  /** Heading of the page if the value cannot be loaded, where otherwise the children show one. */
+  readonly heading?: string;
   readonly children: (value: T) => ComponentChildren;
 }
 
 /** A value that is loaded. Until it is there, shows the progress or the failure. */
-export function LoadedView<T>({ loading, what, children }: LoadedViewProps<T>): JSX.Element {
+export function LoadedView<T>({ loading, what, heading, children }: LoadedViewProps<T>): JSX.Element {
   const { value, error, reload } = loading;
   if (value === undefined) {
     return error === undefined ? (
       <LoadingState {...(what ? { what } : {})} />
     ) : (
-      <ErrorState error={error} onRetry={reload} />
+      <>
+        {heading !== undefined && <PageHeader title={heading} />}
+        <ErrorState error={error} onRetry={reload} />
+      </>
     );
   }
   return (

@@ -189,3 +189,38 @@ test("the session page is accessible in both colour schemes, and fits small wind
   await photograph(page, "session");
   assert.deepEqual(site.complaints, []);
 });
+
+/** The request of a session by its handle, not the page whose address has one. */
+const sessionRequest = /\/sessions\?(.*&)?handle=/;
+
+test("the heading of a session gets the focus, also if the session is loaded after the page", async () => {
+  const page = await site.open(`search?customerId=${encodeURIComponent(customerId)}`);
+  await page.locator("tbody a").first().waitFor();
+  let respond: () => void = () => undefined;
+  const asked = new Promise<void>((isAsked) => {
+    void page.route(sessionRequest, async (route) => {
+      if (route.request().isNavigationRequest()) return route.continue();
+      respond = () => void route.continue();
+      isAsked();
+    });
+  });
+  await page.locator("tbody a").first().click();
+  await asked;
+  respond();
+  await page.locator("h1:focus", { hasText: customerId }).waitFor();
+  await page.close();
+});
+
+test("a text that is no handle leads to a page that says so, and a failed load to a page with a heading", async () => {
+  const page = await site.open(address("a".repeat(24)));
+  await page.getByRole("heading", { level: 1, name: "Session not found" }).waitFor();
+  await page.getByText("Nothing is stored about this session").waitFor();
+  await page.route(sessionRequest, (route) =>
+    route.request().isNavigationRequest() ? route.continue() : route.fulfill({ status: 503 }),
+  );
+  await page.goto(address(visit.handle));
+  await page.getByText("This could not be loaded").waitFor();
+  await page.getByRole("heading", { level: 1, name: "Session", exact: true }).waitFor();
+  await assertAccessible(page);
+  await page.close();
+});

@@ -11,9 +11,10 @@ import { REFRESH_MS } from "../../polling.ts";
 import { hrefOf, place } from "../../router.ts";
 import { CopyButton } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
+import { NotFound } from "../../ui/not-found.tsx";
 import { PageHeader, Section } from "../../ui/page.tsx";
 import { Pager, pagePosition } from "../../ui/pager.tsx";
-import { EmptyState, LoadedView } from "../../ui/states.tsx";
+import { LoadedView } from "../../ui/states.tsx";
 import { EraseDialog } from "./erase-dialog.tsx";
 import { ExportDialog } from "./export-dialog.tsx";
 import { Lanes } from "./lanes.tsx";
@@ -40,7 +41,7 @@ function CustomerOf({ id }: { readonly id: string }): JSX.Element {
     { everyMs: cursor === undefined ? REFRESH_MS : undefined },
   );
   return (
-    <LoadedView loading={list} what="Loading the customer">
+    <LoadedView loading={list} what="Loading the customer" heading="Customer">
       {({ sessions }) =>
         sessions.length === 0 && cursor === undefined ? (
           <NoCustomer id={id} />
@@ -123,21 +124,19 @@ function Customer({ id, list }: { readonly id: string; readonly list: Loading<Se
 
 function NoCustomer({ id }: { readonly id: string }): JSX.Element {
   return (
-    <>
-      <PageHeader title="Customer not found" />
-      <EmptyState icon="customer" title={id === "" ? "No customer" : "Nothing is stored about this customer"}>
-        {id === "" ? (
-          <p>The address of this page names no customer. Enter an id into the box at the top.</p>
-        ) : (
-          <p>
-            No session has the customer <bdi class="id">{id}</bdi>. Customers are found by their whole id, with the same
-            capital letters; sessions are removed some time after they have ended.
-          </p>
-        )}
+    <NotFound
+      heading="Customer not found"
+      icon="customer"
+      title={id === "" ? "No customer" : "Nothing is stored about this customer"}
+    >
+      {id === "" ? (
+        <p>The address of this page names no customer. Enter an id into the box at the top.</p>
+      ) : (
         <p>
-          <a href={hrefOf("search")}>Show all sessions</a>
+          No session has the customer <bdi class="id">{id}</bdi>. Customers are found by their whole id, with the same
+          capital letters; sessions are removed some time after they have ended.
         </p>
-      </EmptyState>
-    </>
+      )}
+    </NotFound>
   );
 }

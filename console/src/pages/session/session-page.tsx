@@ -1,3 +1,4 @@
+import { ProblemError } from "@antechamber/client/administration";
 import type { SessionSummary } from "@antechamber/client/protocol";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
@@ -16,8 +17,9 @@ import { CopyButton } from "../../ui/copy.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Handle } from "../../ui/handle.tsx";
 import { Icon } from "../../ui/icon.tsx";
+import { NotFound } from "../../ui/not-found.tsx";
 import { PageHeader, Section } from "../../ui/page.tsx";
-import { EmptyState, LoadedView } from "../../ui/states.tsx";
+import { LoadedView } from "../../ui/states.tsx";
 import { notify } from "../../ui/status.tsx";
 import { Neighbours } from "./neighbours.tsx";
 import { SessionData } from "./session-data.tsx";
@@ -30,16 +32,23 @@ export function SessionPage(): JSX.Element {
   return <SessionOf key={handle} handle={handle} />;
 }
 
+/** Returns the session, or `null` if none is stored with this handle. */
 async function loadSession(handle: string, signal: AbortSignal): Promise<SessionSummary | null> {
   if (!/^[\w-]{24}$/.test(handle)) return null;
-  const { sessions: found } = await administration.listPage({ handle }, { signal });
-  return found[0] ?? null;
+  try {
+    const { sessions: found } = await administration.listPage({ handle }, { signal });
+    return found[0] ?? null;
+  } catch (error) {
+    // No session can have a text as its handle whose check digits are wrong.
+    if (error instanceof ProblemError && error.code === "invalid-request") return null;
+    throw error;
+  }
 }
 
 function SessionOf({ handle }: { readonly handle: string }): JSX.Element {
   const session = useLoaded(handle, (signal) => loadSession(handle, signal), { everyMs: REFRESH_MS });
   return (
-    <LoadedView loading={session} what="Loading the session">
+    <LoadedView loading={session} what="Loading the session" heading="Session">
       {(found) => (found === null ? <NoSession handle={handle} /> : <Known session={found} reload={session.reload} />)}
     </LoadedView>
   );
@@ -126,21 +135,19 @@ function Known({ session, reload }: { readonly session: SessionSummary; readonly
 
 function NoSession({ handle }: { readonly handle: string }): JSX.Element {
   return (
-    <>
-      <PageHeader title="Session not found" />
-      <EmptyState icon="search" title={handle === "" ? "No session" : "Nothing is stored about this session"}>
-        {handle === "" ? (
-          <p>The address of this page names no session. Enter a handle into the box at the top.</p>
-        ) : (
-          <p>
-            No session has the handle <code>{handle.slice(0, 24)}</code>, or it was removed some time after it had
-            ended. A session of an anonymous visitor is stored only when something is known about it.
-          </p>
-        )}
+    <NotFound
+      heading="Session not found"
+      icon="search"
+      title={handle === "" ? "No session" : "Nothing is stored about this session"}
+    >
+      {handle === "" ? (
+        <p>The address of this page names no session. Enter a handle into the box at the top.</p>
+      ) : (
         <p>
-          <a href={hrefOf("search")}>Show all sessions</a>
+          No session has the handle <code>{handle.slice(0, 24)}</code>, or it was removed some time after it had ended.
+          A session of an anonymous visitor is stored only when something is known about it.
         </p>
-      </EmptyState>
-    </>
+      )}
+    </NotFound>
   );
 }
