@@ -11,13 +11,21 @@ export interface DialogProps {
   readonly children: ComponentChildren;
   /** Class names for a dialog of another shape. */
   readonly class?: string | undefined;
+  /** Keeps the dialog open at a click beside it. */
+  readonly isSticky?: boolean | undefined;
 }
 
 /**
  * A modal dialog while it is rendered. The focus goes to the first element with `autofocus`, stays inside, and returns to
  * where it was.
  */
-export function Dialog({ title, onClose, children, class: className = "" }: DialogProps): JSX.Element {
+export function Dialog({
+  title,
+  onClose,
+  children,
+  class: className = "",
+  isSticky = false,
+}: DialogProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null);
   const headingId = useId();
   useEffect(() => {
@@ -40,7 +48,7 @@ export function Dialog({ title, onClose, children, class: className = "" }: Dial
         onClose();
       }}
       onPointerDown={(event) => {
-        if (event.target === ref.current) onClose();
+        if (event.target === ref.current && !isSticky) onClose();
       }}
     >
       <div class="dialog-body">
@@ -56,9 +64,74 @@ export function Dialog({ title, onClose, children, class: className = "" }: Dial
   );
 }
 
+export interface FormDialogProps {
+  readonly title: string;
+  /** Label of the button that submits the form, such as "Create the key". */
+  readonly action: ComponentChildren;
+  /** Does what the form is for. The dialog closes if it succeeds, and shows the reason if it fails. */
+  readonly onSubmit: () => Promise<void>;
+  readonly onClose: () => void;
+  /** The fields. */
+  readonly children: ComponentChildren;
+  /** Whether the action destroys something. */
+  readonly isDanger?: boolean | undefined;
+  /** Prevents submitting, for example while a count is loaded. */
+  readonly isBlocked?: boolean | undefined;
+  /** The button that gets the focus when the dialog opens, if none of the fields does. */
+  readonly focus?: "cancel" | "action" | undefined;
+}
+
+/** A dialog with a form. */
+export function FormDialog(props: FormDialogProps): JSX.Element {
+  const { title, action, onSubmit, onClose, children, isDanger = false, isBlocked = false, focus } = props;
+  const isBusy = useSignal(false);
+  const failure = useSignal<string | undefined>(undefined);
+  const submit = async () => {
+    if (isBlocked || isBusy.value) return;
+    isBusy.value = true;
+    failure.value = undefined;
+    try {
+      await onSubmit();
+      onClose();
+    } catch (error) {
+      failure.value = messageOf(error);
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        {children}
+        <p class="form-error" role="alert">
+          {failure.value}
+        </p>
+        <div class="buttons">
+          <button type="button" onClick={onClose} autofocus={focus === "cancel"}>
+            Cancel
+          </button>
+          <button
+            type="submit"
+            class={isDanger ? "danger" : "primary"}
+            disabled={isBlocked || isBusy.value}
+            autofocus={focus === "action"}
+          >
+            {isBusy.value ? "Please wait…" : action}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
 export interface ConfirmProps {
   readonly title: string;
-  /** Text of the button that confirms, such as "End 3 sessions". */
+  /** Label of the button that confirms, such as "End 3 sessions". */
   readonly action: string;
   /** Runs the action. The dialog closes if it succeeds, and shows the reason if it fails. */
   readonly onConfirm: () => Promise<void>;
@@ -72,65 +145,36 @@ export interface ConfirmProps {
 }
 
 /** A dialog that asks for confirmation of an action. */
-export function Confirm(props: ConfirmProps): JSX.Element {
-  const { title, action, onConfirm, onClose, children, typed, isBlocked = false } = props;
+export function Confirm({ onConfirm, children, typed, isBlocked = false, ...rest }: ConfirmProps): JSX.Element {
   const text = useSignal("");
-  const isBusy = useSignal(false);
-  const failure = useSignal<string | undefined>(undefined);
   const inputId = useId();
-  const isReady = !isBlocked && (typed === undefined || text.value === typed);
-  const confirm = async () => {
-    if (!isReady || isBusy.value) return;
-    isBusy.value = true;
-    failure.value = undefined;
-    try {
-      await onConfirm();
-      onClose();
-    } catch (error) {
-      failure.value = messageOf(error);
-    } finally {
-      isBusy.value = false;
-    }
-  };
   return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void confirm();
-        }}
-      >
-        {children}
-        {typed !== undefined && (
-          <div class="field">
-            <label for={inputId}>
-              Type <strong class="typed">{typed}</strong> to confirm
-            </label>
-            <input
-              id={inputId}
-              type="text"
-              autocomplete="off"
-              spellcheck={false}
-              autofocus
-              value={text.value}
-              onInput={(event) => {
-                text.value = event.currentTarget.value;
-              }}
-            />
-          </div>
-        )}
-        <p class="form-error" role="alert">
-          {failure.value}
-        </p>
-        <div class="buttons">
-          <button type="button" onClick={onClose} autofocus={typed === undefined}>
-            Cancel
-          </button>
-          <button type="submit" class="danger" disabled={!isReady || isBusy.value}>
-            {isBusy.value ? "Please wait…" : action}
-          </button>
+    <FormDialog
+      {...rest}
+      onSubmit={onConfirm}
+      isDanger
+      isBlocked={isBlocked || (typed !== undefined && text.value !== typed)}
+      focus={typed === undefined ? "cancel" : undefined}
+    >
+      {children}
+      {typed !== undefined && (
+        <div class="field">
+          <label for={inputId}>
+            Type <strong class="typed">{typed}</strong> to confirm
+          </label>
+          <input
+            id={inputId}
+            type="text"
+            autocomplete="off"
+            spellcheck={false}
+            autofocus
+            value={text.value}
+            onInput={(event) => {
+              text.value = event.currentTarget.value;
+            }}
+          />
         </div>
-      </form>
-    </Dialog>
+      )}
+    </FormDialog>
   );
 }

@@ -114,7 +114,7 @@ test("an administrator creates, rotates and revokes a key, and finds who did it,
   await page.keyboard.type("Till 4");
   await photograph(page, "key-create");
   await page.keyboard.press("Enter");
-  const secret = await page.locator(".new-key code").innerText();
+  const secret = await page.locator(".secret code").innerText();
   assert.match(secret, /^ak_/);
   await assertAccessible(page);
   await photograph(page, "key-secret");
@@ -129,7 +129,7 @@ test("an administrator creates, rotates and revokes a key, and finds who did it,
   await tabTo(page, page.getByLabel("Time to change to the new key"));
   await page.keyboard.type("Revoke it at once");
   await pressButton("Rotate the key");
-  const second = await page.locator(".new-key code").innerText();
+  const second = await page.locator(".secret code").innerText();
   await pressButton("I have stored it");
   assert.deepEqual([await status(secret), await status(second)], [401, 200]);
   await pressButton("Revoke Till 4");
@@ -168,11 +168,11 @@ test("an administrator creates and rotates a key, and finds who did it, with the
   await click("Create a key");
   await page.getByLabel("Name").fill("Till 5");
   await click("Create the key");
-  const secret = await page.locator(".new-key code").innerText();
+  const secret = await page.locator(".secret code").innerText();
   await click("I have stored it");
   await click("Rotate Till 5");
   await click("Rotate the key");
-  assert.notEqual(await page.locator(".new-key code").innerText(), secret);
+  assert.notEqual(await page.locator(".secret code").innerText(), secret);
   await click("I have stored it");
   await page.getByRole("link", { name: /^Audit trail/ }).click();
   await page.getByRole("link", { name: "key.rotate" }).first().click();

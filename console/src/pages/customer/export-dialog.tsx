@@ -2,8 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { administration } from "../../api/api.ts";
-import { isAbort, messageOf } from "../../api/messages.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { FormDialog } from "../../ui/dialog.tsx";
 import { saveBlob } from "../../ui/download.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { notify } from "../../ui/status.tsx";
@@ -14,52 +13,33 @@ const PART_LINES = 1000;
 /** Saves everything about a customer as a file of JSON lines. */
 export function ExportDialog({ id, onClose }: { readonly id: string; readonly onClose: () => void }): JSX.Element {
   const lines = useSignal(0);
-  const isRunning = useSignal(false);
-  const failure = useSignal<string | undefined>(undefined);
   const stop = useRef(new AbortController());
   useEffect(() => () => stop.current.abort(), []);
   const run = async () => {
-    isRunning.value = true;
-    failure.value = undefined;
-    try {
-      const file = await exportFile(id, stop.current.signal, (count) => {
-        lines.value = count;
-      });
-      saveBlob(`customer-${id}.ndjson`, file);
-      notify(`Exported ${lines.value.toLocaleString("en")} lines.`);
-      onClose();
-    } catch (error) {
-      if (!isAbort(error)) failure.value = messageOf(error);
-    } finally {
-      isRunning.value = false;
-    }
+    const file = await exportFile(id, stop.current.signal, (count) => {
+      lines.value = count;
+    });
+    saveBlob(`customer-${id}.ndjson`, file);
+    notify(`Exported ${lines.value.toLocaleString("en")} lines.`);
   };
   return (
-    <Dialog title="Export this customer" onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void run();
-        }}
-      >
-        <p>
-          A file with all sessions, timelines, stored responses and API keys of <bdi class="id">{id}</bdi>: a line of
-          JSON each. It has personal data. Session ids are not in it.
-        </p>
-        <p role="status">{isRunning.value && `${lines.value.toLocaleString("en")} lines so far…`}</p>
-        <p class="form-error" role="alert">
-          {failure.value}
-        </p>
-        <div class="buttons">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={isRunning.value} autofocus>
-            <Icon name="download" /> Export
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Export this customer"
+      action={
+        <>
+          <Icon name="download" /> Export
+        </>
+      }
+      focus="action"
+      onSubmit={run}
+      onClose={onClose}
+    >
+      <p>
+        A file with all sessions, timelines, stored responses and API keys of <bdi class="id">{id}</bdi>: a line of JSON
+        each. It has personal data. Session ids are not in it.
+      </p>
+      <p role="status">{lines.value > 0 && `${lines.value.toLocaleString("en")} lines so far…`}</p>
+    </FormDialog>
   );
 }
 

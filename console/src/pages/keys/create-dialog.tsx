@@ -1,16 +1,14 @@
-import type { ApiKeyRequest, Role } from "@antechamber/client/protocol";
+import type { CreatedApiKey, Role } from "@antechamber/client/protocol";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { administration } from "../../api/api.ts";
-import { messageOf } from "../../api/messages.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { FormDialog } from "../../ui/dialog.tsx";
 import { Field, Select } from "../../ui/field.tsx";
-import type { NewSecret } from "./secret-dialog.tsx";
 
 const DAY_MS = 24 * 60 * 60_000;
 
 const roles: readonly (readonly [Role, string])[] = [
-  ["service", "service: an application's own server"],
+  ["service", "service: an application’s own server"],
   ["agent", "agent: a person in support"],
   ["reporter", "reporter: only reads"],
   ["administrator", "administrator: everything"],
@@ -26,7 +24,7 @@ const validities = [
 
 export interface CreateDialogProps {
   readonly onClose: () => void;
-  readonly onCreated: (made: NewSecret) => void;
+  readonly onCreated: (made: CreatedApiKey) => void;
 }
 
 /** The dialog that creates an API key. */
@@ -35,95 +33,65 @@ export function CreateDialog({ onClose, onCreated }: CreateDialogProps): JSX.Ele
   const role = useSignal<Role>("service");
   const boundTo = useSignal("");
   const days = useSignal("90");
-  const failure = useSignal<string | undefined>(undefined);
-  const isBusy = useSignal(false);
   const create = async () => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    failure.value = undefined;
-    try {
-      const request: ApiKeyRequest = {
-        role: role.value,
-        name: name.value.trim() || null,
-        customerId: role.value === "customer" ? boundTo.value || null : null,
-        agentId: role.value === "agent" ? boundTo.value || null : null,
-        expiresAt: days.value === "" ? null : new Date(Date.now() + Number(days.value) * DAY_MS).toISOString(),
-      };
-      const { key, ...info } = await administration.keys.create(request);
-      onCreated({ key, info });
-    } catch (error) {
-      failure.value = messageOf(error);
-      isBusy.value = false;
-    }
+    const made = await administration.keys.create({
+      role: role.value,
+      name: name.value.trim() || null,
+      customerId: role.value === "customer" ? boundTo.value || null : null,
+      agentId: role.value === "agent" ? boundTo.value || null : null,
+      expiresAt: days.value === "" ? null : new Date(Date.now() + Number(days.value) * DAY_MS).toISOString(),
+    });
+    onCreated(made);
   };
   return (
-    <Dialog title="Create an API key" onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void create();
+    <FormDialog title="Create an API key" action="Create the key" onSubmit={create} onClose={onClose}>
+      <Field
+        label="Name"
+        isFirst
+        value={name.value}
+        placeholder="Shop server"
+        hint="For this list and the audit trail. Do not use the id of a customer."
+        onInput={(value) => {
+          name.value = value;
         }}
-      >
+      />
+      <Select
+        label="Role"
+        value={role.value}
+        options={roles}
+        onChange={(value) => {
+          role.value = value as Role;
+          boundTo.value = "";
+        }}
+      />
+      {role.value === "agent" && (
         <Field
-          label="Name"
-          isFirst
-          value={name.value}
-          placeholder="Shop server"
-          hint="For this list and the audit trail. Do not use the id of a customer."
+          label="Agent"
+          value={boundTo.value}
+          hint="The only agent for which the key acts. Without one, it asserts no agent."
           onInput={(value) => {
-            name.value = value;
+            boundTo.value = value;
           }}
         />
-        <Select
-          label="Role"
-          value={role.value}
-          options={roles}
-          onChange={(value) => {
-            role.value = value as Role;
-            boundTo.value = "";
+      )}
+      {role.value === "customer" && (
+        <Field
+          label="Customer"
+          value={boundTo.value}
+          hint="The only customer for which the key acts. Without one, it is a key for public pages."
+          onInput={(value) => {
+            boundTo.value = value;
           }}
         />
-        {role.value === "agent" && (
-          <Field
-            label="Agent"
-            value={boundTo.value}
-            hint="The only agent for which the key acts. Without one, it asserts no agent."
-            onInput={(value) => {
-              boundTo.value = value;
-            }}
-          />
-        )}
-        {role.value === "customer" && (
-          <Field
-            label="Customer"
-            value={boundTo.value}
-            hint="The only customer for which the key acts. Without one, it is a key for public pages."
-            onInput={(value) => {
-              boundTo.value = value;
-            }}
-          />
-        )}
-        <Select
-          label="Valid for"
-          value={days.value}
-          options={validities}
-          onChange={(value) => {
-            days.value = value;
-          }}
-        />
-        <p class="form-error" role="alert">
-          {failure.value}
-        </p>
-        <div class="buttons">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={isBusy.value}>
-            {isBusy.value ? "Please wait…" : "Create the key"}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      )}
+      <Select
+        label="Valid for"
+        value={days.value}
+        options={validities}
+        onChange={(value) => {
+          days.value = value;
+        }}
+      />
+    </FormDialog>
   );
 }

@@ -1,4 +1,4 @@
-import type { ApiKeyInfo } from "@antechamber/client/protocol";
+import type { ApiKeyInfo, CreatedApiKey } from "@antechamber/client/protocol";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { administration } from "../../api/api.ts";
@@ -6,7 +6,6 @@ import { useLoaded } from "../../api/loading.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Select } from "../../ui/field.tsx";
 import { notify, notifyFailure } from "../../ui/status.tsx";
-import type { NewSecret } from "./secret-dialog.tsx";
 
 const graces = [
   ["0", "Revoke it at once"],
@@ -18,22 +17,20 @@ const graces = [
 export interface RotateDialogProps {
   readonly apiKey: ApiKeyInfo;
   readonly onClose: () => void;
-  readonly onRotated: (made: NewSecret) => void;
+  readonly onRotated: (made: CreatedApiKey) => void;
 }
 
 /** The dialog that replaces a key by a new one. */
 export function RotateDialog({ apiKey, onClose, onRotated }: RotateDialogProps): JSX.Element {
   const grace = useSignal("86400");
-  const made = useSignal<NewSecret | undefined>(undefined);
   return (
     <Confirm
       title={`Rotate ${apiKey.name ?? apiKey.id}`}
       action="Rotate the key"
-      onClose={() => (made.value === undefined ? onClose() : onRotated(made.value))}
+      onClose={onClose}
       onConfirm={async () => {
         const rotation = { graceSeconds: Number(grace.value) };
-        const { key, replaced: _, ...info } = await administration.keys.rotate(apiKey.id, rotation);
-        made.value = { key, info };
+        onRotated(await administration.keys.rotate(apiKey.id, rotation));
       }}
     >
       <div class="stack">

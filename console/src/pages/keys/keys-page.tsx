@@ -1,4 +1,4 @@
-import type { ApiKeyInfo } from "@antechamber/client/protocol";
+import type { ApiKeyInfo, CreatedApiKey } from "@antechamber/client/protocol";
 import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { administration } from "../../api/api.ts";
@@ -10,12 +10,12 @@ import { Select } from "../../ui/field.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { PageHeader } from "../../ui/page.tsx";
 import { Pager, pagePosition } from "../../ui/pager.tsx";
+import { SecretDialog } from "../../ui/secret-dialog.tsx";
 import { EmptyState, LoadedView } from "../../ui/states.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Time } from "../../ui/time.tsx";
 import { CreateDialog } from "./create-dialog.tsx";
 import { RevokeDialog, RotateDialog } from "./key-dialogs.tsx";
-import { type NewSecret, SecretDialog } from "./secret-dialog.tsx";
 
 const PAGE_SIZE = 50;
 
@@ -28,15 +28,17 @@ export function KeysPage(): JSX.Element {
   const { cursor } = pagePosition();
   const status = statusOf(query.get("status"));
   const open = useSignal<Open>(undefined);
-  const secret = useSignal<NewSecret | undefined>(undefined);
+  const made = useSignal<CreatedApiKey | undefined>(undefined);
   const keys = useLoaded(
     `${status} ${cursor}`,
     async (signal) => await administration.keys.page({ status, cursor, limit: PAGE_SIZE, signal }),
   );
-  const done = (made?: NewSecret) => {
+  const close = () => {
     open.value = undefined;
-    secret.value = made;
     keys.reload();
+  };
+  const showSecret = (key: CreatedApiKey) => {
+    made.value = key;
   };
   const create = () => {
     open.value = "create";
@@ -94,20 +96,24 @@ export function KeysPage(): JSX.Element {
           </>
         )}
       </LoadedView>
-      {open.value === "create" && <CreateDialog onClose={() => done()} onCreated={done} />}
+      {open.value === "create" && <CreateDialog onClose={close} onCreated={showSecret} />}
       {typeof open.value === "object" && open.value.action === "rotate" && (
-        <RotateDialog apiKey={open.value.key} onClose={() => done()} onRotated={done} />
+        <RotateDialog apiKey={open.value.key} onClose={close} onRotated={showSecret} />
       )}
       {typeof open.value === "object" && open.value.action === "revoke" && (
-        <RevokeDialog apiKey={open.value.key} onClose={() => done()} />
+        <RevokeDialog apiKey={open.value.key} onClose={close} />
       )}
-      {secret.value !== undefined && (
+      {made.value !== undefined && open.value === undefined && (
         <SecretDialog
-          secret={secret.value}
+          title="Copy the key now"
+          secret={made.value.key}
+          what="key"
           onClose={() => {
-            secret.value = undefined;
+            made.value = undefined;
           }}
-        />
+        >
+          This is the secret of <strong>{made.value.name ?? made.value.id}</strong>.
+        </SecretDialog>
       )}
     </>
   );

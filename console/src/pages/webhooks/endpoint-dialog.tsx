@@ -1,8 +1,7 @@
 import type { WebhookInfo, WebhookRequest } from "@antechamber/client/protocol";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { messageOf } from "../../api/messages.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { FormDialog } from "../../ui/dialog.tsx";
 import { Field } from "../../ui/field.tsx";
 
 type SentType = NonNullable<WebhookRequest["types"]>[number];
@@ -29,83 +28,58 @@ export function EndpointDialog({ endpoint, onSave, onClose }: EndpointDialogProp
   const url = useSignal(endpoint?.url ?? "");
   const description = useSignal(endpoint?.description ?? "");
   const chosen = useSignal<readonly SentType[]>(endpoint?.types ?? []);
-  const isBusy = useSignal(false);
-  const failure = useSignal<string | undefined>(undefined);
   const save = async () => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    failure.value = undefined;
-    try {
-      const isAll = chosen.value.length === 0 || chosen.value.length === types.length;
-      await onSave({
-        url: url.value.trim(),
-        types: isAll ? null : chosen.value,
-        description: description.value.trim() || null,
-      });
-      onClose();
-    } catch (error) {
-      failure.value = messageOf(error);
-    } finally {
-      isBusy.value = false;
-    }
+    const isAll = chosen.value.length === 0 || chosen.value.length === types.length;
+    await onSave({
+      url: url.value.trim(),
+      types: isAll ? null : chosen.value,
+      description: description.value.trim() || null,
+    });
   };
   return (
-    <Dialog title={endpoint ? "Edit the endpoint" : "Add an endpoint"} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
+    <FormDialog
+      title={endpoint ? "Edit the endpoint" : "Add an endpoint"}
+      action={endpoint ? "Save" : "Add"}
+      onSubmit={save}
+      onClose={onClose}
+    >
+      <Field
+        label="URL"
+        type="url"
+        value={url.value}
+        isRequired
+        isFirst
+        placeholder="https://shop.example/webhooks"
+        hint="https with a public address. The server’s setting webhookAllowedHosts allows others."
+        onInput={(value) => {
+          url.value = value;
         }}
-      >
-        <Field
-          label="URL"
-          type="url"
-          value={url.value}
-          isRequired
-          isFirst
-          placeholder="https://shop.example/webhooks"
-          hint="https with a public address. The server’s setting webhookAllowedHosts allows others."
-          onInput={(value) => {
-            url.value = value;
-          }}
-        />
-        <Field
-          label="Description"
-          value={description.value}
-          onInput={(value) => {
-            description.value = value;
-          }}
-        />
-        <fieldset class="checks">
-          <legend>Events (all if none is chosen)</legend>
-          {types.map(([type, meaning]) => (
-            <label key={type}>
-              <input
-                type="checkbox"
-                checked={chosen.value.includes(type)}
-                onChange={(event) => {
-                  const others = chosen.value.filter((each) => each !== type);
-                  chosen.value = event.currentTarget.checked ? [...others, type] : others;
-                }}
-              />
-              <span>
-                {type} <span class="quiet">{meaning}</span>
-              </span>
-            </label>
-          ))}
-        </fieldset>
-        <p class="form-error" role="alert">
-          {failure.value}
-        </p>
-        <div class="buttons">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={isBusy.value}>
-            {isBusy.value ? "Please wait…" : endpoint ? "Save" : "Add"}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      />
+      <Field
+        label="Description"
+        value={description.value}
+        onInput={(value) => {
+          description.value = value;
+        }}
+      />
+      <fieldset class="checks">
+        <legend>Events (all if none is chosen)</legend>
+        {types.map(([type, meaning]) => (
+          <label key={type}>
+            <input
+              type="checkbox"
+              checked={chosen.value.includes(type)}
+              onChange={(event) => {
+                const others = chosen.value.filter((each) => each !== type);
+                chosen.value = event.currentTarget.checked ? [...others, type] : others;
+              }}
+            />
+            <span>
+              {type} <span class="quiet">{meaning}</span>
+            </span>
+          </label>
+        ))}
+      </fieldset>
+    </FormDialog>
   );
 }

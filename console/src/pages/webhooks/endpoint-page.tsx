@@ -10,13 +10,13 @@ import { hrefOf, navigate } from "../../router.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Facts, PageHeader, Section } from "../../ui/page.tsx";
+import { SecretDialog } from "../../ui/secret-dialog.tsx";
 import { LoadedView } from "../../ui/states.tsx";
 import { notify, notifyFailure } from "../../ui/status.tsx";
 import { Time } from "../../ui/time.tsx";
 import { Deliveries } from "./deliveries.tsx";
 import { EndpointDialog } from "./endpoint-dialog.tsx";
 import { Backlog, EndpointState } from "./endpoint-state.tsx";
-import { SecretDialog } from "./secret-dialog.tsx";
 
 /** The page of one endpoint with its deliveries. */
 export function EndpointPage({ id }: { readonly id: string }): JSX.Element {
@@ -26,7 +26,7 @@ export function EndpointPage({ id }: { readonly id: string }): JSX.Element {
       <nav aria-label="Path">
         <a href={hrefOf("webhooks")}>Webhooks</a>
       </nav>
-      <LoadedView loading={endpoint} what="Loading the endpoint">
+      <LoadedView loading={endpoint} what="Loading the endpoint" heading="Webhook">
         {(found) => <EndpointOf endpoint={found} loading={endpoint} />}
       </LoadedView>
     </>
@@ -166,10 +166,13 @@ function EndpointOf({
         <SecretDialog
           title="The secret is changed"
           secret={secret.value}
+          what="secret"
           onClose={() => {
             secret.value = undefined;
           }}
-        />
+        >
+          The receiver needs this secret to check signatures.
+        </SecretDialog>
       )}
     </>
   );

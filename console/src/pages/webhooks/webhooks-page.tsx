@@ -8,13 +8,13 @@ import { REFRESH_MS } from "../../polling.ts";
 import { hrefOf, navigate, place } from "../../router.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { PageHeader } from "../../ui/page.tsx";
+import { SecretDialog } from "../../ui/secret-dialog.tsx";
 import { EmptyState, LoadedView } from "../../ui/states.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Time } from "../../ui/time.tsx";
 import { EndpointDialog } from "./endpoint-dialog.tsx";
 import { EndpointPage } from "./endpoint-page.tsx";
 import { Backlog, EndpointState } from "./endpoint-state.tsx";
-import { SecretDialog } from "./secret-dialog.tsx";
 
 /** The page of the endpoints of webhooks, or of the one that the address names. */
 export function WebhooksPage(): JSX.Element {
@@ -71,7 +71,7 @@ function Endpoints(): JSX.Element {
         {(found) =>
           found.length === 0 ? (
             <EmptyState icon="webhook" title="No endpoint yet">
-              <p>Add the address of a system that is to learn of new, ended and expired sessions.</p>
+              <p>Add the address of a system that shall know when sessions are created, end or expire.</p>
             </EmptyState>
           ) : (
             <section class="card flush" aria-label="Endpoints">
@@ -95,12 +95,15 @@ function Endpoints(): JSX.Element {
         <SecretDialog
           title="The endpoint is added"
           secret={created.value.secret}
+          what="secret"
           onClose={() => {
             const id = created.value?.id;
             created.value = undefined;
             if (id) navigate(hrefOf("webhooks", { id }));
           }}
-        />
+        >
+          The receiver needs this secret to check signatures.
+        </SecretDialog>
       )}
     </>
   );
