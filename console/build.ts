@@ -100,8 +100,8 @@ async function bundleTimeline(out: string): Promise<void> {
 
 /** Returns a style sheet in which rules for the root of a document apply to the host of a shadow root. */
 function inShadowRoot(css: string): string {
-  return css.replaceAll(/:root((?::not\([^)]*\)|\[[^\]]*\])*)/g, (_root, more: string) =>
-    more === "" ? ":host" : `:host(${more})`,
+  return css.replaceAll(/:root(\[[^\]]*\])?/g, (_root, attribute?: string) =>
+    attribute === undefined ? ":host" : `:host(${attribute})`,
   );
 }
 

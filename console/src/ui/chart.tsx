@@ -212,6 +212,14 @@ function timesOfAxis(_plot: uPlot, times: number[], _axis: number, _space: numbe
   });
 }
 
+/** Returns a colour of the style sheet as the canvas can use it: without variables, and for the present colour scheme. */
+function colorOf(element: HTMLElement, name: string): string {
+  element.style.color = `var(--${name})`;
+  const { color } = getComputedStyle(element);
+  element.style.color = "";
+  return color;
+}
+
 function optionsOf(
   { series, kind = "line" }: ChartProps,
   element: HTMLElement,
@@ -220,7 +228,7 @@ function optionsOf(
   position: { value: number },
 ): uPlot.Options {
   const style = getComputedStyle(element);
-  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name: string) => colorOf(element, name);
   const axis: uPlot.Axis = {
     stroke: color("quiet"),
     font: `12px ${style.fontFamily}`,
