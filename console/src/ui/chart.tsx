@@ -220,6 +220,13 @@ function colorOf(element: HTMLElement, name: string): string {
   return color;
 }
 
+/** Returns the steps of a line at which only a dot can show the value, because those beside it have none. */
+function lonelySteps(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const steps = Array.from(values.keys());
+  return steps.filter((step) => values[step] != null && values[step - 1] == null && values[step + 1] == null);
+}
+
 function optionsOf(
   { series, kind = "line" }: ChartProps,
   element: HTMLElement,
@@ -262,7 +269,7 @@ function optionsOf(
           stroke,
           width: 2,
           dash: [...(dashes[at % 8] ?? [])],
-          points: { show: false },
+          points: { show: false, size: 6, fill: stroke, filter: lonelySteps },
           ...(kind === "line"
             ? {}
             : { fill: `color-mix(in srgb, ${stroke} ${kind === "bars" ? 75 : 18}%, transparent)` }),

@@ -112,7 +112,7 @@ function MergedRow({ merged, isCurrent }: { readonly merged: MergedEntry; readon
       </time>
       <span class="tl-lane">
         <span class={`lane-dot lane-${(lane % 8) + 1}`} aria-hidden="true" />
-        <bdi>{session.label ?? `…${session.handle.slice(-8)}`}</bdi>
+        {session.label && <bdi>{session.label}</bdi>} <code>…{session.handle.slice(-8)}</code>
       </span>
       {entry.type === "request" ? (
         <>

@@ -5,6 +5,7 @@ import { useLoaded } from "../../api/loading.ts";
 import { viewer } from "../../api/viewer.ts";
 import { REFRESH_MS } from "../../polling.ts";
 import { Badge, type Tone } from "../../ui/badge.tsx";
+import { formatBytes } from "../../ui/bytes.ts";
 import { relativeTime, Time } from "../../ui/time.tsx";
 import { numberText } from "./figures.ts";
 
@@ -45,14 +46,14 @@ function StateLine(): JSX.Element | null {
       </li>
       <li>
         <span class="label">Store</span> {health.store.engine === "redis" ? "Redis" : "SQLite"}
-        {health.store.bytes !== null && `, ${bytesText(health.store.bytes)}`}
+        {health.store.bytes !== null && `, ${formatBytes(health.store.bytes)}`}
         {`, ${numberText(health.store.pendingChanges)} waiting`}
       </li>
       <li>
         <span class="label">Webhooks</span> <WebhookBacklog webhooks={webhooks} />
       </li>
       <li>
-        <span class="label">Memory</span> {bytesText(health.memoryBytes)}
+        <span class="label">Memory</span> {formatBytes(health.memoryBytes)}
       </li>
       <li>
         <span class="label">Started</span> <Time at={health.startedAt} />
@@ -78,21 +79,10 @@ function WebhookBacklog({ webhooks }: { readonly webhooks: readonly WebhookInfo[
   const pending = webhooks.reduce((sum, webhook) => sum + webhook.pending, 0);
   const oldest = Math.min(...webhooks.map(({ oldestPendingAt }) => Date.parse(oldestPendingAt ?? "") || Date.now()));
   if (pending === 0) return `${countText(webhooks.length)}, all delivered`;
-  const text = `${numberText(pending)} pending, the oldest since ${relativeTime(oldest)}`;
+  const text = `${numberText(pending)} pending, oldest ${relativeTime(oldest)}`;
   return Date.now() - oldest > LATE_MS ? <Badge tone="warning">{text}</Badge> : text;
 }
 
 function countText(endpoints: number): string {
   return endpoints === 1 ? "1 endpoint" : `${endpoints} endpoints`;
-}
-
-function bytesText(bytes: number): string {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : Number(value.toPrecision(3))} ${units[unit]}`;
 }

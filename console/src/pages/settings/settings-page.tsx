@@ -4,6 +4,7 @@ import { administration } from "../../api/api.ts";
 import { useLoaded } from "../../api/loading.ts";
 import { place, setQuery } from "../../router.ts";
 import { Badge } from "../../ui/badge.tsx";
+import { formatBytes } from "../../ui/bytes.ts";
 import { Field, Select } from "../../ui/field.tsx";
 import { Facts, PageHeader, Section } from "../../ui/page.tsx";
 import { EmptyState, LoadedView } from "../../ui/states.tsx";
@@ -99,17 +100,11 @@ const columns: readonly Column<SettingInfo>[] = [
     cell: ({ source, from }) => (
       <span class="stacked">
         <Badge tone={source === "default" ? "neutral" : "notice"}>{source}</Badge>
-        {source !== "default" && <span class="quiet">{from}</span>}
+        {source !== "default" && <span class="quiet value">{from}</span>}
       </span>
     ),
   },
 ];
-
-const MEBIBYTE = 1024 * 1024;
-
-function sizeOf(bytes: number | null): string {
-  return bytes === null ? "unknown" : `${(bytes / MEBIBYTE).toFixed(bytes < 100 * MEBIBYTE ? 1 : 0)} MiB`;
-}
 
 function State(): JSX.Element {
   const health = useLoaded("health", async (signal) => await administration.health({ signal }), { everyMs: 10_000 });
@@ -129,8 +124,11 @@ function State(): JSX.Element {
               ["Runtime", runtime],
               ["Started", <Time key="time" at={startedAt} />],
               ["Auth mode", auth],
-              ["Memory", sizeOf(memoryBytes)],
-              ["Store", `${store.engine === "sqlite" ? "SQLite" : "Redis"}, ${sizeOf(store.bytes)}`],
+              ["Memory", formatBytes(memoryBytes)],
+              [
+                "Store",
+                `${store.engine === "sqlite" ? "SQLite" : "Redis"}${store.bytes === null ? "" : `, ${formatBytes(store.bytes)}`}`,
+              ],
               ["Changes under way", String(store.pendingChanges)],
             ]}
           />
