@@ -120,8 +120,8 @@ export async function open(
 function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,
-    issue(now) {
-      if (!isSuspended()) return issuer.issue(now);
+    issue(now, lastByte) {
+      if (!isSuspended()) return issuer.issue(now, lastByte);
       const message = "the data in Redis is gone; no ids are made";
       const cause = new StoreOpenError("inaccessible", message);
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);

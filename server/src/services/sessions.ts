@@ -358,7 +358,7 @@ export class SessionService {
   }
 
   #newSession(ids: Identity, traits: Traits, now: number): OpenedSession {
-    const { id, handle, createdAt } = this.#ids.issue(now);
+    const { id, handle, createdAt } = this.#ids.issue(now, this.#store.lastByteOfHandle(ids.visitId));
     return { id, session: newSession(handle, createdAt, ids, this.#lifetimes, traits) };
   }
 

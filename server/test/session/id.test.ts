@@ -47,6 +47,16 @@ test("an issued id has 40 URL-safe characters: time, counter, random bytes, gene
   assert.deepEqual([handle, createdAt], [id.slice(0, 24), START]);
 });
 
+test("the last byte of the handle can be given, and all others before it stay random", () => {
+  const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  const [one, other] = [own.issue(START, 0), own.issue(START, 255)].map(({ id, handle }) => {
+    assert.deepEqual(own.verify(id), { handle, generation: 0 });
+    return Buffer.from(handle, "base64url");
+  });
+  assert.deepEqual([one?.[17], other?.[17]], [0, 255]);
+  assert.notDeepEqual(one?.subarray(8, 17), other?.subarray(8, 17));
+});
+
 test("another issuer with the same secret verifies an id", () => {
   const { id, handle } = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START);
   assert.deepEqual(issuer.verify(id), { handle, generation: 0 });

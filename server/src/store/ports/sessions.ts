@@ -21,6 +21,12 @@ export interface SessionStore {
   find(handle: string, id?: string): Session | Promise<Session>;
 
   /**
+   * Returns the last byte that the handle of a new session with this visit should have, so that `create` takes fewer
+   * steps. Returns `undefined` if all handles are alike, or without a visit. `create` accepts any other handle too.
+   */
+  lastByteOfHandle(visitId: string | null): number | undefined;
+
+  /**
    * Stores a new session that has ids or traits. With `idempotent`, also stores the response. A bare session is
    * accepted only with `idempotent`; then only the response is stored (contract.md#rule-8).
    */

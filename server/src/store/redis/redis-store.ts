@@ -30,6 +30,7 @@ import { Heartbeat } from "./globals/heartbeat.ts";
 import { Lease } from "./globals/lease.ts";
 import * as state from "./globals/store-state.ts";
 import { listSessions } from "./index/session-search.ts";
+import { lastByteForVisit } from "./layout/key-names.ts";
 import { newNonce } from "./layout/nonce.ts";
 import { NoteWorker } from "./notes/note-worker.ts";
 import { exportPage } from "./operations/export.ts";
@@ -42,6 +43,7 @@ import { RecordQueue } from "./records/record-queue.ts";
 import { SetAsideRecords } from "./records/set-aside.ts";
 import { associateIds } from "./sessions/association.ts";
 import { changeSessionData, DataChanges, findWithData } from "./sessions/data.ts";
+import { moveOldClaims } from "./sessions/old-claims.ts";
 import * as sessions from "./sessions/sessions.ts";
 import { initLiveCount, statisticsPort } from "./statistics/statistics-port.ts";
 import { eraseDeliveries } from "./webhooks/deliveries.ts";
@@ -96,9 +98,14 @@ async function openStore(engine: Engine): Promise<OpenStore> {
   if (purpose === "look" && !(await state.identifyStore(engine.begin())).hasState) {
     throw new StoreOpenError("missing", missingText(engine.keys.state));
   }
-  await state.initStore(engine.begin());
+  const { hasOldClaims } = await state.initStore(engine.begin());
   if (purpose === "move" && (await isServed(() => state.readServedAt(engine.begin())))) {
     throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
+  }
+  // Commands give no session a visit, and an older release may still serve beside them.
+  if (hasOldClaims && purpose === "serve") {
+    await moveOldClaims(engine);
+    await state.noteMovedClaims(engine.begin());
   }
   engine.advance(await state.readHighWaterMark(engine.begin()));
   await initLiveCount(engine.begin());
@@ -126,6 +133,9 @@ function sessionPort({
   return {
     getCached: () => undefined,
     find: (handle) => sessions.find(engine.begin(), handle),
+    // One server holds all keys, so there all handles are alike.
+    lastByteOfHandle: (visitId) =>
+      visitId === null || engine.connection.isOneServer ? undefined : lastByteForVisit(visitId),
     create: (session, now, idempotent) =>
       engine.change(now, (operation) => {
         if (idempotent !== undefined) return createOnce(operation, session, idempotent);

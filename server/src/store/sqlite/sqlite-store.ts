@@ -203,6 +203,7 @@ function sessionStore({ writer, reader, cache, setAside, lifetimes }: Parts) {
       cache.offer(handle, session);
       return session;
     },
+    lastByteOfHandle: () => undefined,
     create: (session, now, idempotent) => writer.submit("create", { session, now, ...(idempotent && { idempotent }) }),
     async associate(request) {
       // A group stores the queued records before its commands, so the record comes before the association.

@@ -18,6 +18,7 @@ const guards: Guards = {
   holding: true,
   combinedFence: true,
   replacing: true,
+  moving: true,
   fenceForAll: true,
   generation: true,
   recognition: true,
@@ -41,6 +42,10 @@ const returning: Wish[] = [
 
 /** Makes the wishes use the combined script of a single Redis. One that finds a claim continues as on a cluster. */
 const combined = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, isCombined: true }));
+/** On a cluster a session that is created with the visit gets it by the combined script, any other step by step. */
+const created: Wish[] = [{ handle: "s", isCombined: true }, { handle: "t" }, { handle: "s", ends: true }];
+/** Contenders for the visit of a session whose claim has been moved from an old key name. */
+const succeeding: Wish[] = [{ handle: "s", ends: true }, { handle: "t", isCombined: true }, { handle: "u" }];
 const mixed: Wish[] = [{ handle: "s" }, { handle: "s", isCombined: true }, { handle: "t", isCombined: true }];
 
 /** Settings small enough to explore every order of events. The long form of the test has larger ones. */
@@ -82,6 +87,25 @@ const settings: Readonly<Record<string, Setting>> = {
     wishes: combined(shared),
     deaths: 1,
     repetitions: long ? 2 : 1,
+  },
+  "on a cluster: created with the visit, step by step, and one that is ended": {
+    ...patient,
+    wishes: created,
+    deaths: long ? 2 : 1,
+  },
+  "a claim that is moved from its old key name twice": {
+    ...patient,
+    wishes: [...succeeding, { handle: "t", ends: true }],
+    moved: { isHeld: true },
+    deaths: long ? 2 : 1,
+    repetitions: long ? 1 : 0,
+  },
+  "the claim of a dead process that is moved from its old key name twice": {
+    ...patient,
+    wishes: [...succeeding, { handle: "t", ends: true }],
+    moved: { isHeld: false },
+    deaths: long ? 1 : 0,
+    repetitions: long ? 1 : 0,
   },
   "combined and step by step": { ...patient, wishes: mixed, deaths: 1 },
   "combined and step by step, with customers": {
@@ -142,7 +166,8 @@ for (const guard of Object.keys(guards) as (keyof Guards)[]) {
     const without = { ...guards, [guard]: false };
     const setting = { ...patient, wishes: shared, deaths: 1, repetitions: 0, guards: without };
     const withCopies = [ending, rotating, returning].map((wishes) => ({ wishes: combined(wishes), repetitions: 1 }));
-    const found = [{}, { customer: "d" }, { wishes: mixed }, ...withCopies].map(
+    const withMove = { wishes: succeeding, moved: { isHeld: true } };
+    const found = [{}, { customer: "d" }, { wishes: mixed }, withMove, ...withCopies].map(
       (more) => exploreAll(contention({ ...setting, ...more })).fault,
     );
     console.log(`without ${guard}: ${found.find((fault) => fault !== undefined)}`);

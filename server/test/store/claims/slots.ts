@@ -7,8 +7,9 @@ import {
 } from "../../../src/store/redis/sessions/visit-claim.ts";
 
 /*
- * A model of the scripts in `store/redis/scripts` that change a visit and the sessions that want it. Each function is
- * one step, because Redis runs only one script at a time.
+ * A model of the scripts in `store/redis/scripts` that change a visit and the sessions that want it, and of the move of a
+ * claim with an old key name (`sessions/old-claims.ts`). Each function is one step, because Redis runs only one script at
+ * a time.
  */
 
 /** A session in its slot. A slot is the part of a cluster's key names that one node serves. */
@@ -45,7 +46,8 @@ export type Command =
   | { readonly send: "combined"; readonly own: Claim; readonly addition: Addition }
   | { readonly send: "examine"; readonly claim: Claim; readonly mayFence: boolean }
   | { readonly send: "release"; readonly handle: string; readonly nonce: string | null }
-  | { readonly send: "end"; readonly handle: string };
+  | { readonly send: "end"; readonly handle: string }
+  | { readonly send: "move"; readonly claim: Claim };
 
 export type Reply = ClaimResult | WriteResult | Examination | "unprepared" | "nothing";
 
@@ -67,6 +69,8 @@ export interface Guards {
   readonly replacing: boolean;
   /** A fenced attempt writes nothing, even if its session has the visit by another attempt. */
   readonly fenceForAll: boolean;
+  /** A claim with an old key name does not replace a claim. */
+  readonly moving: boolean;
   /** Before a write, checks whether the session still has the generation of the request's id. */
   readonly generation: boolean;
   /** A rotation that is sent again is recognized by its nonce. */
@@ -93,6 +97,10 @@ export function execute(slots: Slots, command: Command, now: number, guards: Gua
     case "end": {
       const slot = sessionOf(slots, command.handle);
       return [withSession(slots, command.handle, { ...slot, isOver: true }), "nothing"];
+    }
+    case "move": {
+      const isMoved = slots.claim === null || !guards.moving;
+      return [isMoved ? { ...slots, claim: { ...command.claim, since: 0 } } : slots, "nothing"];
     }
   }
 }

@@ -40,6 +40,14 @@ export interface Setting {
   readonly repetitions: number;
   /** Time that may pass, in units of `GRACE`. */
   readonly time: number;
+  /**
+   * The session `s` has a claim that was moved from an old key name. A second process has read it under that name, and
+   * may write it again at any time.
+   */
+  readonly moved?: {
+    /** Whether the session has the visit too. Otherwise the process that has claimed it has died. */
+    readonly isHeld: boolean;
+  };
 }
 
 type Doing =
@@ -66,16 +74,20 @@ export interface World {
 
 /** Creates the system of all contenders. */
 export function contention(setting: Setting): System<World> {
-  const { wishes } = setting;
+  const { wishes, customer = "", moved } = setting;
+  const claim = moved === undefined ? null : { handle: "s", nonce: "moved" };
   return {
     initial: {
       now: 0,
-      slots: { claim: null, sessions: { s: { ...unstored, customer: setting.customer ?? "" } } },
+      slots: {
+        claim: claim && { ...claim, since: 0 },
+        sessions: { s: { ...unstored, customer, hasVisit: moved?.isHeld ?? false } },
+      },
       contenders: wishes.map(({ ends = false, isCombined = false }) => ({
         doing: ends ? { do: "end" } : isCombined ? { do: "combined" } : firstStep,
         nonces: 0,
       })),
-      late: [],
+      late: claim === null ? [] : [{ send: "move", claim }],
       deaths: setting.deaths,
       repetitions: setting.repetitions,
     },
@@ -180,6 +192,7 @@ function decided(doing: Doing, command: Command, reply: Reply): Doing {
     case "release":
       return { do: "finish", outcome: doing.do === "free" ? "ended" : "refused" };
     case "end":
+    case "move":
       return { do: "free" };
   }
 }
@@ -188,7 +201,8 @@ function faultOf(setting: Setting, world: World): string | undefined {
   const holders = Object.entries(world.slots.sessions).filter(([, slot]) => slot.hasVisit && !slot.isOver);
   if (holders.length > 1) return `${holders.map(([handle]) => handle).join(" and ")} hold the visit`;
   const [holder] = holders[0] ?? [];
-  if (holder !== undefined && isDenied(setting, world, holder)) {
+  const isEarlier = holder === "s" && setting.moved?.isHeld === true;
+  if (holder !== undefined && !isEarlier && isDenied(setting, world, holder)) {
     return `${holder} has the visit although all its requests were refused`;
   }
   for (const [i, { doing }] of world.contenders.entries()) {

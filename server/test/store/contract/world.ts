@@ -113,7 +113,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     now: START,
     newHandle: () => issuer.issue(world.now).handle,
     newSession(given) {
-      const { handle, createdAt } = issuer.issue(world.now);
+      const { handle, createdAt } = issuer.issue(world.now, world.store.lastByteOfHandle(given.visitId ?? null));
       return newSession(handle, createdAt, ids(given), lifetimes, traitsOf(given));
     },
     async create(given) {

@@ -46,7 +46,9 @@ export const CLOCK_TOLERANCE = 60_000;
 /** Time (ms) by which the mark may be behind the known one, because a crash of Redis may lose the last seconds. */
 const MARK_TOLERANCE = 10_000;
 /** Version of the stored format that this release writes. */
-const LAYOUT = "1";
+const LAYOUT = "2";
+/** Version in which the claims of visits have other key names (`sessions/old-claims.ts`). */
+const LAYOUT_WITH_OLD_CLAIMS = "1";
 
 /** Returns the hash of the oldest secret, which identifies the store. `secrets` are ordered newest first. */
 export function oldestSecretOf(secrets: readonly string[]): string {
@@ -55,16 +57,25 @@ export function oldestSecretOf(secrets: readonly string[]): string {
     .digest("hex");
 }
 
-/** Initializes the store if it is new. Throws `StoreOpenError` if the data have another layout or no secrets. */
-export async function initStore(operation: Operation): Promise<void> {
+/**
+ * Initializes the store if it is new. Returns whether its claims have to be moved (`sessions/old-claims.ts`). Throws
+ * `StoreOpenError` if the data have an unknown layout or no secrets.
+ */
+export async function initStore(operation: Operation): Promise<{ readonly hasOldClaims: boolean }> {
   const base64 = randomBytes(SECRET_BYTES).toString("base64");
   const secret = encodeSecret({ base64, createdAt: operation.now });
   const args = [LAYOUT, secret, operation.now, CLOCK_TOLERANCE];
   const layout = await operation.run(scripts.initStore, stateNames(operation), args);
-  if (layout === LAYOUT) return;
+  const hasOldClaims = layout === LAYOUT_WITH_OLD_CLAIMS;
+  if (layout === LAYOUT || hasOldClaims) return { hasOldClaims };
   if (layout === "no secrets") throw new StoreOpenError("incomplete", noSecretsText(operation.keys));
   const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
   throw new StoreOpenError("unknown-schema", message);
+}
+
+/** Stores that all claims are moved. */
+export async function noteMovedClaims(operation: Operation): Promise<void> {
+  await operation.write("hset", operation.keys.state, "layout", LAYOUT);
 }
 
 /**

@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import { HANDLE_CHARACTERS } from "../../../session/id.ts";
-import { shardTags, tagOfSession } from "./shards.ts";
+import { lastByteOf, shardTags, tagOf } from "./shards.ts";
 
 /*
  * The names of all Redis keys. DESIGN.md shows an example of each value. In a cluster, the text in braces chooses the
  * slot. The session, its data, the records, the record that is set aside, the fences and the notes of one session have the tag of
- * its shard, so one script can change all of them. Names are short to save memory, because every session has a key.
+ * its shard, so one script can change all of them. The claim of a visit has the tag of a shard too, in which sessions that
+ * are created with the visit are stored. Names are short to save memory, because every session has a key.
  */
 
 /** Number of Base64url characters that are kept of the hash of a visit or a bucket; they encode 108 bits. */
@@ -17,23 +18,31 @@ export type KeyNames = ReturnType<typeof createKeyNames>;
 export function createKeyNames(prefix: string) {
   const session = `${prefix}s:{`;
   const records = `${prefix}r:{`;
+  const claims = `${prefix}v:{`;
+  const claim = (visitHash: string) => `${claims}${tagOf(visitHash)}}${visitHash}`;
   return {
-    session: (handle: string) => `${session}${tagOfSession(handle)}}${handle}`,
-    records: (handle: string) => `${records}${tagOfSession(handle)}}${handle}`,
-    data: (handle: string) => `${prefix}d:{${tagOfSession(handle)}}${handle}`,
+    session: (handle: string) => `${session}${tagOf(handle)}}${handle}`,
+    records: (handle: string) => `${records}${tagOf(handle)}}${handle}`,
+    data: (handle: string) => `${prefix}d:{${tagOf(handle)}}${handle}`,
     /** Record that is set aside, because the visitor has not come back yet. */
-    setAside: (handle: string) => `${prefix}p:{${tagOfSession(handle)}}${handle}`,
+    setAside: (handle: string) => `${prefix}p:{${tagOf(handle)}}${handle}`,
     /** Exists if this attempt to get a visit is fenced: it may no longer write into the session. */
-    fence: (handle: string, nonce: string) => `${prefix}b:{${tagOfSession(handle)}}${handle}${nonce}`,
+    fence: (handle: string, nonce: string) => `${prefix}b:{${tagOf(handle)}}${handle}${nonce}`,
     /** Queue of the notes of a session's shard. */
-    notes: (handle: string) => `${prefix}n:{${tagOfSession(handle)}}`,
+    notes: (handle: string) => `${prefix}n:{${tagOf(handle)}}`,
     /** The queues of the notes of all shards. */
     allNotes: shardTags.map((tag) => `${prefix}n:{${tag}}`),
-    visit: (visitId: string) => `${prefix}v:{${digestOf(visitId).slice(0, HASH_CHARACTERS)}}`,
+    visit: (visitId: string) => claim(hashOfVisit(visitId)),
+    /** Whether a session is in the shard of a claim with this key name. */
+    isInShardOf: (claimName: string, handle: string) => claimName.startsWith(tagOf(handle), claims.length),
+    /** `MATCH` pattern of the claims that releases with the layout 1 have stored. */
+    oldClaims: `${patternOf(prefix)}v:{${"?".repeat(HASH_CHARACTERS)}}`,
+    /** Returns the present name of a claim that `oldClaims` matches. */
+    claimOfOld: (name: string) => claim(name.slice(claims.length, -1)),
     /** Stored response of an idempotency key. */
     response: (key: string) => `${prefix}a:${key}`,
     /** Set of the idempotency keys whose requests created or changed a session. */
-    responsesAbout: (handle: string) => `${prefix}o:{${tagOfSession(handle)}}${handle}`,
+    responsesAbout: (handle: string) => `${prefix}o:{${tagOf(handle)}}${handle}`,
     /** Index of all sessions that were created on a day since 1970 (`index/index-entry.ts`). */
     sessionIndex: (tag: string, day: number) => `${prefix}x:{${tag}}${day}`,
     /** Index of the ids of the sessions that were created on a day. */
@@ -61,7 +70,7 @@ export function createKeyNames(prefix: string) {
     /** Statistics of an hour since 1970 (`statistics/statistics-port.ts`). */
     statistics: (hour: number) => `${prefix}{fixed}statistics:${hour}`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
-    exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
+    exported: `${patternOf(prefix)}[sra]:*`,
     /** Parses a key name that `exported` matches. `text` is the handle, or the idempotency key of a response. */
     parse(name: string): { kind: "session" | "records" | "response"; text: string } {
       if (name.startsWith(session)) return { kind: "session", text: name.slice(-HANDLE_CHARACTERS) };
@@ -70,6 +79,20 @@ export function createKeyNames(prefix: string) {
         : { kind: "response", text: name.slice(prefix.length + 2) };
     },
   };
+}
+
+/** Returns the last byte of the handles of sessions that are in the same shard as the claim of this visit. */
+export function lastByteForVisit(visitId: string): number {
+  return lastByteOf(hashOfVisit(visitId));
+}
+
+function hashOfVisit(visitId: string): string {
+  return digestOf(visitId).slice(0, HASH_CHARACTERS);
+}
+
+/** Returns the pattern of Redis that matches only this text. */
+function patternOf(text: string): string {
+  return text.replaceAll(/[\\*?[\]]/g, "\\$&");
 }
 
 /** Returns the SHA-256 hash of an id as 43 Base64url characters. */

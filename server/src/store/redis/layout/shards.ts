@@ -1,7 +1,8 @@
 /*
- * The sessions are spread over 256 shards by random characters of their handles. All keys of a shard have the same tag
- * in braces, so they share a slot of a cluster, and a script can change a session and the queue of notes of its shard in
- * one step. Index entries are spread over every fourth shard by the hash of their id.
+ * The sessions are spread over 256 shards by the last characters of their handles, and the claims of visits by the last
+ * characters of the visits' hashes. All keys of a shard have the same tag in braces, so they share a slot of a cluster,
+ * and a script can change a session, a claim and the queue of notes of their shard in one step. Index entries are spread
+ * over every fourth shard by the hash of their id.
  *
  * The numbers are compromises. More shards spread the sessions more evenly over many primaries: with 256, the busiest of
  * 3, 10, 38 or 100 primaries has 1, 2, 4 or 17 % more than its share if each has as many slots. Fewer shards save
@@ -34,11 +35,18 @@ export const indexTags: readonly string[] = shardTags.filter((_, i) => i % (shar
 const sextets = new Uint8Array(128);
 for (const [i, character] of ALPHABET.split("").entries()) sextets[character.charCodeAt(0)] = i;
 
-/** Returns the tag of a session's shard. The last characters of a handle are random for every session. */
-export function tagOfSession(handle: string): string {
-  const last = sextets[handle.charCodeAt(handle.length - 1)] as number;
-  const beforeLast = sextets[handle.charCodeAt(handle.length - 2)] as number;
+/** Returns the tag of the shard of a session or of a claim. `text` is the handle, or the hash of the visit. */
+export function tagOf(text: string): string {
+  const last = sextets[text.charCodeAt(text.length - 1)] as number;
+  const beforeLast = sextets[text.charCodeAt(text.length - 2)] as number;
   return shardTags[(last << 2) | (beforeLast & 3)] as string;
+}
+
+/** Returns the last byte of the handles of all sessions in the same shard as the claim of a visit with this hash. */
+export function lastByteOf(hash: string): number {
+  const last = sextets[hash.charCodeAt(hash.length - 1)] as number;
+  const beforeLast = sextets[hash.charCodeAt(hash.length - 2)] as number;
+  return ((beforeLast & 3) << 6) | last;
 }
 
 /** Returns the tag of the shard that has the index entries of an id. The first character of the id's hash chooses it. */

@@ -70,7 +70,7 @@ const records = "prelude/records";
 const notes = "prelude/notes";
 const association = "prelude/association";
 const eventLog = "prelude/event-log";
-/** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
+/** Prelude of scripts that claim visits and write them. They run only if the keys share a slot or a server holds all. */
 const combined = "prelude/claim-combined";
 const first = "prelude/first-association";
 

@@ -1,6 +1,6 @@
 -- Stores sessions of which nothing is stored yet, many in one call: new ones, or implicit ones with their first ids. Also
 -- claims their visits. If something is stored of a session that was implicit, associates the ids by the rules. Needs all
--- keys on one server, and prelude/claim-combined.lua and associateByRules (associate-ids-combined.lua) before it.
+-- keys in one slot or on one server, and prelude/claim-combined.lua and associateByRules (associate-ids-combined.lua) before it.
 --
 -- KEYS[1], ARGV[1], ARGV[2] as in prelude/claim-combined.lua
 -- KEYS[2] queue of notes

@@ -77,7 +77,8 @@ async function associateOnOneServer(operation: Operation, request: Association):
   const hashes = indexHashes(ids);
   const first = firstAssociation(operation, request, hashes);
   const facts = [operation.now, timeAndCount(handle).createdAt, ...factsOf(request, hashes), ...givenIn(request)];
-  const draft = { handle, visitId: ids.visitId, ...(first?.draft ?? noDraft), facts: facts.join("\n") };
+  const claim = ids.visitId === null ? null : operation.keys.visit(ids.visitId);
+  const draft = { handle, claim, ...(first?.draft ?? noDraft), facts: facts.join("\n") };
   const { associations, associationsWithData } = operation.engine;
   let outcome = await associations.store(operation, draft);
   // Most sessions have no data, and save the key.

@@ -15,7 +15,8 @@ const widths = { create: 2, associate: 4, "associate-with-data": 5 } as const;
 /** A session to store, in its stored form. */
 export interface Draft {
   readonly handle: string;
-  readonly visitId: string | null;
+  /** Key name of the claim of its visit; `null` without a visit. */
+  readonly claim: string | null;
   /** `""` if the script must apply the rules of an association. */
   readonly text: string;
   /** Time (ms) until the session is purged. */
@@ -52,13 +53,15 @@ interface Entry {
 }
 
 /**
- * Creates sessions, or associates ids, and claims their visits, if one server holds all keys. All calls of one turn of the
- * event loop share a script call, which takes Redis half the time of a call for each.
+ * Creates sessions, or associates ids, and claims their visits, if their keys share a slot or one server holds all. All
+ * calls of one turn of the event loop with the same queue of notes share a script call, which takes Redis half the time of
+ * a call for each.
  */
 export class SessionBatch {
   readonly #engine: BatchEngine;
   readonly #kind: keyof typeof widths;
-  #entries: Entry[] = [];
+  /** The calls of this turn by their queues. There are many in a cluster, and one if one server holds all keys. */
+  #entries = new Map<string, Entry[]>();
 
   constructor(engine: BatchEngine, kind: keyof typeof widths) {
     this.#engine = engine;
@@ -68,26 +71,31 @@ export class SessionBatch {
   /** Stores a session at the end of this turn. */
   store(operation: TimedOperation, draft: Draft): Promise<DraftOutcome> {
     return new Promise((resolve, reject) => {
-      this.#entries.push({ operation, draft, resolve, reject });
-      if (this.#entries.length === 1) atTurnsEnd(() => this.#flush());
+      if (this.#entries.size === 0) atTurnsEnd(() => this.#flush());
+      const queue = this.#engine.queueOf(draft.handle);
+      const entry = { operation, draft, resolve, reject };
+      const others = this.#entries.get(queue);
+      if (others === undefined) this.#entries.set(queue, [entry]);
+      else others.push(entry);
     });
   }
 
   #flush(): void {
-    const entries = this.#entries;
-    this.#entries = [];
-    for (let from = 0; from < entries.length; from += MAX_SESSIONS) {
-      void this.#send(entries.slice(from, from + MAX_SESSIONS));
+    const byQueue = this.#entries;
+    this.#entries = new Map();
+    for (const [queue, entries] of byQueue) {
+      for (let from = 0; from < entries.length; from += MAX_SESSIONS) {
+        void this.#send(queue, entries.slice(from, from + MAX_SESSIONS));
+      }
     }
   }
 
-  async #send(entries: readonly Entry[]): Promise<void> {
-    const [{ operation: first, draft }] = entries as readonly [Entry];
+  async #send(queue: string, entries: readonly Entry[]): Promise<void> {
+    const [{ operation: first }] = entries as readonly [Entry];
     const { connection } = this.#engine;
     // The first operation has the earliest deadline.
     const { now, deadline, isExempt = false } = first;
     const operation: TimedOperation = { now, deadline, isExempt, isUncertain: false };
-    const queue = this.#engine.queueOf(draft.handle);
     try {
       const words = this.#wordsOf(entries, queue);
       const reply = await connection.script(operation, "change", scripts.storeSessions, ...words);
@@ -108,9 +116,9 @@ export class SessionBatch {
     const names = [keys.fence(first.handle, nonce), queue];
     const args = [nonce, claimLife, FENCE_LIFE, widths[this.#kind], ...policyArgs];
     for (const { draft } of entries) {
-      const { handle, visitId, text, life, note, facts = "" } = draft;
+      const { handle, claim, text, life, note, facts = "" } = draft;
       const session = keys.session(handle);
-      names.push(session, visitId === null ? session : keys.visit(visitId));
+      names.push(session, claim ?? session);
       args.push(text, life, note);
       if (this.#kind === "create") continue;
       names.push(keys.records(handle), keys.setAside(handle));

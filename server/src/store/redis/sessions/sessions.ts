@@ -71,27 +71,27 @@ export async function rotatedAt(operation: Operation, handle: string, generation
 /** Stores a new session that has ids. */
 export async function create(operation: Operation, session: Session): Promise<CreateResult> {
   const { handle, visitId } = session;
+  const { keys, engine } = operation;
+  const claim = visitId === null ? null : keys.visit(visitId);
   const draft: Draft = {
     handle,
-    visitId,
+    claim,
     text: encode(session),
-    life: Math.max(1, purgeAfter(session, false, operation.engine.policy) - operation.now),
-    note: encodeCreation(session, indexHashes(session).replaceAll(" ", ""), operation.engine.publishes),
+    life: Math.max(1, purgeAfter(session, false, engine.policy) - operation.now),
+    note: encodeCreation(session, indexHashes(session).replaceAll(" ", ""), engine.publishes),
   };
-  if (operation.engine.connection.isOneServer) {
-    const outcome = await operation.engine.creations.store(operation, draft);
+  if (engine.connection.isOneServer || claim === null || keys.isInShardOf(claim, handle)) {
+    const outcome = await engine.creations.store(operation, draft);
     if (outcome !== "claimed") return { outcome: outcome === "stored" ? "created" : "id-taken" };
   }
-  if (visitId === null) return { outcome: (await write(operation, draft, "")) === "id-taken" ? "id-taken" : "created" };
-  return createWithVisit(operation, draft, visitId);
+  return createWithVisit(operation, draft, visitId as string);
 }
 
-/** Stores a session. `nonce` is that of the claim of its visit, or `""` without a visit. */
+/** Stores a session. `nonce` is that of the claim of its visit. */
 async function write(operation: Operation, { handle, text, life, note }: Draft, nonce: string) {
   const { keys, engine } = operation;
-  const own = keys.session(handle);
-  const names = [own, nonce === "" ? own : keys.fence(handle, nonce), engine.queueOf(handle)];
-  const args = [text, life, nonce === "" ? "" : FENCE_LIFE, note];
+  const names = [keys.session(handle), keys.fence(handle, nonce), engine.queueOf(handle)];
+  const args = [text, life, FENCE_LIFE, note];
   return outcomeOf(operation, handle, note, await operation.change(scripts.createSession, names, args));
 }
 
@@ -113,7 +113,10 @@ function outcomeOf({ engine }: Operation, handle: string, text: string, reply: u
   }
 }
 
-/** Obtains the visit and stores the session. */
+/**
+ * Obtains the visit and stores the session, in several steps: another session has claimed the visit, or the claim is in
+ * another slot.
+ */
 async function createWithVisit(operation: Operation, draft: Draft, visitId: string): Promise<CreateResult> {
   let outcome: CreateResult["outcome"] = "created";
   const isObtained = await obtainVisit(operation, draft.handle, visitId, async (nonce) => {

@@ -1,7 +1,7 @@
 /*
- * Decides which session gets a visit. A visit and its session are in different slots, so no script can change both.
- * Only the session counts: if a session is live and the visit is written in it, it holds the visit. The claim is in the
- * slot of the visit. It names the only session that may get the visit, and the nonce of that session's attempt.
+ * Decides which session gets a visit. A visit and its session may be in different slots, so that no script can change
+ * both. Only the session counts: if a session is live and the visit is written in it, it holds the visit. The claim is in
+ * the slot of the visit. It names the only session that may get the visit, and the nonce of that session's attempt.
  *
  *   visit    free --claim--> claimed by (session, nonce) --release, or replacement by another claim--> ...
  *   attempt  in progress --write--> the session holds the visit --end, expiry--> over
@@ -34,8 +34,8 @@
  * - A fence lasts for `FENCE_LIFE`. No write is delayed for that time, because none is sent after its deadline.
  * - A claim is kept longer than any session into which the visit was written (`claimLife`).
  *
- * If one server holds all keys, creating a session or associating ids first tries to claim and write in one script, for
- * many sessions at a time (`scripts/store-sessions.lua`). If another session has a claim, this script does neither. It
+ * If session and claim share a slot, or one server holds all keys, creating a session or associating ids first tries to
+ * claim and write in one script, for many sessions at a time (`scripts/store-sessions.lua`). If another session has a claim, this script does neither. It
  * fences its own attempt, because the same command may have been sent twice. All its attempts share a nonce and a fence, so
  * a copy of the command then writes nothing for any of its sessions.
  *

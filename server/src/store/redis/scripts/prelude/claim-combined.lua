@@ -1,4 +1,5 @@
--- Prelude: claims visits in a script that also writes them into sessions. Such a script needs all keys on one server.
+-- Prelude: claims visits in a script that also writes them into sessions. Such a script needs all keys in one slot or on
+-- one server.
 --
 -- KEYS[1] fence of the attempt
 -- ARGV[1] nonce of the claims, ARGV[2] lifetime of a claim (ms)
