@@ -69,6 +69,8 @@ find_node() {
 find_runtime() {
   runtime=
   runtime_flags=
+  # A look-up of a host name occupies a thread, for many seconds if the name server does not respond.
+  export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-64}"
   case $1 in
     bun)
       # With more marker threads, the garbage collector competes with the thread that serves requests.

@@ -1,10 +1,12 @@
+import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import type { Metrics } from "../http/metrics.ts";
 import type { Attempt, Endpoint } from "../session/webhook.ts";
 import { WebhookDispatcher } from "../webhooks/dispatcher.ts";
 import type { WebhookEvents } from "../webhooks/endpoint-worker.ts";
-import { createSender } from "../webhooks/sender.ts";
+import { limitLookups } from "../webhooks/look-ups.ts";
+import { createSender, systemLookup } from "../webhooks/sender.ts";
 import type { TimeSource } from "./clock.ts";
 import type { Opened } from "./open-store.ts";
 import { version } from "./version.ts";
@@ -17,10 +19,20 @@ export function startWebhooks(
   metrics: Metrics,
   log: Logger,
 ): WebhookDispatcher {
-  const sender = createSender({ allowed, userAgent: `Antechamber-Webhooks/${version}` });
+  const lookup = limitLookups(systemLookup, maxLookups());
+  const sender = createSender({ allowed, userAgent: `Antechamber-Webhooks/${version}`, lookup });
   const dispatcher = new WebhookDispatcher({ store, sender, clock, wallClock: time.wall, events: logOf(metrics, log) });
   metrics.watchWebhooks(() => dispatcher.status());
   return dispatcher;
+}
+
+/**
+ * Returns the number of look-ups that may run at the same time: half of the threads of the runtime. Node and Bun read this
+ * variable when they start. Without it Node has four threads, and Bun one for each core, but at least two.
+ */
+function maxLookups(): number {
+  const threads = Number(process.env["UV_THREADPOOL_SIZE"]) || Math.min(4, availableParallelism());
+  return Math.max(1, Math.floor(threads / 2));
 }
 
 /**

@@ -4,6 +4,7 @@ import https from "node:https";
 import { parseAddress } from "../network/addresses.ts";
 import { type AllowedHosts, hostOf, isAllowedAddress } from "../network/receivers.ts";
 import type { AttemptError } from "../session/webhook.ts";
+import type { Lookup } from "./look-ups.ts";
 
 /** Time limit (ms) of a whole attempt: look-up, connection, TLS, request, and the head of the response. */
 const ATTEMPT_TIMEOUT_MS = 15_000;
@@ -43,9 +44,6 @@ export interface Sender {
   close(): void;
 }
 
-/** Resolves a host name into addresses. Rejects if it has none. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
-
 export interface SenderOptions {
   readonly allowed: AllowedHosts;
   readonly userAgent: string;
@@ -62,7 +60,7 @@ export interface SenderOptions {
  * before the body, which is cut.
  */
 export function createSender(options: SenderOptions): Sender {
-  const { allowed, userAgent, timeoutMs = ATTEMPT_TIMEOUT_MS, lookup = shareLookups(systemLookup), ca } = options;
+  const { allowed, userAgent, timeoutMs = ATTEMPT_TIMEOUT_MS, lookup = systemLookup, ca } = options;
   const settings = { keepAlive: true, timeout: IDLE_MS, maxSockets: MAX_CONNECTIONS, scheduling: "lifo" } as const;
   const agents = {
     "http:": inPools(new http.Agent(settings)),
@@ -213,23 +211,9 @@ function lookupOf(addresses: readonly string[]): NonNullable<http.RequestOptions
   };
 }
 
-async function systemLookup(host: string): Promise<readonly string[]> {
+/** Resolves a host name by the C library. It occupies a thread of the runtime. */
+export async function systemLookup(host: string): Promise<readonly string[]> {
   return (await resolve(host, { all: true })).map(({ address }) => address);
-}
-
-/**
- * Shares look-ups of the same host, so that a name server that does not respond occupies one thread for each host, not
- * one for each request: the runtime has only a few for look-ups.
- */
-function shareLookups(lookup: Lookup): Lookup {
-  const running = new Map<string, Promise<readonly string[]>>();
-  return (host) => {
-    const known = running.get(host);
-    if (known !== undefined) return known;
-    const started = lookup(host).finally(() => running.delete(host));
-    running.set(host, started);
-    return started;
-  };
 }
 
 const TLS_CODES = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_|EPROTO/;
