@@ -96,7 +96,8 @@ export function createSender(options: SenderOptions): Sender {
     return new Promise((done) => {
       const client = url.protocol === "https:" ? https : http;
       const fields: http.RequestOptions & Pooled = {
-        pool,
+        // A connection is used again only while its host has the same addresses.
+        pool: [pool, ...addresses.toSorted()].join(),
         method: "POST",
         protocol: url.protocol,
         host: hostOf(url),
