@@ -42,6 +42,8 @@ export interface ServiceRequest extends CallOptions {
   readonly ifMatch?: string | undefined;
   /** Whether the call returns the response as `TaggedData`. */
   readonly isTagged?: boolean | undefined;
+  /** Returns whether a parsed response can be the service's. Otherwise the call rejects with `unexpected-answer`. */
+  readonly isExpected?: ((content: unknown) => boolean) | undefined;
 }
 
 /** The data of a session, and their entity tag. */
@@ -80,7 +82,7 @@ export function createRequestSender(options: TransportOptions): SendRequest {
     const init = requestInit(request, signal, key);
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await sendOnce(base + request.path, init, doFetch, request.isTagged)) as T;
+        return (await sendOnce(base + request.path, init, doFetch, request)) as T;
       } catch (error) {
         request.signal?.throwIfAborted();
         if (deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
@@ -137,7 +139,12 @@ function headerBytes(name: string, id: unknown): string {
   return String.fromCharCode(...new TextEncoder().encode(id));
 }
 
-async function sendOnce(url: string, init: RequestInit, doFetch: Fetch, isTagged = false): Promise<unknown> {
+async function sendOnce(
+  url: string,
+  init: RequestInit,
+  doFetch: Fetch,
+  { isTagged, isExpected }: ServiceRequest,
+): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
@@ -147,9 +154,9 @@ async function sendOnce(url: string, init: RequestInit, doFetch: Fetch, isTagged
     throw new ProblemError({ code: "network", cause });
   }
   if (!response.ok) throw errorFromResponse(response, text);
-  if (response.status === 204) return undefined;
   try {
-    const data = JSON.parse(text) as unknown;
+    const data = response.status === 204 ? undefined : (JSON.parse(text) as unknown);
+    if (isExpected?.(data) === false) throw new TypeError();
     // A proxy that compresses responses makes their tags weak.
     return isTagged ? { data, etag: response.headers.get("etag")?.replace("W/", "") ?? "*" } : data;
   } catch (cause) {

@@ -1,8 +1,8 @@
 const SESSION_ID = /^[\w-]{40}$/;
 
-/** Returns whether a text has the form of a session id (contract.md#session-ids). */
-export function isSessionId(text: string | null | undefined): text is string {
-  return SESSION_ID.test(text ?? "");
+/** Returns whether a value is a text with the form of a session id (contract.md#session-ids). */
+export function isSessionId(text: unknown): text is string {
+  return typeof text === "string" && SESSION_ID.test(text);
 }
 
 /** Returns the handle of a session id, which names the session but does not open it (contract.md#session-ids). */

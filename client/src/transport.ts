@@ -19,7 +19,7 @@ import {
   type SessionInfoWithData,
   type Timeline,
 } from "./protocol.ts";
-import { isSessionName } from "./session-id.ts";
+import { isSessionId, isSessionName } from "./session-id.ts";
 
 export type { CallOptions, Fetch, Ids, TaggedData, TransportOptions } from "./call.ts";
 
@@ -160,19 +160,22 @@ export function createTransport(options: TransportOptions): Transport {
         ...given,
         method: "PUT",
         path: "/sessions/new",
+        isExpected: isSession,
         ids,
         body: bodyOf(ids, given),
         // A session without ids is not stored (contract.md#rule-8), so a retry that creates a second one does no harm.
         idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
-    retrieve: (sessionId, ids, given) => call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
+    retrieve: (sessionId, ids, given) =>
+      call({ ...given, method: "GET", path: pathOf(sessionId), isExpected: isSession, ids }),
     retrieveWithData: (sessionId, ids, given) =>
-      call({ ...given, method: "GET", path: `${pathOf(sessionId)}?include=data`, ids }),
+      call({ ...given, method: "GET", path: `${pathOf(sessionId)}?include=data`, isExpected: isSession, ids }),
     update: (sessionId, ids, given) =>
       call({
         ...given,
         method: "POST",
         path: pathOf(sessionId),
+        isExpected: isSession,
         ids,
         body: bodyOf(ids, given),
         idempotencyKey: given?.idempotencyKey ?? (given?.rotate ? randomKey() : undefined),
@@ -197,7 +200,7 @@ export function createTransport(options: TransportOptions): Transport {
     readData: (name, given) => call(dataRequest("GET", name, given)),
     mergeData: (name, patch, given) => call(dataRequest("PATCH", name, given, patch)),
     replaceData: (name, data, given) => call(dataRequest("PUT", name, given, data)),
-    clearData: (name, given) => call(dataRequest("DELETE", name, given)),
+    clearData: (name, given) => call({ ...given, method: "DELETE", path: `${pathOf(name)}/data` }),
     timeline: (sessionId, { after, limit, signal } = {}) => {
       const query = new URLSearchParams();
       for (const [name, value] of Object.entries({ after, limit })) {
@@ -213,7 +216,19 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 function dataRequest(method: string, name: string, given: DataOptions = {}, body?: object): ServiceRequest {
-  return { ...given, method, path: `${pathOf(name)}/data`, body, isTagged: true };
+  return { ...given, method, path: `${pathOf(name)}/data`, body, isTagged: true, isExpected: isObject };
+}
+
+function isObject(content: unknown): content is Record<string, unknown> {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
+}
+
+/**
+ * Returns whether a response describes a session. Anything else is not from Antechamber, and its `sessionId` must not get
+ * into cookies and headers.
+ */
+export function isSession(content: unknown): content is SessionInfo {
+  return isObject(content) && isSessionId(content["sessionId"]);
 }
 
 /**

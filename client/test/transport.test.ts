@@ -215,6 +215,32 @@ test("a successful response without a session is an error", async () => {
   await refusal(createTransport({ url: portal.url }).create(), "unexpected-answer");
 });
 
+test("an answer that is not a session, or has no data, is an error, whatever the call", async () => {
+  const strange = [
+    ...["{}", "[]", "null", "5", '"text"', '{"sessionId":null}', '{"sessionId":5}', '{"sessionId":["x"]}'],
+    ...["x\r\nSet-Cookie: a=b", "x; Domain=example.org", `${unknown}x`].map((sessionId) =>
+      JSON.stringify({ sessionId }),
+    ),
+  ];
+  for (const body of strange) {
+    await using portal = await startServer(() => [200, {}, body]);
+    const transport = createTransport({ url: portal.url });
+    await refusal(transport.create(), "unexpected-answer");
+    await refusal(transport.retrieve(unknown), "unexpected-answer");
+    await refusal(transport.retrieveWithData(unknown), "unexpected-answer");
+    await refusal(transport.update(unknown, { visitId: "v" }, { rotate: true }), "unexpected-answer");
+  }
+  for (const body of ["[]", "null", "5"]) {
+    await using portal = await startServer(() => [200, {}, body]);
+    const transport = createTransport({ url: portal.url });
+    await refusal(transport.readData(unknown), "unexpected-answer");
+    await refusal(transport.mergeData(unknown, {}), "unexpected-answer");
+    await refusal(transport.replaceData(unknown, {}), "unexpected-answer");
+  }
+  await using empty = await startServer(() => [204, {}, ""]);
+  await refusal(createTransport({ url: empty.url }).create(), "unexpected-answer");
+});
+
 test("a 502 from a gateway is retried", async () => {
   const session = JSON.stringify({ sessionId: unknown });
   await using proxy = await startServer((n) => (n < 3 ? [502, {}, ""] : [200, {}, session]));

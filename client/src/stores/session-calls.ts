@@ -1,8 +1,8 @@
 import { ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import { isSessionId } from "../session-id.ts";
-import { randomKey } from "../transport.ts";
-import { applyChanges, type Changes, type JsonObject, mergePatchOf } from "./data-changes.ts";
+import { isSession, randomKey } from "../transport.ts";
+import { applyChanges, type Changes, isObject, type JsonObject, mergePatchOf } from "./data-changes.ts";
 import type { SendStoreRequest } from "./http-calls.ts";
 
 /** A live session and its data. */
@@ -50,7 +50,9 @@ export function createSessionCalls(send: SendStoreRequest): SessionCalls {
     for (let attempt = 1; ; attempt++) {
       try {
         const { text, etag = "*" } = await send({ method: "GET", path });
-        const body = JSON.stringify(applyChanges(parse(text) as JsonObject, changes));
+        const data = parse(text);
+        if (!isObject(data)) throw new ProblemError({ code: "unexpected-answer" });
+        const body = JSON.stringify(applyChanges(data, changes));
         await send({ method: "PUT", path, body, headers: { "if-match": etag } });
         return true;
       } catch (error) {
@@ -63,13 +65,15 @@ export function createSessionCalls(send: SendStoreRequest): SessionCalls {
   return {
     async retrieve(sessionId) {
       const { text } = await send({ method: "GET", path: `${pathOf(sessionId)}?include=data` });
-      const { data, ...info } = parse(text) as SessionInfo & { readonly data?: JsonObject };
+      const { data, ...info } = sessionIn(text);
       // For an unknown id, Antechamber returns a new session (contract.md#rule-3).
-      return info.sessionId === sessionId ? { info, data: data ?? {}, text } : undefined;
+      if (info.sessionId !== sessionId) return undefined;
+      if (!isObject(data)) throw new ProblemError({ code: "unexpected-answer" });
+      return { info, data, text };
     },
     async create() {
       const { text } = await send({ method: "PUT", path: "/sessions/new" });
-      return parse(text) as SessionInfo;
+      return sessionIn(text);
     },
     async change(sessionId, changes) {
       const path = `${pathOf(sessionId)}/data`;
@@ -95,7 +99,7 @@ export function createSessionCalls(send: SendStoreRequest): SessionCalls {
         await sendFor({ method: "DELETE", path: pathOf(sessionId) });
       }
       if (text === undefined) return undefined;
-      const { sessionId: nextId, state } = parse(text) as SessionInfo;
+      const { sessionId: nextId, state } = sessionIn(text);
       if (state === "recognized") {
         await sendFor({ method: "DELETE", path: pathOf(nextId) });
         return undefined;
@@ -112,6 +116,13 @@ function pathOf(sessionId: string): string {
   if (!isSessionId(sessionId))
     throw new TypeError("the session id is invalid: it is 40 characters that Antechamber has made");
   return `/sessions/${sessionId}`;
+}
+
+/** Returns the session in a response. Throws `unexpected-answer` for a response that is not from Antechamber. */
+function sessionIn(text: string): SessionInfo & { readonly data?: unknown } {
+  const content = parse(text);
+  if (!isSession(content)) throw new ProblemError({ code: "unexpected-answer" });
+  return content;
 }
 
 function parse(text: string): unknown {

@@ -1,8 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** The behaviour of the proxy. `hang`: never responds. `swallow`: forwards requests and drops the responses. */
-export type Fault = "pass" | "hang" | "refuse" | "unavailable" | "swallow";
+/**
+ * The behaviour of the proxy. `hang`: never responds. `swallow`: forwards requests and drops the responses. `foreign`:
+ * responds like another program, with JSON.
+ */
+export type Fault = "pass" | "hang" | "refuse" | "unavailable" | "swallow" | "foreign";
 
 /** A proxy in front of a service. It keeps its address while the service seems to be down. */
 export interface FaultyProxy extends AsyncDisposable {
@@ -15,6 +18,7 @@ export interface FaultyProxy extends AsyncDisposable {
 
 const UNAVAILABLE =
   "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const FOREIGN = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
 
 /** Starts a proxy in front of the service on a port of this machine. */
 export async function startFaultyProxy(port: number): Promise<FaultyProxy> {
@@ -33,6 +37,7 @@ export async function startFaultyProxy(port: number): Promise<FaultyProxy> {
     if (fault === "refuse") socket.destroy();
     else if (fault === "hang") socket.resume();
     else if (fault === "unavailable") socket.once("data", () => socket.end(UNAVAILABLE));
+    else if (fault === "foreign") socket.once("data", () => socket.end(FOREIGN));
     else {
       const upstream = connect({ port, host: "127.0.0.1" });
       keep(upstream);

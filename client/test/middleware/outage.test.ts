@@ -11,7 +11,7 @@ const DEADLINE = 150;
 /** Additional time (ms) that a request may take on a busy machine. */
 const TOLERANCE_MS = 3000;
 const VISITS = 30;
-const faults: readonly Fault[] = ["refuse", "hang", "unavailable"];
+const faults: readonly Fault[] = ["refuse", "hang", "unavailable", "foreign"];
 
 for (const [framework, start] of frameworks) {
   // All frameworks at once: each test waits until the middleware retries.

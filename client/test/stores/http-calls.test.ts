@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { createHttpCalls } from "../../src/stores/http-calls.ts";
 import { readResponse } from "../../src/stores/http-response.ts";
+import { createSessionCalls } from "../../src/stores/session-calls.ts";
 
 /** Reads a response that arrives in two parts, whichever these are, and returns its status and text. */
 function readInParts(text: string, rest = ""): readonly [number, string] {
@@ -104,4 +105,20 @@ test("a call ends in time if there is no response, half of one, or something els
     assert.deepEqual(codes, [code, code, code]);
     assert.equal(await codeOf(), code === "" ? "" : "unavailable");
   }
+});
+
+test("an answer that is not a session is an error, and does not replace the visitor's session", async () => {
+  const id = "x".repeat(40);
+  const strange = ["{}", "[]", "null", '{"sessionId":5}', JSON.stringify({ sessionId: `${id}; Domain=example.org` })];
+  for (const text of strange) {
+    const calls = createSessionCalls(async () => ({ text, etag: undefined }));
+    await assert.rejects(calls.create(), { code: "unexpected-answer" }, text);
+    await assert.rejects(calls.retrieve(id), { code: "unexpected-answer" }, text);
+    await assert.rejects(calls.rotate(id), { code: "unexpected-answer" }, text);
+  }
+  const calls = createSessionCalls(async () => ({
+    text: JSON.stringify({ sessionId: id, data: [] }),
+    etag: undefined,
+  }));
+  await assert.rejects(calls.retrieve(id), { code: "unexpected-answer" });
 });

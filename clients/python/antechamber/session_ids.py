@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Callable, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence
 from urllib.parse import parse_qsl
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{40}")
@@ -13,9 +13,9 @@ _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{40}")
 _MAX_CANDIDATES = 4
 
 
-def is_session_id(text: Optional[str]) -> bool:
-    """Returns whether a text has the form of a session id."""
-    return text is not None and _SESSION_ID.fullmatch(text) is not None
+def is_session_id(text: Any) -> bool:
+    """Returns whether a value is a text with the form of a session id."""
+    return isinstance(text, str) and _SESSION_ID.fullmatch(text) is not None
 
 
 def handle_of(session_id: str) -> str:

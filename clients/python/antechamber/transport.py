@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import random
 import re
@@ -12,10 +13,12 @@ import socket
 import ssl
 import threading
 import time
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from .errors import ProblemError
+from .session_ids import is_session_id
 
 Info = Dict[str, Any]
 Ids = Mapping[str, Optional[str]]
@@ -50,13 +53,14 @@ class Transport:
     ) -> Info:
         """Creates a session, with ids if any are given."""
         key = random_key() if any(ids.values()) else None
-        info: Info = self._call("PUT", "/sessions/new", timeout, attempts, ids, _body_of(ids, options), key)
-        return info
+        return _session_in(self._call("PUT", "/sessions/new", timeout, attempts, ids, _body_of(ids, options), key))
 
     def retrieve(self, session_id: str, timeout: float, with_data: bool = False) -> Info:
         """Returns the session with this id; a new session with another id if there is none."""
         query = "?include=data" if with_data else ""
-        info: Info = self._call("GET", f"/sessions/{session_id}{query}", timeout, 1)
+        info = _session_in(self._call("GET", f"/sessions/{session_id}{query}", timeout, 1))
+        if with_data:
+            _object_in(info.get("data"))
         return info
 
     def update(
@@ -71,13 +75,12 @@ class Transport:
         body = _body_of(ids, options)
         if rotate_key is not None:
             body["rotate"] = True
-        info: Info = self._call("POST", f"/sessions/{session_id}", timeout, 3, ids, body, rotate_key)
-        return info
+        return _session_in(self._call("POST", f"/sessions/{session_id}", timeout, 3, ids, body, rotate_key))
 
     def read_data(self, session_id: str, timeout: float) -> Tuple[Dict[str, Any], str]:
         """Returns the data of a session and their entity tag."""
         data, tag = self._exchange("GET", f"/sessions/{session_id}/data", timeout, 3)
-        return data, tag or "*"
+        return _object_in(data), tag or "*"
 
     def change_data(
         self, session_id: str, data: Mapping[str, Any], is_patch: bool, timeout: float, if_match: Optional[str] = None
@@ -87,8 +90,7 @@ class Transport:
         `if_match`: the entity tag that the data must have.
         """
         path, method = f"/sessions/{session_id}/data", "PATCH" if is_patch else "PUT"
-        changed: Dict[str, Any] = self._exchange(method, path, timeout, 3, body=data, if_match=if_match)[0]
-        return changed
+        return _object_in(self._exchange(method, path, timeout, 3, body=data, if_match=if_match)[0])
 
     def end(self, session_id: str, timeout: float) -> bool:
         """Ends a session. Returns whether a live session had this id."""
@@ -160,6 +162,7 @@ class Transport:
             connection.timeout = remaining
             if connection.sock is not None:
                 connection.sock.settimeout(remaining)
+            connection.response_class = partial(_Response, ends_at=ends_at)  # type: ignore[assignment]
             connection.request(method, self._base + path, payload, dict(headers))
             response = connection.getresponse()
             text = response.read(_MAX_BODY + 1)
@@ -197,6 +200,39 @@ class Transport:
                 self._idle.append(connection)
                 return
         connection.close()
+
+
+class _Response(http.client.HTTPResponse):
+    """A response that is read until `ends_at`, however slowly it arrives. A socket's timeout limits only each wait."""
+
+    def __init__(self, sock: socket.socket, *args: Any, ends_at: float, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self.fp.close()
+        self.fp = io.BufferedReader(_TimedReader(sock, ends_at))
+
+
+class _TimedReader(io.RawIOBase):
+    """The bytes that a socket receives until `ends_at`."""
+
+    def __init__(self, sock: socket.socket, ends_at: float) -> None:
+        self._sock = sock
+        self._ends_at = ends_at
+        # The socket stays open until this is closed.
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        remaining = self._ends_at - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout
+        self._sock.settimeout(remaining)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def random_key() -> str:
@@ -238,6 +274,23 @@ def _is_readable(sock: Any) -> bool:
         return True
 
 
+def _session_in(answer: Any) -> Info:
+    """Returns the session in a response.
+
+    Raises a `ProblemError` for any other response: it is not from Antechamber, and must not get into cookies and headers.
+    """
+    info = _object_in(answer)
+    if not is_session_id(info.get("sessionId")):
+        raise ProblemError("unexpected-answer")
+    return info
+
+
+def _object_in(answer: Any) -> Dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise ProblemError("unexpected-answer")
+    return answer
+
+
 def _result_of(status: int, retry_after: Optional[str], text: bytes) -> Any:
     if status == 204:
         return None
@@ -245,11 +298,11 @@ def _result_of(status: int, retry_after: Optional[str], text: bytes) -> Any:
         if len(text) > _MAX_BODY:
             raise ValueError
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ProblemError("unexpected-answer", status) from None
     if 200 <= status < 300:
         return body
     if isinstance(body, dict) and body.get("type") == f"urn:antechamber:problem:{body.get('code')}":
-        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+        seconds = float(retry_after) if retry_after and re.fullmatch("[0-9]+", retry_after) else None
         raise ProblemError(str(body["code"]), status, body, seconds)
     raise ProblemError("unexpected-answer", status)

@@ -1,13 +1,19 @@
 """Tests of the parts that need no service."""
 
+import http.server
+import json
 import re
+import threading
+import time
 import unittest
+from contextlib import contextmanager
 
-from antechamber import Cookie
+from antechamber import Cookie, ProblemError, wsgi
 from antechamber.breaker import CircuitBreaker
 from antechamber.headers import asserts_identity, complete_headers
 from antechamber.options import check_options
 from antechamber.session_ids import session_ids
+from antechamber.transport import Transport
 
 URL = "http://127.0.0.1:8080"
 
@@ -41,6 +47,91 @@ class Ids(unittest.TestCase):
         for cookie in (f"xsessionId={text}", f"x=1,sessionId={text}", f"\u00a0sessionId={text}", f"sessionId={text}x"):
             self.assertEqual(self.found({"cookie": cookie}), [], cookie)
         self.assertEqual(self.found({"cookie": f'sessionId="{text}"'}), [text])
+
+
+@contextmanager
+def strange_service(body, status=200, headers=(), pause=0.0):
+    """Starts a server that is not Antechamber, and yields its address. `pause`: seconds before each byte of a body."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self):
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            self.send_response(status)
+            for name, value in (*headers, ("content-length", str(len(body)))):
+                self.send_header(name, value)
+            self.end_headers()
+            try:
+                for byte in body if pause else ():
+                    time.sleep(pause)
+                    self.wfile.write(bytes([byte]))
+                self.wfile.write(b"" if pause else body)
+            except OSError:
+                self.close_connection = True
+
+        do_GET = do_PUT = do_POST = respond
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.socket.close()
+
+
+def session(**members):
+    return json.dumps({"sessionId": "a" * 40, "state": "anonymous", **members}).encode()
+
+
+class StrangeServices(unittest.TestCase):
+    def test_a_request_continues_if_the_response_is_not_that_of_antechamber(self):
+        injected = (session(sessionId=each) for each in ("x\r\nSet-Cookie: y=1", "x; Domain=example.org", 5, None, ["a"]))
+        for body in (b"{}", b"[]", b"null", b'"text"', b"5", b"", b"<html>", b"[" * 100_000, *injected):
+            errors, heads = [], []
+
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                return [str(wsgi.session_of(environ)).encode()]
+
+            with strange_service(body) as url:
+                sessions = wsgi.Sessions(
+                    application, url=url, deadline=5.0, on_error=lambda error, _: errors.append(error.code)
+                )
+                content = b"".join(sessions({"PATH_INFO": "/"}, lambda *head: heads.append(head)))
+            self.assertEqual(content, b"None", body[:80])
+            self.assertEqual(heads, [("200 OK", [])], body[:80])
+            self.assertEqual(errors, ["unexpected-answer"], body[:80])
+
+    def test_data_that_are_no_object_are_refused(self):
+        for body in (b"[]", b"null", session(data=[])):
+            with strange_service(body) as url, self.assertRaises(ProblemError) as caught:
+                transport = Transport(url, "")
+                if b"sessionId" in body:
+                    transport.retrieve("a" * 40, 5.0, with_data=True)
+                else:
+                    transport.read_data("a" * 40, 5.0)
+            self.assertEqual(caught.exception.code, "unexpected-answer")
+
+    def test_retry_after_that_is_no_number_is_ignored(self):
+        problem = {"code": "too-many-requests", "type": "urn:antechamber:problem:too-many-requests"}
+        with strange_service(json.dumps(problem).encode(), 429, [("retry-after", "\u00b2")]) as url:
+            with self.assertRaises(ProblemError) as caught:
+                Transport(url, "").retrieve("a" * 40, 5.0)
+        self.assertEqual((caught.exception.code, caught.exception.retry_after), ("too-many-requests", None))
+
+    def test_a_response_that_arrives_byte_by_byte_does_not_prolong_the_time(self):
+        with strange_service(session(label="x" * 400), pause=0.01) as url:
+            with self.assertRaises(ProblemError) as caught:
+                Transport(url, "").retrieve("a" * 40, 0.5)
+        self.assertEqual(caught.exception.code, "timeout")
 
 
 class Headers(unittest.TestCase):
