@@ -30,9 +30,9 @@ export function createServerEvents(
     associated: () => metrics.sessionsAssociated.inc(1),
     rotated: () => metrics.sessionsRotated.inc(1),
     ended: () => metrics.sessionsEnded.inc(1),
-    recorded(records) {
-      metrics.recordsAccepted.inc(records.length);
-      collector.recorded(records);
+    recorded(sent) {
+      metrics.recordsAccepted.inc(sent.records.length);
+      collector.recorded(sent);
     },
     credentialsChanged: () => credentials.reloadAll(),
     keysChanged: () => credentials.reloadKeys(),

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { CountedRequests, Counters } from "../http/metrics.ts";
 import { DURATION_BUCKETS, durationBucket, histogramOf } from "../session/histogram.ts";
-import type { RequestRecord } from "../session/record.ts";
+import type { SentRecords } from "../session/record.ts";
 import {
   entryOf,
   isIdle,
@@ -9,9 +9,9 @@ import {
   MINUTE_MS,
   type MinuteStatistics,
   OTHER,
+  ServiceNames,
   STATISTICS_MINUTES,
   type StatisticsRow,
-  serviceName,
   statusClass,
 } from "../session/statistics.ts";
 import type { StatisticsStore } from "../store/ports/statistics.ts";
@@ -46,6 +46,7 @@ export class StatisticsCollector {
   /** The counters at the beginning of the minute. */
   #baseline: Counters;
   #live: MinuteStatistics["live"] = null;
+  readonly #names = new ServiceNames();
   #services = new Map<string, CountedService>();
   /** By the first digit of the status; 0 for a missing one. */
   #recordStatuses = new Float64Array(10);
@@ -62,10 +63,10 @@ export class StatisticsCollector {
     this.#baseline = counters();
   }
 
-  /** Counts records. Called for each recorded request. */
-  recorded(records: readonly RequestRecord[]): void {
+  /** Counts records. Called for each request that records. */
+  recorded({ records, isFromVisitor }: SentRecords): void {
     for (const { service, status, durationMs } of records) {
-      const counted = this.#service(serviceName(service));
+      const counted = this.#service(this.#names.nameOf(service, isFromVisitor));
       counted.records++;
       if (durationMs !== null) raise(counted.durations, durationBucket(durationMs));
       raise(this.#recordStatuses, status === null ? 0 : Math.floor(status / 100));

@@ -5,7 +5,7 @@ import { generationOf, handleOf, type IdIssuer, isHandle, type VerifiedId } from
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { type Findable, isFindable, isReached, type Scope } from "../session/permissions.ts";
 import { mayBeSetAside } from "../session/provisional.ts";
-import type { RequestRecord } from "../session/record.ts";
+import type { RequestRecord, SentRecords } from "../session/record.ts";
 import { hasNoIds, type Identity, isBare, isLive, type Session } from "../session/session.ts";
 import type { RecordPage } from "../session/timeline.ts";
 import { hasTraits, noTraits, type Traits } from "../session/traits.ts";
@@ -70,7 +70,7 @@ export interface ServiceEvents {
   associated(): void;
   rotated(): void;
   ended(): void;
-  recorded(records: readonly RequestRecord[]): void;
+  recorded(sent: SentRecords): void;
   recordsLost(records: number): void;
 }
 
@@ -222,11 +222,12 @@ export class SessionService {
    * records are stored when the promise is fulfilled; otherwise within 100 ms. Refuses with `session-not-found`, and
    * then records nothing.
    */
-  record(id: string, records: readonly RequestRecord[], scope: Scope, durable: boolean): MaybePromise<void> {
+  record(id: string, sent: SentRecords, scope: Scope, durable: boolean): MaybePromise<void> {
+    const { records } = sent;
     return whenReady(this.use(id, scope), (session) => {
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
       const now = this.#clock();
-      const count = () => this.#events.recorded(records);
+      const count = () => this.#events.recorded(sent);
       if (durable) return this.#store.storeRecords({ handle: session.handle, records, now }).then(count);
       if (this.#store.enqueueRecords(session.handle, records, now)) return count();
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
@@ -239,7 +240,7 @@ export class SessionService {
    */
   recordOnce(
     id: string,
-    records: readonly RequestRecord[],
+    sent: SentRecords,
     scope: Scope,
     { key, fingerprint, response }: Idempotent<void>,
   ): Promise<string> {
@@ -252,10 +253,10 @@ export class SessionService {
         return responseOf(replay);
       }
       const idempotent = { key, fingerprint, response: response() };
-      const request = { handle: session.handle, records, now: this.#clock(), idempotent };
+      const request = { handle: session.handle, records: sent.records, now: this.#clock(), idempotent };
       const result = await this.#store.storeRecords(request);
       if (result.outcome !== "recorded") return responseOf(result);
-      this.#events.recorded(records);
+      this.#events.recorded(sent);
       return idempotent.response;
     });
   }
@@ -269,10 +270,11 @@ export class SessionService {
    */
   async setAside(
     id: string,
-    [record, ...others]: readonly RequestRecord[],
+    sent: SentRecords,
     scope: Scope,
     idempotent: Pick<Idempotent<void>, "key" | "fingerprint"> | undefined,
   ): Promise<boolean> {
+    const [record, ...others] = sent.records;
     if (!this.#setsAside || record === undefined || others.length > 0) return false;
     const opened = await this.#openUnchanged(id, scope);
     const now = this.#clock();
@@ -280,7 +282,7 @@ export class SessionService {
     const { session } = opened;
     const result = await this.#store.setAside({ session, record, now, idempotent, isNewSession: false });
     if (result === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
-    if (result === "accepted") this.#events.recorded([record]);
+    if (result === "accepted") this.#events.recorded(sent);
     return true;
   }
 
@@ -295,7 +297,7 @@ export class SessionService {
     }
     const { session } = opened;
     const result = this.#store.setAside({ session, record, now: record.startedAt, isNewSession: true });
-    const count = () => this.#events.recorded([record]);
+    const count = () => this.#events.recorded({ records: [record], isFromVisitor: false });
     if (result instanceof Promise) result.then(count, () => this.#events.recordsLost(1));
     else count();
   }
@@ -308,7 +310,7 @@ export class SessionService {
     // The id has just been read, so it is in the processor's cache. The handle in the session is not.
     const records = [record];
     if (this.#store.enqueueRecords(handleOf(id), records, record.startedAt)) {
-      this.#events.recorded(records);
+      this.#events.recorded({ records, isFromVisitor: false });
     } else this.#events.recordsLost(1);
   }
 

@@ -2,6 +2,13 @@ import { isPlainText } from "./text.ts";
 
 /** A method is a token (RFC 9110, section 9.1). */
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
+/** Records that a request sends. */
+export interface SentRecords {
+  readonly records: readonly RequestRecord[];
+  /** Whether a customer or a public page sends them, so that anybody may have chosen the names of their services. */
+  readonly isFromVisitor: boolean;
+}
+
 /** The maximum length of a recorded path that a proxy reports, so that the record stays below its limit of 8 KiB. */
 const MAX_FORWARDED_PATH = 2048;
 

@@ -8,7 +8,7 @@ export const STATISTICS_MINUTES = 14 * 24 * 60;
 export const MAX_SERVICES = 50;
 /** Maximum length of the name of a service in statistics. A longer name is cut. */
 const MAX_NAME = 128;
-/** The name under which the services beyond `MAX_SERVICES` are counted. */
+/** The name under which the services beyond `MAX_SERVICES` are counted, and those that only visitors have named. */
 export const OTHER = "other";
 /** The name for records without a service, and for those without a status. */
 const NONE = "none";
@@ -49,10 +49,21 @@ export function statusClass(status: number | null): string {
   return status === null ? NONE : `${Math.floor(status / 100)}xx`;
 }
 
-/** Returns the name by which a service is counted. */
-export function serviceName(service: string | null): string {
-  if (service === null || service === "") return NONE;
-  return service.length <= MAX_NAME ? service : service.slice(0, MAX_NAME).toWellFormed();
+/**
+ * Chooses the names by which services are counted. Visitors can send records with any name, and would leave none of the
+ * `MAX_SERVICES` names to the services. So their records count under a name only if a server has used it before.
+ */
+export class ServiceNames {
+  /** Names that servers have used, at most `MAX_SERVICES`. */
+  readonly #known = new Set<string>();
+
+  nameOf(service: string | null, isFromVisitor: boolean): string {
+    if (service === null || service === "") return NONE;
+    const name = service.length <= MAX_NAME ? service : service.slice(0, MAX_NAME).toWellFormed();
+    if (isFromVisitor) return this.#known.has(name) ? name : OTHER;
+    if (this.#known.size < MAX_SERVICES) this.#known.add(name);
+    return name;
+  }
 }
 
 /** Adds up statistics. */

@@ -6,7 +6,7 @@ import type { StatisticsColumn, StatisticsInfo } from "@antechamber/client/proto
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { eventually } from "../support/eventually.ts";
-import { serve as serveAlone, type TestServer } from "../support/in-process.ts";
+import { keyFor, serve as serveAlone, type TestKey, type TestServer } from "../support/in-process.ts";
 
 const MINUTE = 60_000;
 
@@ -131,6 +131,36 @@ onEachEngine(({ name: engine, test, empty, serve }) => {
       assert.equal(await created(two), 4);
     });
   }
+
+  test("a page's visitors cannot push the names of services out of the statistics", async () => {
+    const [page, shop, reporter] = [{ role: "customer" }, { role: "service" }, { role: "reporter" }] as const;
+    const keys = { page: keyFor(page), shop: keyFor(shop), reporter: keyFor(reporter) };
+    await using keyed = await serve({ config: { auth: "key" }, keys: Object.values(keys).map(({ key }) => key) });
+    const { call, create } = createApi(keyed.url);
+    const { sessionId } = sessionOf(await create({ headers: { authorization: keys.page.bearer } }));
+    const send = async ({ bearer }: TestKey, services: readonly string[], query = "") => {
+      const json = services.map((service) => ({ method: "GET", path: "/", service }));
+      const path = `/sessions/${sessionId}/requests${query}`;
+      const sent = await call("POST", path, { headers: { authorization: bearer }, json });
+      assert.equal(sent.status, 202, sent.text);
+    };
+    await send(keys.page, ["first of the page"], "?provisional=true");
+    await send(
+      keys.page,
+      Array.from({ length: 60 }, (_, i) => `of the page ${i}`),
+    );
+    await send(keys.shop, ["shop"]);
+    await send(keys.page, ["shop", "shop"], "?durable=true");
+    await eventually(async () => {
+      const { text } = await call("GET", "/stats", { headers: { authorization: keys.reporter.bearer } });
+      const { byService } = (JSON.parse(text) as StatisticsInfo).records;
+      const counts = Object.entries(byService).map(([name, column]) => [
+        name,
+        column.reduce<number>((sum, n) => sum + (n ?? 0), 0),
+      ]);
+      assert.deepEqual(Object.fromEntries(counts), { other: 61, shop: 3 });
+    }, 5000);
+  });
 
   test("invalid requests for statistics are refused with every fault", async () => {
     const faultsOf = async (query: string) => {

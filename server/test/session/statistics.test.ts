@@ -8,7 +8,7 @@ import {
   histogramOf,
   quantileOf,
 } from "../../src/session/histogram.ts";
-import { MAX_SERVICES, StatisticsSum, serviceName, statusClass } from "../../src/session/statistics.ts";
+import { MAX_SERVICES, ServiceNames, StatisticsSum, statusClass } from "../../src/session/statistics.ts";
 import { rangeOf } from "../../src/session/statistics-range.ts";
 
 const NOON = Date.parse("2026-11-30T12:00:30Z");
@@ -66,10 +66,22 @@ test("services beyond the first 50 add up as other, and any name can be counted"
 });
 
 test("a long name is cut at a whole character, and a missing one is none", () => {
-  assert.equal(serviceName("é".repeat(300)), "é".repeat(128));
-  assert.ok(serviceName(`${"x".repeat(127)}\u{1F600}`).isWellFormed());
-  assert.deepEqual([serviceName(null), serviceName("")], ["none", "none"]);
+  const nameOf = (service: string | null) => new ServiceNames().nameOf(service, false);
+  assert.equal(nameOf("é".repeat(300)), "é".repeat(128));
+  assert.ok(nameOf(`${"x".repeat(127)}\u{1F600}`).isWellFormed());
+  assert.deepEqual([nameOf(null), nameOf("")], ["none", "none"]);
   assert.deepEqual([statusClass(null), statusClass(204), statusClass(503)], ["none", "2xx", "5xx"]);
+});
+
+test("visitors cannot add names of services, and count under those that servers have used", () => {
+  const names = new ServiceNames();
+  assert.equal(names.nameOf("shop", true), "other");
+  assert.equal(names.nameOf("shop", false), "shop");
+  assert.equal(names.nameOf("shop", true), "shop");
+  assert.deepEqual([names.nameOf(null, true), names.nameOf("", true)], ["none", "none"]);
+  for (let i = 0; i < 2 * MAX_SERVICES; i++) assert.equal(names.nameOf(`server ${i}`, false), `server ${i}`);
+  assert.equal(names.nameOf("server 3", true), "server 3");
+  assert.equal(names.nameOf(`server ${2 * MAX_SERVICES - 1}`, true), "other", "the memory for names is limited");
 });
 
 test("a range has whole steps, an hour by minute by default, and longer steps if it is long", () => {

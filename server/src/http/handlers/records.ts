@@ -60,15 +60,16 @@ export function createRecordHandlers({ service, clock, config, trail, initiatorO
       const { isDurable, isProvisional } = optionsOf(request.query);
       const body = await bodyOf(call);
       const records = recordsOf(body, clock(), queryKeys);
+      const sent = { records, isFromVisitor: principal.role === "customer" };
       const receipt = JSON.stringify({ accepted: records.length } satisfies RecordReceipt);
       const key = requestKeyOf(request, principal, "record", [sessionId, body]);
-      if (isProvisional && (await service.setAside(sessionId, records, scope, key))) return accepted(receipt);
+      if (isProvisional && (await service.setAside(sessionId, sent, scope, key))) return accepted(receipt);
       if (key === undefined) {
-        await service.record(sessionId, records, scope, isDurable);
+        await service.record(sessionId, sent, scope, isDurable);
         return accepted(receipt);
       }
       const keyed = { ...key, response: () => receipt };
-      return accepted(await service.recordOnce(sessionId, records, scope, keyed));
+      return accepted(await service.recordOnce(sessionId, sent, scope, keyed));
     },
 
     async timeline({ request, principal, sessionId }: Call): Promise<ApiResponse> {
