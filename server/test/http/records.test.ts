@@ -231,6 +231,35 @@ test("1,000 records of 8 KiB are accepted in one request, and returned", async (
   );
 });
 
+test("a body of millions of values is refused before it is parsed, whatever the texts in it", async () => {
+  const id = await newSession(api);
+  const send = (body: string) =>
+    api.call("POST", requestsOf(id), { body, headers: { "content-type": "application/json" } });
+  const many = [
+    ["[".repeat(4_000_000), "]".repeat(4_000_000)],
+    ["[", `${"{},".repeat(2_700_000)}{}]`],
+    ['{"method":"GET","path":"/","x":[', `${"1,".repeat(4_000_000)}1]}`],
+    ['{"method":"GET","path":"/","attributes":', `${'{"\\"":'.repeat(1_000_000)}1${"}".repeat(1_000_000)}}`],
+  ];
+  for (const parts of many) {
+    const { detail } = problemOf(await send(parts.join("")), 400, "invalid-request");
+    assert.match(detail, /more than 64000 values/);
+  }
+  const attributes = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`n${i}`, '[{,"\\'.repeat(20)]));
+  const full = { ...visit("/full"), startedAt: 1, status: 200, durationMs: 1, service: "s", attributes };
+  assert.equal(
+    acceptedOf(
+      await post(
+        api,
+        id,
+        Array.from({ length: 1000 }, () => full),
+      ),
+    ),
+    1000,
+  );
+  assert.equal((await pageOf(api, id)).total, 1000);
+});
+
 test("a body that is too large is refused, announced or not", async () => {
   const id = await newSession(api);
   const type = "Content-Type: application/json";

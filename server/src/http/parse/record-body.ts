@@ -3,10 +3,17 @@ import type { Fault } from "../../session/errors.ts";
 import { isMethod, isPath, type RequestRecord, recordedPath } from "../../session/record.ts";
 import { isPlainText } from "../../session/text.ts";
 import { memberOf, parseJson, refuseFaults } from "./bodies.ts";
+import { hasMoreValues } from "./json-values.ts";
 import { parseTime } from "./time.ts";
 
 /** The maximum length of a body in bytes: that of an array of `MAX_RECORDS` records of `MAX_RECORD_BYTES` each. */
 export const MAX_RECORDS_BODY_BYTES = MAX_RECORDS * (MAX_RECORD_BYTES + 1) + 2;
+
+/**
+ * The maximum number of values in a body. A record has at most 24; there is room for members that are ignored. Other bodies
+ * are too short to need such a limit.
+ */
+const MAX_VALUES = 64 * MAX_RECORDS;
 
 const MAX_SERVICE = 256;
 const MAX_ATTRIBUTES = 16;
@@ -21,6 +28,10 @@ const MAX_FAULTS = 20;
  * fault.
  */
 export function recordsOf(body: Uint8Array, now: number, queryKeys: ReadonlySet<string>): RequestRecord[] {
+  if (hasMoreValues(body, MAX_VALUES)) {
+    const detail = `The body has more than ${MAX_VALUES} values; send fewer records in one request.`;
+    refuseFaults([{ in: "body", name: "", detail }]);
+  }
   const faults: Fault[] = [];
   const parsed = parseJson(body, faults);
   const isList = Array.isArray(parsed);
