@@ -36,6 +36,7 @@ async function apiOf(claims: JWTPayload, more: TokenFaults = {}): Promise<Api> {
 }
 
 const reporter = { role: "reporter" };
+const LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
 test("the claims of a token identify the caller", async () => {
   const alice = await apiOf({ role: "customer", customerId: "alice" });
@@ -105,6 +106,8 @@ const wrong: Record<string, (now: number) => Promise<string>> = {
   "has a customer that is a number": () => issuer.token({ role: "customer", customerId: 7 }),
   "has a customer that is no id": () => issuer.token({ role: "customer", customerId: "a\nb" }),
   "has a customer with a space at its end": () => issuer.token({ role: "customer", customerId: "alice " }),
+  "is a logout token by its type": () => issuer.token(reporter, { header: { typ: "application/Logout+JWT" } }),
+  "is a logout token by its event": () => issuer.token({ ...reporter, events: { [LOGOUT_EVENT]: {} } }),
   "is too long": () => issuer.token({ ...reporter, pad: "x".repeat(9000) }),
 };
 
@@ -323,6 +326,7 @@ test("the log says why a token was refused, and what is allowed", async () => {
     [await issuer.token({ ...reporter, nbf: 4e9 }), /nbf is in the future: .* from 2096-/],
     [await issuer.token(reporter, { stranger: true }), /the signature was not made/],
     [await issuer.token(reporter, { header: { kid: "x" } }), /no key of the key set fits/],
+    [await issuer.token({ ...reporter, events: { [LOGOUT_EVENT]: {} } }), /it is a logout token/],
     [unsigned({ alg: "none" }), /not signed/],
     [hmac("x"), /not one of jwtAlgorithms: "ES256"/],
   ];

@@ -9,6 +9,7 @@ import type { Authenticate } from "./api-key-auth.ts";
 import type { Jwks, VerificationKeys } from "./jwks.ts";
 import { ClaimError, reasonOf, reasonOfNoToken, typeName } from "./jwt-rejections.ts";
 import { verifyToken } from "./jwt-verification.ts";
+import { isLogoutToken } from "./logout-token.ts";
 import { TextCache } from "./text-cache.ts";
 
 export interface JwtAuthParts {
@@ -72,7 +73,9 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
     }
     const keys = await jwks.keys();
     try {
-      const { payload, verifiedWith } = await verifyToken(token, keys, parts, ["exp"]);
+      const verifiedJwt = await verifyToken(token, keys, parts, ["exp"]);
+      if (isLogoutToken(verifiedJwt)) throw new ClaimError("it is a logout token, which says who has signed out");
+      const { payload, verifiedWith } = verifiedJwt;
       const principal = principalOf(payload, parts.config);
       const { nbf = 0, exp = 0 } = payload;
       cache(header, { principal, from: nbf * 1000, until: exp * 1000 }, verifiedWith);

@@ -4,7 +4,7 @@ import { faultOfId } from "../../session/caller-ids.ts";
 import { Refusal } from "../../session/errors.ts";
 import type { Jwks } from "./jwks.ts";
 import { reasonOf, typeName } from "./jwt-rejections.ts";
-import { LEEWAY_SECONDS, type VerificationParts, verifyToken } from "./jwt-verification.ts";
+import { LEEWAY_SECONDS, type VerificationParts, type VerifiedJwt, verifyToken } from "./jwt-verification.ts";
 
 /** The content of a valid logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4). */
 export interface LogoutToken {
@@ -61,14 +61,29 @@ export function createLogoutTokenVerifier(parts: LogoutTokenParts): VerifyLogout
   };
 }
 
+/**
+ * Returns whether a verified token is a logout token, which must not be accepted for another purpose (RFC 8725, section
+ * 3.12): it names a customer, and providers sign it for the same audience if nothing else is configured.
+ */
+export function isLogoutToken({ header, payload }: Pick<VerifiedJwt, "header" | "payload">): boolean {
+  const { events } = payload;
+  return typeNameOf(header.typ) === "logout+jwt" || (isObject(events) && Object.hasOwn(events, LOGOUT_EVENT));
+}
+
 /** Returns the refusal of a logout token. */
 export function refusal(detail: string, cause?: unknown): Refusal {
   return new Refusal({ code: "invalid-request", errors: [{ in: "body", name: "logout_token", detail }] }, cause);
 }
 
 function faultOfType(type: string | undefined): string | undefined {
-  const name = (type ?? "jwt").toLowerCase().replace(/^application\//, "");
-  return TYPES.includes(name) ? undefined : "its typ is that of another kind of token, and must be logout+jwt";
+  return TYPES.includes(typeNameOf(type))
+    ? undefined
+    : "its typ is that of another kind of token, and must be logout+jwt";
+}
+
+/** Returns a token's type in lower case, without `application/` (RFC 7515, section 4.1.9). A token without one is a JWT. */
+function typeNameOf(type: unknown): string {
+  return typeof type === "string" ? type.toLowerCase().replace(/^application\//, "") : "jwt";
 }
 
 /** Returns what is wrong with the claims that only logout tokens have, and with `iat`; `undefined` if nothing is. */
