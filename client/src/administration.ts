@@ -6,7 +6,6 @@ import {
   type SendRequest,
   type TransportOptions,
 } from "./call.ts";
-import { checkTransportOptions } from "./client-options.ts";
 import { type EventOptions, type EventReset, readEvents } from "./events.ts";
 import { createOperatorCalls, type OperatorCalls } from "./operators.ts";
 import { ProblemError } from "./problem-error.ts";
@@ -24,7 +23,9 @@ import type {
 } from "./protocol.ts";
 import { readLines } from "./read-lines.ts";
 import { isSessionName } from "./session-id.ts";
-import { createTransport, pathOf } from "./transport.ts";
+import { pathOf } from "./session-operations.ts";
+import { createTransport } from "./transport.ts";
+import { checkTransportOptions } from "./transport-options.ts";
 import { createWebhookCalls, type WebhookAdministration } from "./webhooks.ts";
 
 export type { EventOptions, EventReset } from "./events.ts";

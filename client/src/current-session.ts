@@ -3,16 +3,17 @@ import type { Mutex } from "./mutex.ts";
 import { ProblemError } from "./problem-error.ts";
 import type { SessionInfo } from "./protocol.ts";
 import { handleOf, isRetiredBy } from "./session-id.ts";
+import { randomKey, type SessionOperations } from "./session-operations.ts";
 import { sessionIdOf } from "./session-state.ts";
 import type { SessionStorage } from "./session-storage.ts";
-import { type Ids, randomKey, type SessionOptions, type Transport, type UpdateOptions } from "./transport.ts";
+import type { Ids, SessionOptions, UpdateOptions } from "./transport.ts";
 
 /** Maximum age in milliseconds of a cached session. An older one is requested again from the service. */
 const MAX_AGE_MS = 60_000;
 
 /** The session of one visitor, shared by all tabs of the site. It is created and changed only under the mutex. */
 export class CurrentSession {
-  readonly #transport: Transport;
+  readonly #transport: SessionOperations;
   readonly #storage: SessionStorage;
   readonly #withLock: Mutex;
   readonly #rotates: boolean;
@@ -24,7 +25,7 @@ export class CurrentSession {
   #rotation: { request: string; key: string } | undefined;
 
   /** `rotates`: whether the session gets a new id when somebody is identified in it. */
-  constructor(transport: Transport, storage: SessionStorage, withLock: Mutex, rotates: boolean) {
+  constructor(transport: SessionOperations, storage: SessionStorage, withLock: Mutex, rotates: boolean) {
     this.#transport = transport;
     this.#storage = storage;
     this.#withLock = withLock;
@@ -204,7 +205,7 @@ export function resetError(): ProblemError {
 
 /** Creates a session for a person who uses the same browser after another person. */
 async function createForNextPerson(
-  transport: Transport,
+  transport: SessionOperations,
   ids: Ids,
   options: SessionOptions,
   check: () => void,

@@ -1,7 +1,7 @@
 import { type Locks, type Page, quietly, type WebStorage } from "./page.ts";
 import { ProblemError } from "./problem-error.ts";
+import { randomKey } from "./session-operations.ts";
 import { sleep } from "./sleep.ts";
-import { randomKey } from "./transport.ts";
 
 /** Runs a task while no other task of this client, or of a tab that shares its storage, runs. */
 export type Mutex = <T>(task: () => Promise<T>) => Promise<T>;

@@ -2,7 +2,7 @@ import { type CurrentSession, resetError } from "./current-session.ts";
 import type { Page } from "./page.ts";
 import { isRetryable, type ProblemError } from "./problem-error.ts";
 import type { RequestRecord } from "./protocol.ts";
-import { randomKey, type Transport } from "./transport.ts";
+import { randomKey, type SessionOperations } from "./session-operations.ts";
 
 /**
  * Called when records could not be delivered. `lost` is the number of records that are given up; 0 if all are retried.
@@ -45,7 +45,7 @@ const MAX_BATCH_BYTES = 30_000;
  * hidden, up to two are sent without waiting for earlier ones, because the page may end.
  */
 export class Recorder {
-  readonly #transport: Transport;
+  readonly #transport: SessionOperations;
   readonly #current: CurrentSession;
   readonly #page: Page | undefined;
   readonly #onError: OnError;
@@ -57,7 +57,12 @@ export class Recorder {
   #sending: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(transport: Transport, current: CurrentSession, page: Page | undefined, onError: OnError | undefined) {
+  constructor(
+    transport: SessionOperations,
+    current: CurrentSession,
+    page: Page | undefined,
+    onError: OnError | undefined,
+  ) {
     this.#transport = transport;
     this.#current = current;
     this.#page = page;

@@ -1,25 +1,15 @@
-import {
-  type CallOptions,
-  createRequestSender,
-  type Ids,
-  type ServiceRequest,
-  type TaggedData,
-  type TransportOptions,
-} from "./call.ts";
-import { checkTransportOptions } from "./client-options.ts";
-import type { ProblemError } from "./problem-error.ts";
-import {
-  bodyIds,
-  type MergePatch,
-  type RecordReceipt,
-  type RequestRecord,
-  type SessionBody,
-  type SessionData,
-  type SessionInfo,
-  type SessionInfoWithData,
-  type Timeline,
+import { type CallOptions, createRequestSender, type Ids, type TaggedData, type TransportOptions } from "./call.ts";
+import type {
+  MergePatch,
+  RecordReceipt,
+  RequestRecord,
+  SessionData,
+  SessionInfo,
+  SessionInfoWithData,
+  Timeline,
 } from "./protocol.ts";
-import { isSessionId, isSessionName } from "./session-id.ts";
+import { createSessionOperations, isSession, pathOf } from "./session-operations.ts";
+import { checkTransportOptions } from "./transport-options.ts";
 
 export type { CallOptions, Fetch, Ids, TaggedData, TransportOptions } from "./call.ts";
 
@@ -155,94 +145,9 @@ export function createTransport(options: TransportOptions): Transport {
   checkTransportOptions("createTransport()", options);
   const call = createRequestSender(options);
   return {
-    create: (ids, given) =>
-      call({
-        ...given,
-        method: "PUT",
-        path: "/sessions/new",
-        isExpected: isSession,
-        ids,
-        body: bodyOf(ids, given),
-        // A session without ids is not stored (contract.md#rule-8), so a retry that creates a second one does no harm.
-        idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
-      }),
-    retrieve: (sessionId, ids, given) =>
-      call({ ...given, method: "GET", path: pathOf(sessionId), isExpected: isSession, ids }),
+    ...createSessionOperations(call),
     retrieveWithData: (sessionId, ids, given) =>
       call({ ...given, method: "GET", path: `${pathOf(sessionId)}?include=data`, isExpected: isSession, ids }),
-    update: (sessionId, ids, given) =>
-      call({
-        ...given,
-        method: "POST",
-        path: pathOf(sessionId),
-        isExpected: isSession,
-        ids,
-        body: bodyOf(ids, given),
-        idempotencyKey: given?.idempotencyKey ?? (given?.rotate ? randomKey() : undefined),
-      }),
-    async end(sessionId, given) {
-      try {
-        await call({ ...given, method: "DELETE", path: pathOf(sessionId) });
-        return true;
-      } catch (error) {
-        if ((error as ProblemError).code === "session-not-found") return false;
-        throw error;
-      }
-    },
-    record: (sessionId, records, { durable, provisional, idempotencyKey = randomKey(), ...rest } = {}) =>
-      call({
-        method: "POST",
-        path: `${pathOf(sessionId)}/requests${durable ? "?durable=true" : provisional ? "?provisional=true" : ""}`,
-        body: records,
-        idempotencyKey,
-        ...rest,
-      }),
-    readData: (name, given) => call(dataRequest("GET", name, given)),
-    mergeData: (name, patch, given) => call(dataRequest("PATCH", name, given, patch)),
-    replaceData: (name, data, given) => call(dataRequest("PUT", name, given, data)),
     clearData: (name, given) => call({ ...given, method: "DELETE", path: `${pathOf(name)}/data` }),
-    timeline: (sessionId, { after, limit, signal } = {}) => {
-      const query = new URLSearchParams();
-      for (const [name, value] of Object.entries({ after, limit })) {
-        if (value !== undefined) query.set(name, String(value));
-      }
-      return call({
-        method: "GET",
-        path: `${pathOf(sessionId)}/requests?${String(query)}`,
-        signal,
-      });
-    },
   };
-}
-
-function dataRequest(method: string, name: string, given: DataOptions = {}, body?: object): ServiceRequest {
-  return { ...given, method, path: `${pathOf(name)}/data`, body, isTagged: true, isExpected: isObject };
-}
-
-function isObject(content: unknown): content is Record<string, unknown> {
-  return typeof content === "object" && content !== null && !Array.isArray(content);
-}
-
-/**
- * Returns whether a response describes a session. Anything else is not from Antechamber, and its `sessionId` must not get
- * into cookies and headers.
- */
-export function isSession(content: unknown): content is SessionInfo {
-  return isObject(content) && isSessionId(content["sessionId"]);
-}
-
-/**
- * Returns the path of a session. Texts that can be neither session ids nor handles, such as ".." and "end", get a path that leads to no
- * session instead of to another operation.
- */
-export const pathOf = (name: string) => `/sessions/${isSessionName(name) ? name : "unknown"}`;
-
-/** Returns a random value for an Idempotency-Key. */
-export function randomKey(): string {
-  // `randomUUID` is not used, because pages without TLS do not have it.
-  return crypto.getRandomValues(new Uint32Array(4)).join("-");
-}
-
-function bodyOf(ids: Ids = {}, { rotate, profile, label }: UpdateOptions = {}): SessionBody {
-  return { ...Object.fromEntries(bodyIds.map((name) => [name, ids[name] ?? null])), rotate, profile, label };
 }

@@ -1,4 +1,4 @@
-import { fetchOf } from "./call.ts";
+import { createRequestSender, fetchOf } from "./call.ts";
 import type { Client, ClientOptions } from "./client.ts";
 import { CurrentSession } from "./current-session.ts";
 import { createMutex } from "./mutex.ts";
@@ -6,10 +6,10 @@ import type { Page } from "./page.ts";
 import { isUnanswered, type ProblemError } from "./problem-error.ts";
 import { Recorder } from "./recorder.ts";
 import { isSessionId } from "./session-id.ts";
+import { createSessionOperations } from "./session-operations.ts";
 import { SessionStorage } from "./session-storage.ts";
 import { createSiteFetch } from "./site-fetch.ts";
 import { sleep } from "./sleep.ts";
-import { createTransport } from "./transport.ts";
 
 /** Maximum time (ms) for which a sign-out waits until the session's last records are sent. */
 const MAX_FLUSH_MS = 1000;
@@ -18,7 +18,7 @@ const MAX_FLUSH_MS = 1000;
 export function createVisitorClient(page: Page | undefined, options: ClientOptions): Client {
   const { url, key, timeout = 10_000, cookie = true, origins = [], rotate = true } = options;
   const doFetch = fetchOf(options);
-  const transport = createTransport({ url, key, timeout, fetch: doFetch });
+  const transport = createSessionOperations(createRequestSender({ url, key, timeout, fetch: doFetch }));
   const storage = new SessionStorage({ page, storage: options.storage, cookie });
   const mutex = createMutex(page, storage.shared, timeout);
   const current = new CurrentSession(transport, storage, mutex, rotate);

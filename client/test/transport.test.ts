@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { keyFor, serve } from "../../server/test/support/in-process.ts";
 import { type FailureCode, ProblemError } from "../src/problem-error.ts";
-import { createTransport, type Fetch, randomKey } from "../src/transport.ts";
+import { randomKey } from "../src/session-operations.ts";
+import { createTransport, type Fetch } from "../src/transport.ts";
 
 const unknown = "x".repeat(40);
 

@@ -1,4 +1,4 @@
-import { randomKey } from "../transport.ts";
+import { randomKey } from "../session-operations.ts";
 import type { ResolvedSession } from "./session-resolver.ts";
 import { createSigner } from "./signer.ts";
 

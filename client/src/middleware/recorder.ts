@@ -1,6 +1,7 @@
 import { ProblemError } from "../problem-error.ts";
 import type { RequestRecord } from "../protocol.ts";
-import { randomKey, type Transport } from "../transport.ts";
+import { randomKey } from "../session-operations.ts";
+import type { Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
 
 export interface RecorderOptions {

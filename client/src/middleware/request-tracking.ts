@@ -1,6 +1,7 @@
 import type { RequestRecord } from "../protocol.ts";
 import { handleOf, isSessionId } from "../session-id.ts";
-import { createTransport, randomKey, type TransportOptions } from "../transport.ts";
+import { randomKey } from "../session-operations.ts";
+import { createTransport, type TransportOptions } from "../transport.ts";
 import { createCircuitBreaker } from "./circuit-breaker.ts";
 import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
 import { createRecentSessions } from "./recent-sessions.ts";

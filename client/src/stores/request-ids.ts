@@ -1,4 +1,4 @@
-import { randomKey } from "../transport.ts";
+import { randomKey } from "../session-operations.ts";
 import type { FreshId, FreshIds } from "./fresh-ids.ts";
 
 /** The ids that the next session objects of requests get. */

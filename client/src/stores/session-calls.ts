@@ -1,7 +1,7 @@
 import { ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import { isSessionId } from "../session-id.ts";
-import { isSession, randomKey } from "../transport.ts";
+import { isSession, randomKey } from "../session-operations.ts";
 import { applyChanges, type Changes, isObject, type JsonObject, mergePatchOf } from "./data-changes.ts";
 import type { SendStoreRequest } from "./http-calls.ts";
 

@@ -1,5 +1,5 @@
-import { checkStoreOptions } from "../client-options.ts";
 import { createWarnings } from "../middleware/warnings.ts";
+import { checkStoreOptions } from "../transport-options.ts";
 import { createFreshIds, type FreshIds } from "./fresh-ids.ts";
 import { createHttpCalls } from "./http-calls.ts";
 import { createSessionCalls, type SessionCalls } from "./session-calls.ts";
