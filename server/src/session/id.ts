@@ -6,7 +6,7 @@ import { createNodeHmac, createTestedHmac, type Hmac, type HmacFactory } from ".
  *
  *   bytes  0 to 5   creation time, milliseconds since 1970, big-endian
  *   bytes  6 and 7  a counter of the ids of that millisecond, big-endian
- *   bytes  8 to 17  random, from the CSPRNG; the store may choose byte 17 by the session's visit
+ *   bytes  8 to 17  random, from the CSPRNG; if the store chooses byte 17 by the session's visit, byte 7 is random instead
  *   byte  18        generation: 0 at the creation of the session, one more at each rotation
  *   bytes 19 to 29  the first 11 bytes of an HMAC-SHA-256 of bytes 0 to 18
  *
@@ -64,7 +64,7 @@ const ROTATION_DELAY = 3000;
 export interface IdIssuer {
   /**
    * Returns a new id with the creation time `now` (Unix ms), or a later one if `now` already has too many ids.
-   * `lastByte` becomes the last byte of the handle (`SessionStore.lastByteOfHandle`), which otherwise is random.
+   * `lastByte` becomes the last byte of the handle (`SessionStore.lastByteOfHandle`). Ten others are random in any case.
    */
   issue(now: number, lastByte?: number): IssuedId;
   /** Returns the parts of an id that one of the secrets signed; `undefined` for any other text. */
@@ -114,7 +114,10 @@ export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: Hm
       issued.writeUIntBE(lastTime, 0, 6);
       issued.writeUInt16BE(counter, 6);
       random.copyTo(issued, RANDOM_OFFSET);
-      if (lastByte !== undefined) issued[HANDLE_BYTES - 1] = lastByte;
+      if (lastByte !== undefined) {
+        issued[RANDOM_OFFSET - 1] = issued[HANDLE_BYTES - 1] as number;
+        issued[HANDLE_BYTES - 1] = lastByte;
+      }
       issued[HANDLE_BYTES] = 0;
       const id = signed(lastTime);
       return { id, handle: handleOf(id), createdAt: lastTime };
