@@ -126,3 +126,12 @@ export function withFields(response: HttpResponse, fields: HeaderFields): HttpRe
   const { status, headers, contentLocation, body } = materialize(response);
   return { status, headers: { ...headers, ...fields }, contentLocation, body };
 }
+
+/**
+ * A part of the streams of many responses, whose bytes never change. The server frames it once for all of them, instead of
+ * copying it for each.
+ */
+export class SharedPart extends Uint8Array<ArrayBuffer> {
+  /** The part as a chunk; only the server uses it. */
+  chunk: Buffer | undefined = undefined;
+}

@@ -10,6 +10,7 @@ export {
   type HttpResponse,
   type MayBuffer,
   type RejectedRequest,
+  SharedPart,
   withFields,
 } from "./http-types.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";

@@ -1,4 +1,4 @@
-import { CachedResponse, type HttpResponse, materialize, type WholeBody } from "./http-types.ts";
+import { CachedResponse, type HttpResponse, materialize, SharedPart, type WholeBody } from "./http-types.ts";
 import { type BatchedSender, MAX_BATCHED, type ResponseBatcher } from "./response-batcher.ts";
 import type { BodyEnd, ResponseHead, ResponseHeads } from "./response-head.ts";
 import type { Transport } from "./transport.ts";
@@ -201,6 +201,12 @@ export function cancel(body: ReadableStream<unknown>): Promise<void> {
 }
 
 function chunkOf(part: Uint8Array): Buffer {
+  if (!(part instanceof SharedPart)) return framed(part);
+  part.chunk ??= framed(part);
+  return part.chunk;
+}
+
+function framed(part: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`, "latin1"), part, Buffer.from("\r\n", "latin1")]);
 }
 

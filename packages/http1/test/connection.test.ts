@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Connection, type ConnectionContext } from "../src/connection.ts";
-import type { BodyError, HttpRequest, HttpResponse } from "../src/http-types.ts";
+import { type BodyError, type HttpRequest, type HttpResponse, SharedPart } from "../src/http-types.ts";
 import { ResponseBatcher } from "../src/response-batcher.ts";
 import { ResponseHeads } from "../src/response-head.ts";
 import type { Transport } from "../src/transport.ts";
@@ -10,6 +10,8 @@ import type { Transport } from "../src/transport.ts";
 class Peer implements Transport {
   readonly peer = "";
   text = "";
+  /** The buffer of the last write. */
+  last: Buffer | undefined;
   room = Number.POSITIVE_INFINITY;
   bufferedBytes = 0;
   state: "open" | "ended" | "destroyed" = "open";
@@ -17,6 +19,7 @@ class Peer implements Transport {
 
   write(bytes: Buffer, start: number, end: number): boolean {
     this.text += bytes.toString("latin1", start, end);
+    this.last = bytes;
     this.bufferedBytes = Math.max(0, end - start - this.room);
     return this.bufferedBytes === 0;
   }
@@ -326,4 +329,23 @@ test("pipelined requests are kept up to a limit while one is handled", async () 
   while (!hasHandledAll());
   assert.equal(peer.isPaused, false);
   assert.equal(peer.text.split("HTTP/1.1 200 ").length, many + 1);
+});
+
+test("a shared part is framed once for all connections, and not at all for HTTP/1.0", async () => {
+  const part = new SharedPart(new TextEncoder().encode("events").buffer);
+  const streamOf = () =>
+    new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => controller.enqueue(part),
+    });
+  const respond = () => ({ status: 200, headers: {}, body: streamOf() });
+  const connections = [open(respond), open(respond), open(respond)] as const;
+  const [one, other, older] = connections;
+  one.receive(request);
+  other.receive(request);
+  older.receive("GET / HTTP/1.0\r\n\r\n");
+  await one.nextTurn();
+  for (const { peer } of [one, other]) assert.match(peer.text, /\r\n\r\n6\r\nevents\r\n$/);
+  assert.equal(one.peer.last, other.peer.last);
+  assert.match(older.peer.text, /\r\n\r\nevents$/);
+  for (const { connection } of connections) connection.closed();
 });

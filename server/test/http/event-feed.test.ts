@@ -68,3 +68,32 @@ test("the feed keeps no event of an erased customer for readers that resume", as
   await staying.cancel();
   feed.close();
 });
+
+test("readers of the same events get the same bytes, which are encoded once", async () => {
+  const { log, change } = createLog();
+  const feed = new EventFeed({ log, metrics: { eventReadersCutOff: { inc: () => undefined } } });
+  const firstPart = async (types: readonly LoggedEvent["type"][], format: "event-stream" | "json-lines") => {
+    const filter = { types: new Set(types), customer: null };
+    const stream = feed.open({ filter, format, after: idOf(0), isKnown: true }, idOf(0), () => undefined);
+    const reader = stream.getReader();
+    // The first part only opens the stream.
+    await reader.read();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return value;
+  };
+  const parts = [
+    firstPart(["session.created", "session.ended"], "event-stream"),
+    firstPart(["session.ended", "session.created"], "event-stream"),
+    firstPart(["session.created", "session.ended"], "json-lines"),
+    firstPart(["session.created"], "event-stream"),
+  ];
+  change(() => [created(1, "a"), { ...created(2, "b"), type: "session.ended", reason: "caller" } as LoggedEvent]);
+  const [one, same, lines, fewer] = await Promise.all(parts);
+  assert.ok(one !== undefined && one === same);
+  const textOf = (bytes?: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.match(textOf(one), /^id: 00000001\nevent: session\.created\n.*\n\nid: 00000002\nevent: session\.ended\n/);
+  assert.match(textOf(lines), /^\{.*session\.created.*\n\{.*session\.ended.*\n$/);
+  assert.doesNotMatch(textOf(fewer), /session\.ended/);
+  feed.close();
+});

@@ -141,7 +141,7 @@ export class EventFeed {
       return;
     }
     if (reader.after >= ring.end) return;
-    const { bytes, next } = ring.chunk(reader.after, reader.filter, reader.format);
+    const { bytes, next } = ring.chunk(reader);
     reader.after = next;
     if (bytes !== undefined) reader.send(bytes);
   }

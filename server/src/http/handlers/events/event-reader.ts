@@ -25,6 +25,8 @@ const encoder = new TextEncoder();
 export class EventReader {
   readonly filter: EventFilter;
   readonly format: EventFormat;
+  /** The same text for all readers with the same filter and format. At the same position they get the same chunk. */
+  readonly channel: string;
   /** The position after the last event that was sent, or examined and not sent. */
   after: string;
   /** Whether the log has this position. Otherwise it is what a client has sent. */
@@ -41,6 +43,7 @@ export class EventReader {
   constructor({ filter, format, after, isKnown }: ReaderOptions, events: ReaderEvents) {
     this.filter = filter;
     this.format = format;
+    this.channel = JSON.stringify([format, filter.types && [...filter.types].toSorted(), filter.customer]);
     this.after = after;
     this.isKnown = isKnown;
     const source = {

@@ -1,15 +1,19 @@
-import { anyEvent, type EventFilter, isEventMatch } from "../../../session/event.ts";
-import type { EncodedEvent, EventFormat } from "./event-text.ts";
+import { SharedPart } from "@antechamber/http1";
+import { isEventMatch } from "../../../session/event.ts";
+import type { EventReader } from "./event-reader.ts";
+import type { EncodedEvent } from "./event-text.ts";
 
 /** The maximum number of characters of the events in the ring, in one format. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 /** The number of characters at which a chunk ends. */
 const CHUNK_CHARACTERS = 64 * 1024;
+/** The maximum number of chunks that are kept for other readers. */
+const MAX_CHUNKS = 32;
 
 /** A part of a stream. */
 export interface Chunk {
   /** `undefined` if no examined event matches. */
-  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  readonly bytes: SharedPart | undefined;
   /** The position after the last event that was examined. */
   readonly next: string;
 }
@@ -25,8 +29,8 @@ export class EventRing {
   #start: string;
   #end: string;
   readonly #encoder = new TextEncoder();
-  /** The last chunk for readers without a filter: most of them ask for the same one. */
-  #last: { readonly after: string; readonly format: EventFormat; readonly chunk: Chunk } | undefined;
+  /** The chunks since the last change of the ring, by position and channel. Most readers ask for the same ones. */
+  readonly #chunks = new Map<string, Chunk>();
 
   /** Creates an empty ring that continues after the position `end`. */
   constructor(end: string) {
@@ -46,7 +50,7 @@ export class EventRing {
       this.#characters += encoded.text["event-stream"].length;
     }
     this.#end = end;
-    this.#last = undefined;
+    this.#chunks.clear();
     let dropped = 0;
     while (this.#characters > MAX_CHARACTERS) {
       const oldest = this.#events[dropped++] as EncodedEvent;
@@ -61,7 +65,7 @@ export class EventRing {
     this.#events = [];
     this.#characters = 0;
     this.#start = this.#end;
-    this.#last = undefined;
+    this.#chunks.clear();
   }
 
   /** Returns whether the ring has all events after this position. */
@@ -69,27 +73,33 @@ export class EventRing {
     return after >= this.#start;
   }
 
-  /** Returns the next chunk after a position that the ring covers. */
-  chunk(after: string, filter: EventFilter, format: EventFormat): Chunk {
-    const isShared = filter === anyEvent;
-    const last = this.#last;
-    if (isShared && last !== undefined && last.after === after && last.format === format) return last.chunk;
-    const chunk = this.#make(after, filter, format);
-    if (isShared) this.#last = { after, format, chunk };
+  /** Returns the next chunk for a reader whose position the ring covers. */
+  chunk(reader: Pick<EventReader, "after" | "filter" | "format" | "channel">): Chunk {
+    const key = reader.after + reader.channel;
+    const known = this.#chunks.get(key);
+    if (known !== undefined) return known;
+    const chunk = this.#make(reader);
+    if (this.#chunks.size >= MAX_CHUNKS) this.#chunks.clear();
+    this.#chunks.set(key, chunk);
     return chunk;
   }
 
-  #make(after: string, filter: EventFilter, format: EventFormat): Chunk {
+  #make({ after, filter, format }: Pick<EventReader, "after" | "filter" | "format">): Chunk {
     let text = "";
     let next = after;
     for (let i = this.#indexAfter(after); i < this.#events.length; i++) {
-      if (text.length >= CHUNK_CHARACTERS) return { bytes: this.#encoder.encode(text), next };
+      if (text.length >= CHUNK_CHARACTERS) return { bytes: this.#encode(text), next };
       const encoded = this.#events[i] as EncodedEvent;
       next = encoded.event.id;
       if (isEventMatch(encoded.event, filter)) text += encoded.text[format];
     }
     if (this.#end > next) next = this.#end;
-    return { bytes: text === "" ? undefined : this.#encoder.encode(text), next };
+    return { bytes: text === "" ? undefined : this.#encode(text), next };
+  }
+
+  #encode(text: string): SharedPart {
+    const { buffer, byteOffset, length } = this.#encoder.encode(text);
+    return new SharedPart(buffer, byteOffset, length);
   }
 
   /** Returns the index of the first event after a position. */
