@@ -207,6 +207,18 @@ test("a restart signs nobody out, and a cookie that was changed or made up opens
   assert.equal((await whoIs(own.url, `${name}=planted; ${cookie}`)).info.isSignedIn, true);
 });
 
+test("a cookie of a neighbouring domain cannot pass for the console's own, whatever its name looks like", async () => {
+  const own = cookieOf(await signIn(server.url, secretOf("administrator"), https));
+  const planted = cookieOf(await signIn(server.url, secretOf("agent"), https));
+  for (const name of ["\u00a0", "\u00c2\u00a0", "x", "x,", ".", "=", "a=", '"']) {
+    for (const ahead of ["x=1; ", "x=1;", "x=1;\t", ""]) {
+      const { info } = await whoIs(server.url, `${ahead}${name}${planted}; ${own}`, https);
+      assert.equal(info.isSignedIn && info.role, "administrator", JSON.stringify(ahead + name));
+      assert.equal((await whoIs(server.url, `${ahead}${name}${planted}`, https)).info.isSignedIn, false);
+    }
+  }
+});
+
 test("sign-ins and sign-outs are in the audit trail with the key", async () => {
   const cookie = cookieOf(await signIn(server.url, secretOf("service")));
   await withCookie(server.url, cookie).call("POST", "/console/sign-out");

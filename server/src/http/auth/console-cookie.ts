@@ -1,4 +1,5 @@
 import { Refusal } from "../../session/errors.ts";
+import { cookieValues } from "../parse/cookies.ts";
 import type { CredentialSource } from "./api-key-auth.ts";
 
 /** The header that the console sends with each request. A page of another origin cannot send it without permission. */
@@ -9,7 +10,7 @@ const LOOPBACK_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1
 /** Reads and writes a cookie of the console. */
 export interface ConsoleCookie {
   /** Returns the values of the cookie in a request, in their order; more than one only if somebody has planted another. */
-  valuesIn(request: CredentialSource): string[];
+  valuesIn(request: CredentialSource): readonly string[];
   /**
    * Returns `Set-Cookie` for a value. Refuses with `invalid-request` if the browser reached the server over plain http on
    * another machine, where others could read the cookie.
@@ -49,9 +50,7 @@ export function createConsoleCookie({
     valuesIn(request) {
       // Over http, anybody in the network could have set the cookie.
       if (!isHttps(request, consoleUrl) && !isHere(request)) return [];
-      const wanted = nameIn(request);
-      const pairs = (request.header("cookie") ?? "").split(/;\s*/).map((pair) => pair.split("="));
-      return pairs.filter(([given]) => given === wanted).map(([, value = ""]) => value);
+      return cookieValues(request.header("cookie"), nameIn(request));
     },
     set(request, value) {
       if (!isHttps(request, consoleUrl) && !isHere(request)) throw needsHttps();

@@ -1,6 +1,7 @@
 import type { HttpRequest } from "@antechamber/http1";
 import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
 import { refuseFaults } from "./bodies.ts";
+import { cookieValues } from "./cookies.ts";
 
 /** A place in a browser's request where a session id may be. */
 export type SessionIdSource = "header" | "cookie" | "query";
@@ -52,7 +53,7 @@ export type FindSessionIds = (request: HttpRequest, uri: string) => SessionIds;
 export function createSessionIdFinder(sources: readonly SessionIdSource[], cookieName: string): FindSessionIds {
   const read: Readonly<Record<SessionIdSource, FindIn>> = {
     header: headerValues,
-    cookie: (request) => cookieValues(request.header("cookie"), cookieName),
+    cookie: (request) => cookieIds(request.header("cookie"), cookieName),
     query: (_, uri) => queryValues(uri),
   };
   const readers = sources.map((source) => read[source]);
@@ -96,30 +97,10 @@ function queryValues(uri: string): readonly string[] {
   return ids;
 }
 
-/**
- * Returns the values of all cookies with this name. A browser may send several, of different paths and domains. Only a
- * semicolon separates cookies (RFC 6265, section 4.2.1): after a comma or a space, a text that a visitor has chosen for
- * another cookie could stand for the session.
- */
-function cookieValues(header: string | null, name: string): readonly string[] {
-  if (header === null) return none;
-  const start = `${name}=`;
+function cookieIds(header: string | null, name: string): readonly string[] {
   const ids: string[] = [];
-  for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
-    // Otherwise the found text is the end of a longer name, or part of another cookie's value.
-    if (!isCookieStart(header, at)) continue;
-    const from = at + start.length;
-    const end = header.indexOf(";", from);
-    add(ids, header.slice(from, end === -1 ? undefined : end));
-  }
+  for (const value of cookieValues(header, name)) add(ids, value);
   return ids;
-}
-
-/** Returns whether a cookie begins at this index: at the beginning, or after a semicolon and white space. */
-function isCookieStart(header: string, at: number): boolean {
-  let before = at - 1;
-  while (header[before] === " " || header[before] === "\t") before--;
-  return before < 0 || header[before] === ";";
 }
 
 function add(ids: string[], raw: string): void {
