@@ -141,8 +141,8 @@ test("one error lists every fault, where it is and what is allowed", () => {
     `prot in ${file}: there is no such setting (did you mean port?)`,
     '--port: "65536" is not allowed; allowed is a whole number of 0 to 65535',
     'ANTECHAMBER_AUTH: "none" is not allowed; allowed is local, key, jwt or proxy',
-    `cacheSessions in ${file}: "many" is not allowed; allowed is a whole number of 1 to 100000000`,
     'ANTECHAMBER_STORE_TIMEOUT: "10" is not allowed; allowed is a duration of 10ms to 10m',
+    `cacheSessions in ${file}: "many" is not allowed; allowed is a whole number of 1 to 100000000`,
   ]);
 });
 

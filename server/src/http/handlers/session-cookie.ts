@@ -1,6 +1,6 @@
 import type { Config } from "../../config/config.ts";
 
-/** The settings of the cookie, which `config/settings.ts` explains. */
+/** The settings of the cookie, which `config/settings/forward-auth.ts` explains. */
 export type CookieSettings = Pick<
   Config,
   "cookieName" | "cookieDomain" | "cookieSameSite" | "cookieHttpOnly" | "cookieMaxAge"

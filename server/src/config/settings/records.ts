@@ -1,0 +1,36 @@
+import { count, duration, listOf, text, word, yesOrNo } from "../kinds.ts";
+import type { Setting } from "../setting.ts";
+
+/** The settings of the data that are stored about visitors and readers, and for how long. */
+export const recordsSettings = {
+  storeVisitors: {
+    ...word("policy", ["returning", "always"]),
+    default: "returning",
+    description:
+      "When the first request of a new visitor is stored: returning stores it when the visitor comes back within a minute, so that robots leave nothing behind; always stores it at once",
+  },
+  recordQueryKeys: {
+    schema: listOf(text),
+    allowed: "names of query parameters, each once",
+    placeholder: "name",
+    isList: true,
+    default: "",
+    description: "Query parameters that are kept in the paths of recorded requests; all others are removed",
+  },
+  maxRecords: {
+    ...count(1, 1_000_000),
+    default: "10000",
+    description: "Recorded requests that a session keeps; the oldest are removed and counted",
+  },
+  retention: {
+    ...duration("1s", "3650d", ", such as 14d"),
+    default: "14d",
+    description: "Time for which the timeline of a session is kept after its end",
+  },
+  auditReads: {
+    ...yesOrNo,
+    default: "false",
+    description:
+      "Whether the audit trail records who read which timeline and session data: an entry for each reading by any role except customer; an application that reads data by a session id leaves none",
+  },
+} as const satisfies Record<string, Setting>;
