@@ -9,7 +9,7 @@ import { noIdentity } from "../../src/session/session.ts";
 import { createApi, problemOf } from "../support/api.ts";
 import { succeed } from "../support/command-line.ts";
 import { serve } from "../support/in-process.ts";
-import { unheard } from "../support/redis/store.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const nothing = () => undefined;

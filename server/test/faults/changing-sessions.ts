@@ -1,4 +1,7 @@
+import assert from "node:assert/strict";
+import type { EventInfo } from "@antechamber/client/protocol";
 import { createApi } from "../support/api.ts";
+import type { Received } from "../webhooks/receiver.ts";
 
 /** The types of the events of a session that `changeSessions` has changed, in their order. */
 export const CHANGES = ["session.created", "session.associated", "session.ended"];
@@ -34,4 +37,27 @@ export async function changeSessions(
       return;
     }
   }
+}
+
+/**
+ * Returns the types of the events that a receiver of webhooks got about each customer, in their order. A receiver may get an
+ * event twice after a failure; it counts once.
+ */
+export function typesByCustomer(received: readonly Received[]): Map<string, string[]> {
+  const byCustomer = new Map<string, string[]>();
+  for (const { body } of received) {
+    const { type, data } = JSON.parse(body) as EventInfo;
+    assert.ok("session" in data, body);
+    const customer = data.session.customerId ?? "";
+    const types = byCustomer.get(customer) ?? [];
+    if (!types.includes(type)) types.push(type);
+    byCustomer.set(customer, types);
+  }
+  return byCustomer;
+}
+
+/** Returns the customers of whom an acknowledged change is not among `found`. */
+export function missingIn(found: ReadonlyMap<string, readonly string[]>, acknowledged: Acknowledged): string[] {
+  const lacks = ([customer, types]: [string, string[]]) => types.some((type) => !found.get(customer)?.includes(type));
+  return [...acknowledged].filter(lacks).map(([customer]) => customer);
 }

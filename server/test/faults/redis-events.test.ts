@@ -12,7 +12,7 @@ import { SLOTS, stateOf } from "../support/redis/cluster-state.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { long, sized } from "../support/tier.ts";
 import { startReceiver } from "../webhooks/receiver.ts";
-import { type Acknowledged, CHANGES, changeSessions } from "./changing-sessions.ts";
+import { type Acknowledged, CHANGES, changeSessions, missingIn, typesByCustomer } from "./changing-sessions.ts";
 
 /*
  * Services and primaries of a cluster are killed while sessions change. Each acknowledged change has its event, no event
@@ -192,25 +192,12 @@ test("when the process that delivers webhooks is killed, another one continues w
     const { length } = receiver.received;
     await until("another process delivers", () => receiver.received.length > length, 16_000);
     console.log(`after ${Math.round(performance.now() - killedAt)} ms another process delivers`);
-    const arrived = () => {
-      const byCustomer = new Map<string, string[]>();
-      for (const { body } of receiver.received) {
-        const { type, data } = JSON.parse(body) as EventInfo;
-        const customer = "session" in data ? (data.session.customerId ?? "") : "";
-        const types = byCustomer.get(customer) ?? [];
-        // A receiver may get an event twice after a failure.
-        if (!types.includes(type)) types.push(type);
-        byCustomer.set(customer, types);
-      }
-      return byCustomer;
-    };
-    const isComplete = () => {
-      const found = arrived();
-      return [...acknowledged].every(([customer, types]) => (found.get(customer)?.length ?? 0) >= types.length);
-    };
+    const arrived = () => typesByCustomer(receiver.received);
+    const isComplete = () => missingIn(arrived(), acknowledged).length === 0;
     await until("every event arrives", isComplete, 60_000);
     for (const [customer, types] of arrived()) {
-      assert.deepEqual(types, CHANGES.slice(0, types.length), customer);
+      // A session of the test before may have begun before there was an endpoint.
+      if (acknowledged.has(customer)) assert.deepEqual(types, CHANGES.slice(0, types.length), customer);
     }
   } finally {
     await Promise.all(servers.map((server) => server.end()));

@@ -12,8 +12,8 @@ import { onEachEngine } from "../support/engines.ts";
 import { until } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { utf8 } from "../support/raw-http.ts";
-import { unheard } from "../support/redis/store.ts";
 import { MINUTE, SECOND } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 
 /** An application that reads the assertions of a server's responses. */
 function createApplication({ url, now }: TestServer) {

@@ -11,8 +11,8 @@ import { type Engine, onEachEngine } from "../support/engines.ts";
 import { until } from "../support/eventually.ts";
 import type { TestServer } from "../support/in-process.ts";
 import { acceptedOf, newSession, pathsIn, post, requestsOf, visit, visits, wholeTimeline } from "../support/records.ts";
-import { unheard } from "../support/redis/store.ts";
 import { MINUTE, SECOND } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { sized } from "../support/tier.ts";
 

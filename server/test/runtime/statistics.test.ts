@@ -10,6 +10,7 @@ import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { until } from "../support/eventually.ts";
 import { DAY, lifetimes, START } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const FIRST = Math.ceil(START / MINUTE_MS);
@@ -17,13 +18,8 @@ const FIRST = Math.ceil(START / MINUTE_MS);
 /** Opens a store, and a collector whose clock the test sets. */
 function openWorld() {
   const directory = temporaryDirectory();
-  const nothing = () => undefined;
-  const events = {
-    ...{ committed: nothing, failed: nothing, recordsLost: nothing, recordsDropped: nothing },
-    ...{ credentialsChanged: nothing, noticed: nothing, suspended: nothing },
-  };
   const store = openSqliteStore({
-    ...{ dataDir: directory.path, lifetimes, events, now: START, maxRecords: 10, retention: DAY },
+    ...{ dataDir: directory.path, lifetimes, events: unheard, now: START, maxRecords: 10, retention: DAY },
     ...{ eventRetention: DAY, maxPending: 100, timeout: 30_000, cacheSessions: 10 },
   });
   const metrics = createMetrics();

@@ -11,6 +11,7 @@ import { SegmentTable } from "../../src/store/sqlite/records/segment-table.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { SessionTable } from "../../src/store/sqlite/tables/session-table.ts";
 import { DAY, lifetimes, SECOND, START } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record, records } from "./contract/timeline.ts";
 
@@ -170,15 +171,7 @@ function openStore(dataDir: string, maxRecords: number): StoreEngine {
     cacheSessions: 10,
     maxPending: 100,
     timeout: 10_000,
-    events: {
-      committed: () => undefined,
-      failed: () => undefined,
-      recordsLost: () => undefined,
-      recordsDropped: () => undefined,
-      credentialsChanged: () => undefined,
-      noticed: () => undefined,
-      suspended: () => undefined,
-    },
+    events: unheard,
     now: START,
   });
 }

@@ -14,8 +14,9 @@ import { inspect } from "../../src/store/sqlite/offline/inspect.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { type LifetimeVector, lifetimeVectors } from "../session/lifetime-vectors.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { openRedisAt } from "../support/redis/store.ts";
 import { ids, MINUTE, START } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
 

@@ -5,9 +5,10 @@ import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames, lastByteForVisit } from "../../src/store/redis/layout/key-names.ts";
-import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { openRedisAt } from "../support/redis/store.ts";
 import { startTopologies } from "../support/redis/topologies.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 
 /*
  * Where the claims of visits are: in a cluster a session that is created with a visit shares the shard of the claim. The

@@ -5,8 +5,9 @@ import { createApi, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { serve } from "../support/in-process.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { openRedisAt } from "../support/redis/store.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 
 /*
  * A wrong clock affects only its own machine: the server there logs an error, and no other process takes over its time.

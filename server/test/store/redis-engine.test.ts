@@ -17,8 +17,9 @@ import { claimLife } from "../../src/store/redis/sessions/visit-claim.ts";
 import { eventually } from "../support/eventually.ts";
 import { startSecuredRedis } from "../support/redis/secured.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { openRedisAt } from "../support/redis/store.ts";
 import { HOUR, ids, lifetimes } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { record } from "./contract/timeline.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);

@@ -9,7 +9,8 @@ import { eventually } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { openRedisAt } from "../support/redis/store.ts";
+import { unheard } from "../support/store-events.ts";
 
 /*
  * Servers notice that Redis has lost its data. Processes never sign session ids with different secrets.

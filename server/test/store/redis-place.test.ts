@@ -13,8 +13,9 @@ import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-ports.ts";
 import { startRedis } from "../support/redis/node.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { openRedisAt } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /* Only the configured server and database are used. If that is impossible, the start fails with the reason. */

@@ -11,6 +11,7 @@ import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { SqliteStoreOptions } from "../../src/store/sqlite/options.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
@@ -25,15 +26,7 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): StoreEng
     cacheSessions: 1000,
     maxPending: 10_000,
     timeout: 30_000,
-    events: {
-      committed: () => undefined,
-      failed: () => undefined,
-      recordsLost: () => undefined,
-      recordsDropped: () => undefined,
-      credentialsChanged: () => undefined,
-      noticed: () => undefined,
-      suspended: () => undefined,
-    },
+    events: unheard,
     now: START,
     ...more,
   });

@@ -35,15 +35,24 @@ export const inFlask: ExampleApplication["command"] = (port) => [
   ...(["--port", String(port)] as const),
 ];
 
-/** Starts an application on a free port, with `environment`, and waits until it listens. */
-export async function startExampleApplication(
+/** Starts an example on a free port, with `environment`, and waits until it listens. */
+export function startExampleApplication(
+  { folder, ...application }: ExampleApplication,
+  environment: Readonly<Record<string, string>>,
+): Promise<RunningApplication> {
+  const path = fileURLToPath(new URL(`../../../examples/${folder}/`, import.meta.url));
+  return startApplication({ ...application, folder: path }, environment);
+}
+
+/** Does the same for an application in any folder, whose path is absolute. */
+export async function startApplication(
   { name, folder, home, command }: ExampleApplication,
   environment: Readonly<Record<string, string>>,
 ): Promise<RunningApplication> {
   const port = await freePort();
   const [program, ...args] = command(port);
   const child: ChildProcess = spawn(program, args, {
-    cwd: fileURLToPath(new URL(`../../../examples/${folder}/`, import.meta.url)),
+    cwd: folder,
     env: { ...process.env, PORT: String(port), ...environment },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -66,7 +75,7 @@ export async function startExampleApplication(
     assert.equal(child.exitCode, null, errors);
   } catch (error) {
     await end();
-    throw error;
+    throw new Error(errors, { cause: error });
   }
   return { port, [Symbol.asyncDispose]: end };
 }

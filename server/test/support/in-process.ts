@@ -6,8 +6,8 @@ import { openStore } from "../../src/runtime/open-store.ts";
 import { start } from "../../src/runtime/start.ts";
 import type { ApiKey } from "../../src/store/ports/credentials.ts";
 import { assertNoSecrets } from "./log-secrets.ts";
-import { unheard } from "./redis/store.ts";
 import { SECOND } from "./sessions.ts";
+import { unheard } from "./store-events.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 export { keyFor, type TestKey } from "./test-keys.ts";

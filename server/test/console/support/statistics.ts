@@ -2,6 +2,7 @@ import { DURATION_BUCKETS, durationBucket, type Histogram, histogramOf } from ".
 import { MINUTE_MS, type MinuteStatistics, type StatisticsRow } from "../../../src/session/statistics.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
 import { DAY, lifetimes } from "../../support/sessions.ts";
+import { unheard } from "../../support/store-events.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** The services of a shop: how much they do, and the middle of their durations in ms. */
@@ -84,13 +85,8 @@ function statisticsOf(minute: number, isIncident: boolean, factor: number): Minu
  */
 export async function shopStatistics(now: number): Promise<TemporaryDirectory> {
   const directory = temporaryDirectory();
-  const nothing = () => undefined;
-  const events = {
-    ...{ committed: nothing, failed: nothing, recordsLost: nothing, recordsDropped: nothing },
-    ...{ credentialsChanged: nothing, noticed: nothing, suspended: nothing },
-  };
   const store = openSqliteStore({
-    ...{ dataDir: directory.path, lifetimes, events, now, maxRecords: 10, retention: 14 * DAY },
+    ...{ dataDir: directory.path, lifetimes, events: unheard, now, maxRecords: 10, retention: 14 * DAY },
     ...{ eventRetention: DAY, maxPending: 100, timeout: 30_000, cacheSessions: 10 },
   });
   const last = Math.floor(now / MINUTE_MS);

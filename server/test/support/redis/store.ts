@@ -1,21 +1,10 @@
 import { parseStoreUrl, type StoreUrl } from "../../../src/config/store-url.ts";
 import type { StoreEngine } from "../../../src/store/ports/engine.ts";
-import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
 import type { RedisStoreOptions } from "../../../src/store/redis/options.ts";
 import { openRedisStore } from "../../../src/store/redis/redis-store.ts";
 import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
 import { lifetimes } from "../sessions.ts";
-
-/** Handlers of a store's events that do nothing. */
-export const unheard: StoreEvents = {
-  committed: () => undefined,
-  failed: () => undefined,
-  recordsLost: () => undefined,
-  recordsDropped: () => undefined,
-  credentialsChanged: () => undefined,
-  noticed: () => undefined,
-  suspended: () => undefined,
-};
+import { unheard } from "../store-events.ts";
 
 /** Opens the store at a URL of the setting `store`, with the lifetimes and limits of the tests in `contract/`. */
 export function openRedisAt(
