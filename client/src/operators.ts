@@ -62,7 +62,7 @@ export interface AuditOptions extends CallOptions, AuditFilter {
 
 /** Options for checking the audit trail. */
 export interface VerifyOptions extends CallOptions {
-  /** The hash of an entry that was kept before. */
+  /** Hash of an entry that you noted at an earlier check. The result says whether the trail still has this entry. */
   readonly expect?: string | undefined;
   /** Called after each part of the trail, with the number of entries that were checked. */
   readonly onProgress?: ((entries: number) => void) | undefined;

@@ -203,7 +203,7 @@ export interface EndReceipt {
 /** A line of a customer's export. The last line has the type `end`. */
 export type ExportLine =
   | ({ readonly type: "session" } & SessionSummary)
-  /** The data of the session before it, if it is live and has any. */
+  /** Session data. The line follows that of its session, if the session is live and has data. */
   | { readonly type: "data"; readonly handle: string; readonly data: SessionData }
   | { readonly type: "entry"; readonly handle: string; readonly entry: TimelineEntry }
   /** The stored response to a request with an Idempotency-Key: its JSON text, and when it was stored. */

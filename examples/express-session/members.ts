@@ -8,7 +8,7 @@ declare module "express-session" {
   }
 }
 
-// Instead of your members, whose passwords you store as hashes only (Argon2 or scrypt).
+// These stand for your members. Store passwords only as hashes (Argon2 or scrypt).
 const passwords = new Map([
   ["anna", "correct horse"],
   ["bob", "battery staple"],

@@ -21,7 +21,7 @@ export interface HelpCentreOptions {
   readonly port: number;
   /** URL of an Antechamber that already runs and allows the site's origin. By default the site starts one. */
   readonly antechamberUrl?: string | undefined;
-  /** Whether invented visitors fill the console with life; by default not. */
+  /** Whether invented visitors use the site, so that the console has something to show; `false` by default. */
   readonly traffic?: boolean | undefined;
 }
 

@@ -5,7 +5,7 @@ import os
 from antechamber.wsgi import Sessions, session_of
 from flask import Flask, abort, redirect, request
 
-# Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+# These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 CUSTOMERS = {"anna": "correct horse", "bob": "battery staple"}
 
 app = Flask(__name__)

@@ -5,7 +5,7 @@ import fastify from "fastify";
 
 const { PORT = "3000", ANTECHAMBER_URL: url = "http://127.0.0.1:8080", ANTECHAMBER_KEY: key = "" } = process.env;
 
-// Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+// These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 const customers = [
   { id: "anna", password: "correct horse" },
   { id: "bob", password: "battery staple" },

@@ -11,7 +11,7 @@ ANTECHAMBER_URL = os.environ.get("ANTECHAMBER_URL", "http://127.0.0.1:8080")
 ANTECHAMBER_KEY = os.environ["ANTECHAMBER_KEY"]
 # The attributes with which Antechamber sets the cookie.
 COOKIE = {"path": "/", "httponly": True, "samesite": "Lax"}
-# Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+# These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 CUSTOMERS = {"anna": "correct horse", "bob": "battery staple"}
 
 app = Flask(__name__)

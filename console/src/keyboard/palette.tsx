@@ -65,7 +65,7 @@ function OpenPalette(): JSX.Element {
   };
   const run = (entry: Entry | undefined) => {
     close();
-    // The dialog returns the focus first, and the entry may move it then.
+    // The entry runs after the dialog has returned the focus, because it may move the focus.
     setTimeout(() => entry?.run());
   };
   const onKeyDown = (event: KeyboardEvent) => {

@@ -5,7 +5,7 @@ import { hasSingleKeys, theme, timeForm } from "../preferences.ts";
 import { hrefOf, path } from "../router.ts";
 import { Icon, type IconName } from "../ui/icon.tsx";
 
-/** The page that the navigation marks instead of one that it does not list, by their paths. */
+/** For a page that the navigation does not list: the page that it marks instead. */
 const parents: Readonly<Record<string, string>> = { sessions: "search", customer: "search" };
 
 /** The links to the pages, and the choices of colours and of the form of times. */

@@ -53,7 +53,7 @@ function SearchBox(): JSX.Element {
           event.preventDefault();
           lookUp(text.value);
           text.value = "";
-          // The keys of the list work at once.
+          // In the box, the keys of the list would be letters.
           document.getElementById("page-title")?.focus();
         }}
       >

@@ -4,7 +4,7 @@
 import { redirect } from "next/navigation";
 import { currentSession } from "../lib/visitors";
 
-// Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+// These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 const passwords = new Map([
   ["anna", "correct horse"],
   ["bob", "battery staple"],

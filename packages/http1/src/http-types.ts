@@ -22,8 +22,8 @@ export interface HttpRequest {
   /**
    * Calls `listener` when the client ends its side of the connection before the response is there, or before a stream has
    * ended; at once if it has done so already. It replaces an earlier listener. It is for handlers that wait for something
-   * other than the request, and for streams without an end: a part of a stream that is awaited is not noticed as unwanted
-   * otherwise.
+   * other than the request, and for streams without an end: without it, a stream that waits for its next part does not
+   * notice that nobody reads it any more.
    */
   onEnd(listener: () => void): void;
 }

@@ -6,7 +6,7 @@ import type { StoreStatus } from "../store/ports/lifecycle.ts";
 /** The metrics of a server, in the Prometheus text format. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** The counters since the start of the process that statistics are made of. */
+/** The counters from which statistics are made. They count from the start of the process. */
 export interface Counters {
   readonly created: number;
   readonly associated: number;
@@ -111,7 +111,7 @@ export function createMetrics() {
     watchConnections(count: () => number): void {
       registerGauge(registry, "connections", "Connections that clients have open.", count);
     },
-    /** Returns a copy of the counters that statistics are made of. */
+    /** Returns a copy of the counters from which statistics are made. */
     counters: (): Counters => ({
       created: sessions.created.count(),
       associated: sessions.associated.count(),

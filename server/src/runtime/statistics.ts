@@ -73,7 +73,7 @@ export class StatisticsCollector {
     }
   }
 
-  /** Returns the rows that may not be stored: finished minutes, and the current one. */
+  /** Returns the rows that may not be stored yet: finished minutes, and the current one. */
   async rows(store: StatisticsStore): Promise<readonly StatisticsRow[]> {
     const sessions = await store.countLive().catch(() => null);
     const at = this.#wallClock();

@@ -17,7 +17,7 @@ import { type Batch, type SessionView, statusOf } from "./session-admin.ts";
 export type ExportEntry =
   | { readonly type: "key"; readonly key: ApiKeyInfo }
   | ({ readonly type: "session" } & SessionView)
-  /** The data of the session before it, as JSON text. */
+  /** Session data as JSON text. The entry follows that of its session. */
   | { readonly type: "data"; readonly handle: string; readonly data: string }
   | { readonly type: "entry"; readonly handle: string; readonly entry: Entry }
   | { readonly type: "answer"; readonly handle: string; readonly answer: StoredResponseItem };

@@ -45,7 +45,7 @@ export class SessionData {
    */
   use(id: string, scope: Scope): MaybePromise<OpenedWithData | undefined> {
     const { service, store, ids } = this.#parts;
-    // The signature of an id that has opened a cached session was verified then.
+    // The cache has a session only for ids whose signatures were verified.
     const isKnown = store.getCached(id) !== undefined;
     const verified = isKnown ? { handle: handleOf(id), generation: generationOf(id) } : ids.verify(id);
     if (verified === undefined) return undefined;

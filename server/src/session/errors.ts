@@ -30,11 +30,11 @@ export type Reason =
   | { readonly code: "not-found"; readonly what?: "webhook" | "api-key" }
   | { readonly code: "method-not-allowed"; readonly allow: string }
   | { readonly code: "precondition-failed" }
-  /** `what`: not the body of the request is too large, but what would be stored. */
+  /** `what` names what would be too large once stored; without it, the body of the request is too large. */
   | { readonly code: "body-too-large"; readonly limit: number; readonly what?: "data" }
   | {
       readonly code: "unsupported-media-type";
-      /** The fault of the body: its content type, charset or content coding; or it is a patch of another kind. */
+      /** The unsupported part: the body's content type, its charset, its content coding, or its kind of patch. */
       readonly refused: "type" | "charset" | "encoding" | "patch";
     }
   | { readonly code: "request-timeout" }

@@ -34,9 +34,9 @@ const DEFAULT_MS = 60 * MINUTE_MS;
 const LONGEST_MS = (STATISTICS_MINUTES + 60) * MINUTE_MS;
 
 /**
- * Returns the range that a request means at `now` (Unix ms), or its faults. By default a range ends now, and has an hour
- * and steps of a minute, or of as many as `MAX_STEPS` needs. It begins and ends with whole steps, so the same range
- * a moment later has the same steps.
+ * Returns the range that a request means at `now` (Unix ms), or its faults. By default it is the last hour. A step is by
+ * default a minute, and longer in a range that would have more than `MAX_STEPS` of them. A range begins and ends with whole
+ * steps, so a request that is repeated a moment later gets the same steps.
  */
 export function rangeOf(request: RangeRequest, now: number): StatisticsRange | readonly RangeFault[] {
   // The current step belongs to the range, even at its first moment.

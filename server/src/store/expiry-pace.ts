@@ -5,7 +5,7 @@
 export const SLOT_MS = 10_000;
 /** Time (ms) after the end of a slot in which its sessions are examined. With the slot itself, that is less than a minute. */
 const WITHIN_MS = 35_000;
-/** The part of the overdue sessions that a slice examines, within the limits below. A stop or an overload makes them so. */
+/** The part of the overdue sessions that a slice examines. Sessions are overdue after a stop or an overload. */
 const OVERDUE_PART = 1 / 8;
 /** The limits of the number of sessions that a slice examines. Each takes some 10 us, during which requests wait. */
 const MIN_SESSIONS = 64;

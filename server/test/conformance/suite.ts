@@ -298,7 +298,7 @@ async function checkParallelSignIns(site: Application): Promise<void> {
   assert.equal(new Set(values).size, 1, "all sign-ins set the same id");
 }
 
-/** Data come with the session, no change is lost, and they stay at a sign-in and go with the session. */
+/** The data come with the session. No concurrent change is lost. A sign-in keeps the data, a sign-out removes them. */
 async function checkData(site: Application): Promise<void> {
   const dataIn = ({ text }: Page) => (JSON.parse(text) as { session: { data: unknown } }).session.data;
   const visitor = createVisitor(site.url);

@@ -39,7 +39,7 @@ async function loadSession(handle: string, signal: AbortSignal): Promise<Session
     const { sessions: found } = await administration.listPage({ handle }, { signal });
     return found[0] ?? null;
   } catch (error) {
-    // No session can have a text as its handle whose check digits are wrong.
+    // The text begins with a time at which no session can have been created, so it is no handle.
     if (error instanceof ProblemError && error.code === "invalid-request") return null;
     throw error;
   }

@@ -1,6 +1,6 @@
 // server/api/sign-in.post.ts
 
-// Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+// These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 const passwords = new Map([
   ["anna", "correct horse"],
   ["bob", "battery staple"],

@@ -7,7 +7,7 @@ const { ANTECHAMBER_URL: url = "http://127.0.0.1:8080", ANTECHAMBER_KEY: key = "
 export const administration = createAdministration({ url, key });
 export const withSession = sessions({ url, key, service: "shop", deadline: 1000 });
 
-// Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+// These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 export const customers = [
   { id: "anna", password: "correct horse" },
   { id: "bob", password: "battery staple" },

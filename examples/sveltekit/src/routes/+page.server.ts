@@ -2,7 +2,7 @@
 import { fail } from "@sveltejs/kit";
 import type { Actions, PageServerLoad } from "./$types";
 
-// Instead of your customers, whose passwords you store as hashes only (Argon2 or scrypt).
+// These stand for your customers. Store passwords only as hashes (Argon2 or scrypt).
 const passwords = new Map([
   ["anna", "correct horse"],
   ["bob", "battery staple"],

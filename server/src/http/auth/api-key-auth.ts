@@ -26,7 +26,7 @@ const localAdministrator: Principal = { role: "administrator", customerId: null,
 /** The API keys of mode `key`, cached in memory. */
 export interface KeyRing {
   readonly authenticate: Authenticate;
-  /** Returns the valid key with this id, as used now; `undefined` if there is none. */
+  /** Returns the valid key with this id and notes its use; `undefined` if there is none. */
   find(id: string): ApiKey | undefined;
   /** Replaces the cached keys. */
   use(keys: readonly ApiKey[]): void;

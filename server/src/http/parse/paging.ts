@@ -23,8 +23,8 @@ export function limitOf(parameters: URLSearchParams, faults: Fault[]): number {
 }
 
 /**
- * Appends to `faults` for parameters that are not known, since a misspelt filter would show everything, or given twice. A
- * name is cut, because it may be the id of a session.
+ * Appends a fault to `faults` for each parameter that is unknown, because a misspelt filter would show everything, or that
+ * is given twice. A name is cut, because it may be the id of a session.
  */
 export function checkParameterNames(parameters: URLSearchParams, known: readonly string[], faults: Fault[]): void {
   for (const name of new Set(parameters.keys())) {

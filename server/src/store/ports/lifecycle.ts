@@ -25,7 +25,7 @@ export interface LifecycleStore {
 export interface PurgeResult {
   /** Number of sessions that were found expired in this batch. Each session is counted once. */
   readonly expired: number;
-  /** Whether sessions are due whose expiry is to be published in time, so that the next call must follow soon. */
+  /** Whether sessions may have expired whose events are due, so that the next call must follow soon. */
   readonly isExpiring: boolean;
   /** Whether there is more to purge now. */
   readonly hasMore: boolean;
