@@ -53,14 +53,14 @@ export async function* readEvents(
         fetch: fetchOf(options),
         timeout: SILENCE_MS,
       })) {
+        const data = line.startsWith("data: ") ? line.slice("data: ".length) : undefined;
         if (line.startsWith("id: ")) id = line.slice("id: ".length);
-        else if (line.startsWith("data: ")) {
-          yield JSON.parse(line.slice("data: ".length)) as EventInfo | EventReset;
-        } else if (line === "" && id !== undefined) {
-          // The end of an event, or of a sign of life with a position.
+        else if (id !== undefined && (data !== undefined || line === "")) {
+          // An event, which counts as received once it is yielded, or a sign of life with a position.
           query.set("after", id);
           failures = 0;
         }
+        if (data !== undefined) yield JSON.parse(data) as EventInfo | EventReset;
       }
     } catch (error) {
       if (signal?.aborted) return;

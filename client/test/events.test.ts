@@ -45,9 +45,11 @@ test("events continue where they were after a restart, and end with their signal
   const events = admin.events({ types: ["session.created"], signal: stop.signal });
   const first = take(events, 1);
   // The stream begins with the request, so events are missed until it is open.
-  const ahead = setInterval(() => void transport.create({ customerId: "first" }).catch(() => undefined), 50);
+  const sent: Promise<unknown>[] = [];
+  const ahead = setInterval(() => sent.push(transport.create({ customerId: "first" }).catch(() => undefined)), 50);
   assert.deepEqual(customersOf(await first), ["first"]);
   clearInterval(ahead);
+  await Promise.all(sent);
   await transport.create({ customerId: "second" });
   let customer: string | null | undefined;
   while (customer !== "second") [customer] = customersOf(await take(events, 1));
@@ -80,6 +82,42 @@ test("a reader that connects again misses nothing, even if it had no event befor
   await server.restart();
   await transport.create({ customerId: "meanwhile" });
   assert.deepEqual(customersOf(await first), ["meanwhile"]);
+  await events.return();
+});
+
+/** Returns a stream that fails after the first line of data, before the empty line at the end of that event. */
+function cutAfterData(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let isCut = false;
+  return new ReadableStream({
+    async pull(controller) {
+      if (isCut) throw new TypeError("terminated");
+      const { value } = await reader.read();
+      const text = new TextDecoder().decode(value);
+      const data = text.indexOf("data: ");
+      isCut = data >= 0;
+      controller.enqueue(new TextEncoder().encode(isCut ? text.slice(0, text.indexOf("\n", data) + 1) : text));
+      if (isCut) await reader.cancel();
+    },
+  });
+}
+
+test("an event that was yielded is not repeated if the connection is lost within it", async () => {
+  await using server = await serve({ config: { auth: "key" }, keys: [key.key] });
+  const options = optionsFor(server);
+  const transport = createTransport(options);
+  let requests = 0;
+  const lost = async (input: string | URL | Request, init?: RequestInit) => {
+    const response = await options.fetch(input, init);
+    if (++requests > 1 || response.body === null) return response;
+    return new Response(cutAfterData(response.body), { headers: response.headers });
+  };
+  const events = createAdministration({ ...options, fetch: lost }).events({ after: "start" });
+  await transport.create({ customerId: "once" });
+  assert.deepEqual(customersOf(await take(events, 1)), ["once"]);
+  await transport.create({ customerId: "next" });
+  assert.deepEqual(customersOf(await take(events, 1)), ["next"]);
+  assert.equal(requests, 2);
   await events.return();
 });
 
