@@ -1,7 +1,7 @@
 // A receiver of webhooks in Express.
 //
 //   npm install express standardwebhooks
-//   WEBHOOK_SECRET=whsec_… node express.ts
+//   WEBHOOK_SECRET=whsec_… node express.ts     (Node 22.18 or later)
 import express from "express";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
 
