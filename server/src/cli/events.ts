@@ -2,7 +2,7 @@ import type { EventInfo } from "@antechamber/client/protocol";
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import type { Admin } from "../control/operations.ts";
-import { type EventType, eventTypes } from "../session/event.ts";
+import { type EventType, type LoggedType, loggedTypes } from "../session/event.ts";
 import { withAdmin } from "./connect.ts";
 import { engineOf } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
@@ -32,7 +32,7 @@ export function eventsCommand(output: Output): Command {
 function tailCommand(output: Output): Command {
   const command = new Command("tail")
     .description("show events as they happen, until the command is interrupted")
-    .option("--types <types>", `only these types, with commas between them: ${eventTypes.join(", ")}`)
+    .option("--types <types>", `only these types, with commas between them: ${loggedTypes.join(", ")}`)
     .option("--customer <id>", "only events about this customer")
     .option("--after <id>", "begin after this event; start: with the oldest one, end: with the next one", "end")
     .option("--once", "show the events that there are, and end")
@@ -49,18 +49,18 @@ function tailCommand(output: Output): Command {
   ]);
 }
 
-function typesIn(text: string): EventType[] {
+function typesIn(text: string): LoggedType[] {
   return text.split(",").map((name) => {
-    const type = eventTypes.find((known) => known === name.trim());
+    const type = loggedTypes.find((known) => known === name.trim());
     if (type !== undefined) return type;
     throw new CliError(
       exitCodes.usage,
-      `${terminalSafe(name)} is no type of event; there are ${eventTypes.join(", ")}`,
+      `${terminalSafe(name)} is no type of event; there are ${loggedTypes.join(", ")}`,
     );
   });
 }
 
-type Request = Omit<TailOptions, "types"> & { readonly types: readonly EventType[] | null };
+type Request = Omit<TailOptions, "types"> & { readonly types: readonly LoggedType[] | null };
 
 async function tail(config: Config, request: Request, output: Output): Promise<void> {
   const running = await engineOf(config).connect();

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Initiator } from "../services/audit.ts";
 import { awaitEvents } from "../services/await-events.ts";
-import { type EventFilter, type EventType, eventTypes } from "../session/event.ts";
+import { type EventFilter, type LoggedType, loggedTypes } from "../session/event.ts";
 import { pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
 import { exportLine } from "../wire/customer-export.ts";
 import { eventInfo } from "../wire/event-info.ts";
@@ -106,7 +106,7 @@ export const operations = {
     z.object({
       after: id,
       limit: z.number(),
-      types: z.array(z.enum(eventTypes)).readonly().nullable(),
+      types: z.array(z.enum(loggedTypes)).readonly().nullable(),
       customerId: id.nullable(),
       waitMs: z.number(),
     }),
@@ -125,7 +125,7 @@ interface EventsRequest {
   /** `start` or `end` of the log, or a position. */
   readonly after: string;
   readonly limit: number;
-  readonly types: readonly EventType[] | null;
+  readonly types: readonly LoggedType[] | null;
   readonly customerId: string | null;
   readonly waitMs: number;
 }

@@ -81,7 +81,7 @@ export type Event = LoggedEvent | TestEvent;
 
 /** Conditions on events, all of which must be met; `null` stands for no condition. */
 export interface EventFilter {
-  readonly types: ReadonlySet<EventType> | null;
+  readonly types: ReadonlySet<LoggedType> | null;
   /** The customer that the event is about. `hash` finds the event that the customer was erased. */
   readonly customer: { readonly id: string; readonly hash: string } | null;
 }
@@ -90,7 +90,7 @@ export interface EventFilter {
 export const anyEvent: EventFilter = { types: null, customer: null };
 
 /** Returns whether the event meets the conditions. */
-export function isEventMatch(event: Event, { types, customer }: EventFilter): boolean {
+export function isEventMatch(event: LoggedEvent, { types, customer }: EventFilter): boolean {
   if (types !== null && !types.has(event.type)) return false;
   if (customer === null) return true;
   if ("session" in event) return event.session.customerId === customer.id;

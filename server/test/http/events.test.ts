@@ -185,6 +185,8 @@ test("a request for events is refused with all its faults", async () => {
   };
   assert.deepEqual(await refused("?types=session.begun&customerId=&after="), ["types", "customerId", "after"]);
   assert.deepEqual(await refused("?types="), ["types"]);
+  // It is in no log, so its reader would wait forever.
+  assert.deepEqual(await refused("?types=webhook.test"), ["types"]);
   assert.deepEqual(await refused("?after=start&after=end&offset=1"), ["after", "offset"]);
   assert.deepEqual(await refused("?limit=5"), ["limit"]);
   assert.deepEqual(await refused("?limit=0&wait=61", lines), ["limit", "wait"]);

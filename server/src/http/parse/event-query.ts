@@ -1,7 +1,7 @@
 import type { HttpRequest } from "@antechamber/http1";
 import { faultOfStoredId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
-import { type EventType, eventTypes } from "../../session/event.ts";
+import { type LoggedType, loggedTypes } from "../../session/event.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
 import { limitOf } from "./paging.ts";
@@ -9,7 +9,7 @@ import { limitOf } from "./paging.ts";
 /** The content of a request for events. */
 export interface EventQuery {
   /** `null`: all types. */
-  readonly types: ReadonlySet<EventType> | null;
+  readonly types: ReadonlySet<LoggedType> | null;
   /** `null`: all customers. */
   readonly customerId: string | null;
   /** The position after which the events begin, or `start` or `end` of the log. It was not checked. */
@@ -35,7 +35,7 @@ export function readEventQuery(request: HttpRequest): EventQuery {
   }
   const types = parameters.get("types");
   for (const type of types?.split(",") ?? []) {
-    if (!isEventType(type)) fault("types", `types is a list of ${eventTypes.join(", ")}, with commas between them.`);
+    if (!isLoggedType(type)) fault("types", `types is a list of ${loggedTypes.join(", ")}, with commas between them.`);
   }
   const customerId = parameters.get("customerId");
   if (customerId === "" || (customerId !== null && faultOfStoredId(customerId) !== undefined)) {
@@ -51,7 +51,7 @@ export function readEventQuery(request: HttpRequest): EventQuery {
   const poll = isPoll ? { limit: limitOf(parameters, faults), waitMs: waitOf(parameters, faults) } : null;
   refuseFaults(faults);
   return {
-    types: types === null ? null : new Set(types.split(",").filter(isEventType)),
+    types: types === null ? null : new Set(types.split(",").filter(isLoggedType)),
     customerId,
     // A reader that reconnects by itself repeats its first URL, so the header counts more than the parameter.
     after: request.header("last-event-id") || after || "end",
@@ -60,8 +60,8 @@ export function readEventQuery(request: HttpRequest): EventQuery {
   };
 }
 
-function isEventType(type: string): type is EventType {
-  return (eventTypes as readonly string[]).includes(type);
+function isLoggedType(type: string): type is LoggedType {
+  return (loggedTypes as readonly string[]).includes(type);
 }
 
 function waitOf(parameters: URLSearchParams, faults: Fault[]): number {

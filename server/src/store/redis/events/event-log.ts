@@ -1,4 +1,4 @@
-import { type EventType, isEventMatch, type LoggedEvent } from "../../../session/event.ts";
+import { type EventFilter, isEventMatch, type LoggedEvent } from "../../../session/event.ts";
 import { erasureOf, eventOf, typeOfEntry } from "../../event-entry.ts";
 import { type EventPosition, formatPosition, parsePosition } from "../../event-position.ts";
 import type { EventBounds, EventLog, EventPage, EventRequest } from "../../ports/events.ts";
@@ -62,7 +62,7 @@ export class RedisEventLog implements EventLog {
     const isGone =
       position === undefined || isBefore(position, positionOf(purged)) || isBefore(positionOf(last), position);
     if (isGone) return { isGone, events: [], next: positionText(purged), hasMore: true };
-    const wanted = entriesIn(shown).filter(({ entry }) => filter.types === null || filter.types.has(typeIn(entry)));
+    const wanted = entriesIn(shown).filter(({ entry }) => hasType(entry, filter.types));
     const sessions = await readSessions(operation, wanted);
     const events: LoggedEvent[] = [];
     for (const { id, entry } of wanted) {
@@ -174,8 +174,11 @@ function entriesIn(reply: readonly string[]): { readonly id: string; readonly en
   return entries;
 }
 
-function typeIn(entry: Entry): EventType {
-  return "customerHash" in entry ? "customer.erased" : (typeOfEntry(entry) ?? "webhook.test");
+/** Returns whether an entry has one of these types; `null` stands for all. */
+function hasType(entry: Entry, types: EventFilter["types"]): boolean {
+  if (types === null) return true;
+  const type = "customerHash" in entry ? "customer.erased" : typeOfEntry(entry);
+  return type !== undefined && types.has(type);
 }
 
 /** Reads the stored sessions of entries, each once. */
