@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { RequestEntry } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
-import { onEachEngine } from "../support/engines.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
-import { exchange, openConnection, type RawResponse, utf8 } from "../support/raw-http.ts";
-import { newSession, pageOf, wholeTimeline } from "../support/records.ts";
+import { exchange, openConnection, utf8 } from "../support/raw-http.ts";
+import { newSession, pageOf } from "../support/records.ts";
 import { MINUTE } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
+import {
+  type Ask,
+  bulk,
+  cookieOf,
+  createAsk,
+  identityHeaders,
+  identityOf,
+  requestsIn,
+  requestText,
+} from "./forward-auth-requests.ts";
 
 /** Trusts proxies on this machine, so that the tests can report a client's address. */
 const thisMachine = [parseRange("127.0.0.1") as AddressRange];
@@ -25,6 +33,7 @@ let server: TestServer;
 let strict: TestServer;
 let guarded: TestServer;
 let api: Api;
+let ask: Ask;
 before(async () => {
   server = await serve({
     config: {
@@ -34,6 +43,7 @@ before(async () => {
     },
   });
   api = createApi(server.url);
+  ask = createAsk(server);
   strict = await serve({ config: { forwardAuth: "required" } });
   guarded = await serve({
     config: { auth: "key" },
@@ -42,68 +52,6 @@ before(async () => {
 });
 after(async () => {
   for (const one of [server, strict, guarded]) await one[Symbol.asyncDispose]();
-});
-
-/** Returns a proxy's request with these header lines as text, in which each character is one byte. */
-const text = (lines: readonly string[], target = "/forward-auth", method = "GET") =>
-  `${[`${method} ${target} HTTP/1.1`, "Host: localhost", ...lines].join("\r\n")}\r\n\r\n`;
-
-/** Sends a proxy's request to /forward-auth and returns the response. */
-function ask(
-  lines: readonly string[],
-  { target = "/forward-auth", method = "GET", to = server } = {},
-): Promise<RawResponse> {
-  return exchange(to.port, text(lines, target, method), { head: method === "HEAD" });
-}
-
-const identityHeaders = ["gkc-sessionid", "gkc-customerid", "gkc-agentid", "gkc-visitid", "gkc-globalvisitid"];
-
-/** Returns a header whose value has this many bytes. */
-const bulk = (bytes: number) => `X-Bulk: ${"x".repeat(bytes)}`;
-
-test("a visitor with many cookies is allowed", async () => {
-  const id = await newSession(api);
-  const lines = [bulk(50_000), `Cookie: ${"a=b; ".repeat(1000)}sessionId=${id}`];
-  const many = [...Array.from({ length: 400 }, () => "X: y"), `Cookie: sessionId=${id}`];
-  for (const [fields, target] of [
-    [lines, "/forward-auth"],
-    [many, "/forward-auth"],
-    [lines, "/forward-auth/a/b?c"],
-    [many, "http://localhost/forward-auth"],
-  ] as const) {
-    const answer = await ask(fields, { target });
-    assert.deepEqual([answer.status, answer.headers.get("gkc-sessionid")], [200, id], answer.body);
-  }
-  // The limit for headers is lower on all other paths.
-  assert.equal((await ask([bulk(17_000)], { target: "/sessions/x" })).status, 431);
-  assert.equal((await ask([bulk(17_000)], { target: "/forward-authority" })).status, 431);
-});
-
-test("cookies in several Cookie headers are read like those in one", async () => {
-  const id = await newSession(api);
-  for (const lines of [
-    [`Cookie: sessionId=${id}`, "Cookie: a=1"],
-    ["Cookie: a=1", `Cookie: sessionId=${id}`, "Cookie: b=2"],
-  ]) {
-    assert.equal((await ask(lines)).headers.get("gkc-sessionid"), id);
-  }
-});
-
-test("a session id in the value of another cookie does not count", async () => {
-  const [own, planted] = [await newSession(api), await newSession(api)];
-  const values = [
-    `x sessionId=${planted}`,
-    `x,sessionId=${planted}`,
-    `"x, sessionId=${planted}, y"`,
-    `sessionId=${planted}`,
-  ];
-  for (const value of values) {
-    const sessionIdWith = async (cookies: string) =>
-      (await ask([`Cookie: q=${value}${cookies}`])).headers.get("gkc-sessionid");
-    assert.equal(await sessionIdWith(`; sessionId=${own}`), own, value);
-    assert.notEqual(await sessionIdWith(""), planted, value);
-  }
-  assert.equal((await ask([`Cookie: q=x;\t sessionId="${own}" ;r=y`])).headers.get("gkc-sessionid"), own);
 });
 
 test("a request that cannot be read gets 403, a temporary fault gets 503", async () => {
@@ -147,182 +95,6 @@ test("a request that cannot be read gets 403, a temporary fault gets 503", async
   assert.match(lines[0] ?? "", /"status":403.*"peer":"127\.0\.0\.1"/);
 });
 
-/** Asserts that a response is a 200 with every identity header, and returns their values. */
-function identityOf(answer: RawResponse): string[] {
-  assert.equal(answer.status, 200, answer.body);
-  assert.equal(answer.headers.get("cache-control"), "no-store");
-  return identityHeaders.map((name) => {
-    const value = answer.headers.get(name);
-    assert.ok(value !== undefined, `${name} is missing`);
-    return value;
-  });
-}
-
-const cookieOf = (answer: RawResponse) => answer.headers.get("set-cookie");
-
-async function requestsIn(id: string, calls = api): Promise<RequestEntry[]> {
-  const entries = await wholeTimeline(calls, id);
-  return entries.filter((entry) => entry.type === "request");
-}
-
-/** Places where the original request can have the session id. */
-const sources: Readonly<Record<string, (id: string) => readonly string[]>> = {
-  "the query, of Caddy and Traefik": (id) => [`X-Forwarded-Uri: /a?b=c&sessionId=${id}&d=e`],
-  "the query, of nginx": (id) => [`X-Original-URI: /a?sessionId=${id}`],
-  "an encoded query": (id) => [`X-Original-URI: /a?session%49d=${id}&sessionId=%${hex(id)}`],
-  "the header with underscore": (id) => [`gkc_sessionId: ${id}`],
-  "the header with hyphen": (id) => [`GKC-SessionID: ${id}`],
-  "the cookie": (id) => [`Cookie: sessionId=${id}`],
-  "one of many cookies": (id) => [`Cookie: a=b; xsessionId=no; sessionId=${id}; c=d`],
-  "a repeated header": (id) => ["gkc-sessionId: old", `gkc-sessionId: ${id}`],
-  "the header in quotes": (id) => [`gkc_sessionId: "${id}"`],
-  "a cookie in quotes": (id) => [`Cookie: sessionId="${id}"`],
-  "the second cookie of the name": (id) => [`Cookie: sessionId=old; sessionId=${id}`],
-  "the cookie, after ids that lead nowhere": (id) => [
-    `X-Forwarded-Uri: /?sessionId=${"A".repeat(40)}`,
-    "gkc-sessionId: 00000000-0000-0000-0000-0000000000",
-    `Cookie: sessionId=${id}`,
-  ],
-};
-const hex = (id: string) => `${id.charCodeAt(0).toString(16)}${id.slice(1)}`;
-
-for (const [name, lines] of Object.entries(sources)) {
-  test(`the session is found in ${name}`, async () => {
-    const id = await newSession(api, { headers: { gkc_customerId: "anna", gkc_agentId: "7" } });
-    const answer = await ask(lines(id));
-    assert.deepEqual(identityOf(answer), [id, "anna", "7", "", ""]);
-    assert.equal(cookieOf(answer), undefined);
-    assert.equal(answer.body, "");
-    assert.equal((await requestsIn(id)).length, 1);
-  });
-}
-
-test("if a request names several live sessions, query precedes header, and header precedes cookie", async () => {
-  const [a, b, c] = [await newSession(api), await newSession(api), await newSession(api)];
-  const all = [`X-Forwarded-Uri: /?sessionId=${a}`, `gkc_sessionId: ${b}`, `Cookie: sessionId=${c}`];
-  for (const [skip, id] of [a, b, c].entries()) {
-    assert.equal(identityOf(await ask(all.slice(skip)))[0], id);
-  }
-});
-
-test("only the sources in the setting are read, in its order", async () => {
-  for (const forwardAuthSources of [["header", "cookie"], ["cookie", "query", "header"], ["query"]] as const) {
-    await using other = await serve({ config: { forwardAuthSources } });
-    const calls = createApi(other.url);
-    const ids = {
-      query: await newSession(calls),
-      header: await newSession(calls),
-      cookie: await newSession(calls),
-    };
-    const lines = [
-      `X-Forwarded-Uri: /?sessionId=${ids.query}`,
-      `gkc_sessionId: ${ids.header}`,
-      `Cookie: sessionId=${ids.cookie}`,
-    ];
-    const [found] = identityOf(await ask(lines, { to: other }));
-    assert.equal(found, ids[forwardAuthSources[0]]);
-  }
-  await using usual = await serve();
-  const id = await newSession(createApi(usual.url));
-  const answer = await ask([`X-Forwarded-Uri: /?sessionId=${id}`], { to: usual });
-  assert.notEqual(identityOf(answer)[0], id);
-});
-
-/** Returns `count` different texts that look like session ids but that no server issued. */
-const junkIds = (count: number) => Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
-const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
-const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
-
-test("a session is found after any number of ids that the server did not issue, in every source", async () => {
-  const id = await newSession(api);
-  const junk = junkIds(250);
-  for (const lines of [
-    [`Cookie: ${cookies([...junk, id])}`],
-    [`X-Forwarded-Uri: /?${query(junk)}`, `Cookie: sessionId=${id}`],
-    [`X-Forwarded-Uri: /?${query([...junk, id])}`],
-    [`gkc-sessionId: ${junk.join(", ")}`, `Cookie: sessionId=${id}`],
-    [`gkc-sessionId: ${junk[0]}`, `gkc_sessionId: ${id}`],
-    [`X-Forwarded-Uri: /?${"sessionId=a&".repeat(900)}`, `gkc-sessionId: ${id}`],
-  ]) {
-    const answer = await ask(lines);
-    assert.equal(identityOf(answer)[0], id, lines.join().slice(0, 80));
-    assert.equal(cookieOf(answer), undefined);
-  }
-});
-
-onEachEngine((engine) => {
-  engine.test("at most four different ids of a source are looked up before the next source", async () => {
-    const config = { forwardAuthSources: ["query", "header", "cookie"] } as const;
-    await using to = await engine.serve({ config });
-    const calls = createApi(to.url);
-    const ended = [];
-    for (let i = 0; i < 12; i++) ended.push(await newSession(calls));
-    for (const id of ended) {
-      assert.equal((await calls.call("DELETE", `/sessions/${id}`)).status, 204);
-    }
-    const id = await newSession(calls);
-    const [first = "", second = "", third = "", ...others] = ended;
-    const repeated = [first, first, ...junkIds(5), first, second, third];
-    for (const [lines, isFound] of [
-      [[`Cookie: ${cookies([...repeated, id])}`], true],
-      [[`Cookie: ${cookies([...ended, id])}`], false],
-      [[`X-Forwarded-Uri: /?${query(ended)}`, `Cookie: ${cookies([...repeated, id])}`], true],
-      [[`gkc-sessionId: ${others.join(",")}`, `Cookie: sessionId=${id}`], true],
-    ] as const) {
-      const answer = await ask(lines, { to });
-      assert.equal(identityOf(answer)[0] === id, isFound, lines.join());
-    }
-  });
-});
-
-test("a head full of invented ids takes little more time than one without ids", async () => {
-  const id = await newSession(api);
-  await using connection = await openConnection(server.port);
-  const fastest = async (lines: readonly string[]) => {
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 40; i++) {
-      const startedAt = performance.now();
-      connection.send(text(lines));
-      assert.equal(identityOf(await connection.response())[0], id);
-      least = Math.min(least, performance.now() - startedAt);
-    }
-    return least;
-  };
-  const usual = await fastest([`Cookie: sessionId=${id}`]);
-  const full = await fastest([`Cookie: ${cookies([...junkIds(300), id])}`]);
-  assert.ok(full - usual < 10, `${full} ms, and ${usual} ms with one id`);
-});
-
-test("the original request is recorded, whichever proxy's headers describe it", async () => {
-  for (const [lines, options, expected] of [
-    [["X-Forwarded-Method: POST", "X-Forwarded-Uri: /cart?mail=x&page=2"], {}, ["POST", "/cart?page=2", null]],
-    [
-      ["X-Original-Method: PUT", "X-Original-URI: /b?mail=x", "X-Forwarded-Host: shop.example"],
-      {},
-      ["PUT", "/b", "shop.example"],
-    ],
-    [[], { target: "/forward-auth/c/d?mail=x", method: "DELETE" }, ["DELETE", "/c/d", null]],
-    [[], { target: "/forward-auth/", method: "GET" }, ["GET", "/", null]],
-    [[], { target: "/forward-auth?mail=x", method: "POST" }, ["POST", "/", null]],
-    [["X-Original-URI: /x"], { method: "HEAD" }, ["HEAD", "/x", null]],
-    [["X-Forwarded-Uri: "], {}, ["GET", "/", null]],
-  ] as const) {
-    const id = await newSession(api);
-    identityOf(await ask([...lines, `gkc-sessionId: ${id}`], options));
-    const [entry, ...rest] = await requestsIn(id);
-    assert.deepEqual(rest, []);
-    assert.deepEqual([entry?.method, entry?.path, entry?.service], expected);
-    assert.deepEqual([entry?.status, entry?.durationMs], [null, null]);
-  }
-});
-
-test("the query that Envoy appends may contain the session", async () => {
-  const id = await newSession(api);
-  const target = `/forward-auth/products/7?sessionId=${id}&page=3`;
-  assert.equal(identityOf(await ask([], { target }))[0], id);
-  assert.equal((await requestsIn(id))[0]?.path, "/products/7?page=3");
-});
-
 test("every 200 has every identity header, also the first one of a visit", async () => {
   const fresh = await ask(["X-Forwarded-Uri: /first"]);
   const [id = "", ...rest] = identityOf(fresh);
@@ -332,7 +104,7 @@ test("every 200 has every identity header, also the first one of a visit", async
   const again = await ask([`Cookie: sessionId=${id}`, "X-Forwarded-Uri: /second"]);
   assert.deepEqual(identityOf(again), [id, "", "", "", ""]);
   assert.equal(cookieOf(again), undefined);
-  const paths = (await requestsIn(id)).map(({ path }) => path);
+  const paths = (await requestsIn(id, api)).map(({ path }) => path);
   assert.deepEqual(paths, ["/first", "/second"]);
   assert.equal(sessionOf(await api.retrieve(id)).sessionId, id);
 });
@@ -343,7 +115,7 @@ test("an associated id is in the next response, encoded as UTF-8", async () => {
     assert.equal(identityOf(await ask([`gkc-sessionId: ${id}`]))[1], "");
     sessionOf(await api.update(id, { headers: { gkc_customerId: utf8(customerId) } }));
     await using connection = await openConnection(server.port);
-    connection.send(text([`gkc-sessionId: ${id}`, "Connection: close"]));
+    connection.send(requestText([`gkc-sessionId: ${id}`, "Connection: close"]));
     const raw = await connection.closed();
     const line = raw.split("\r\n").find((one) => /^gkc-customerid:/i.test(one));
     assert.equal(line?.slice(line.indexOf(":") + 1).replace(/^ /, ""), utf8(customerId));
@@ -391,58 +163,6 @@ test("every forwarded request renews its session", async () => {
   assert.equal((await pageOf(calls, id)).total, 4);
 });
 
-test("the cookie is Secure if the first proxy reports a secure connection", async () => {
-  for (const value of ["https", "HTTPS", "wss", "https, http", "Wss,http", "\thttps \t, ws"]) {
-    const cookie = cookieOf(await ask([`X-Forwarded-Proto: ${value}`])) ?? "";
-    assert.match(cookie, /^sessionId=[\w-]{40}; Path=\/; SameSite=Lax; HttpOnly; Secure$/, value);
-  }
-  const twice = await ask(["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"]);
-  assert.match(cookieOf(twice) ?? "", /; Secure$/);
-  for (const value of ["http", "ws", "http, https", "httpsx", ", https", "x https", ""]) {
-    const cookie = cookieOf(await ask([`X-Forwarded-Proto: ${value}`])) ?? "";
-    assert.match(cookie, /; SameSite=Lax; HttpOnly$/, value);
-  }
-});
-
-test("the cookie is set as configured, and only a cookie of the configured name is read", async () => {
-  await using own = await serve({
-    config: {
-      cookieName: "__Secure-visit",
-      cookieDomain: "shop.example",
-      cookieSameSite: "strict",
-      cookieHttpOnly: false,
-      cookieMaxAge: 2 * 60 * MINUTE,
-    },
-  });
-  const answer = await ask([], { to: own });
-  const [id = ""] = identityOf(answer);
-  const attributes = "Path=/; Domain=shop.example; Max-Age=7200; SameSite=Strict; Secure";
-  assert.equal(cookieOf(answer), `__Secure-visit=${id}; ${attributes}`);
-  assert.equal(answer.headers.get("cache-control"), "no-store");
-  for (const [name, isFound] of [
-    ["__Secure-visit", true],
-    ["sessionId", false],
-    ["__secure-visit", false],
-    ["x__Secure-visit", false],
-  ] as const) {
-    const [found] = identityOf(await ask([`Cookie: a=b; ${name}=${id}`], { to: own }));
-    assert.equal(found === id, isFound, name);
-  }
-});
-
-test("a cookie that browsers accept only with Secure is always Secure", async () => {
-  for (const config of [
-    { cookieSameSite: "none" },
-    { cookieName: "__Host-s" },
-    { cookieName: "__http-s" },
-    { cookieName: "__Host-Http-s" },
-  ] as const) {
-    await using own = await serve({ config });
-    const cookie = cookieOf(await ask(["X-Forwarded-Proto: http"], { to: own })) ?? "";
-    assert.match(cookie, /; Path=\/; SameSite=(Lax|None); HttpOnly; Secure$/);
-  }
-});
-
 test("a CORS preflight gets 200 without an identity, and nothing is stored", async () => {
   const own = await newSession(api);
   await using few = await serve({
@@ -465,7 +185,7 @@ test("a CORS preflight gets 200 without an identity, and nothing is stored", asy
       assert.equal(cookieOf(answer), undefined);
     }
   }
-  assert.deepEqual(await requestsIn(own), []);
+  assert.deepEqual(await requestsIn(own, api), []);
   const missed = await ask(["X-Forwarded-For: 192.0.2.1"], { to: few });
   assert.match(identityOf(missed)[0] ?? "", /^[\w-]{40}$/);
   const again = await ask(["X-Forwarded-For: 192.0.2.1"], { to: few });
@@ -481,58 +201,6 @@ test("a request that only looks like a preflight is treated like any other", asy
     [["Access-Control-Request-Method: GET"], "GET"],
   ] as const) {
     assert.equal((await ask(lines, { to: strict, method })).status, 401, lines.join());
-  }
-});
-
-test("paths and hosts are recorded as decoded text", async () => {
-  const inUtf8 = (path: string) => [utf8(path), path] as const;
-  for (const [sent, expected] of [
-    ...["/caf\u00e9", "/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/\u{1f600}", "/\ufeffx"].map(inUtf8),
-    ["/caf%C3%A9", "/caf%C3%A9"],
-    ["/caf\xe9", "/caf\u00e9"],
-    ["/\xff\xfe", "/\u00ff\u00fe"],
-    ["/a\x80b", "/a%C2%80b"],
-    [utf8("/a\u0085b"), "/a%C2%85b"],
-    [utf8("/\u00fc?page=\u540d&mail=x"), "/\u00fc?page=\u540d"],
-  ] as const) {
-    for (const [lines, target] of [
-      [[`X-Forwarded-Uri: ${sent}`], "/forward-auth"],
-      [[`X-Original-URI: ${sent}`], "/forward-auth"],
-      [[], `/forward-auth${sent}`],
-    ] as const) {
-      const id = await newSession(api);
-      const host = `X-Forwarded-Host: ${utf8("b\u00fccher.example")}`;
-      identityOf(await ask([...lines, host, `gkc-sessionId: ${id}`], { target }));
-      const [entry] = await requestsIn(id);
-      assert.equal(entry?.path, expected);
-      assert.equal(entry?.service, "b\u00fccher.example");
-    }
-  }
-});
-
-test("of a target with a scheme and a host, only the path is recorded", async () => {
-  for (const [sent, expected] of [
-    ["http://shop.example/a%20b?page=2&q=x", "/a%20b?page=2"],
-    ["HTTPS://shop.example:8443/a//b", "/a//b"],
-    ["http://shop.example", "/"],
-    ["http://shop.example?page=2", "/"],
-    ["/http://shop.example/a", "/http://shop.example/a"],
-    ["//shop.example/a", "//shop.example/a"],
-  ]) {
-    const id = await newSession(api);
-    identityOf(await ask([`X-Forwarded-Uri: ${sent}`, `gkc-sessionId: ${id}`]));
-    const [entry] = await requestsIn(id);
-    assert.equal(entry?.path, expected);
-  }
-});
-
-test("a long path is cut between characters", async () => {
-  for (const start of ["/", "/a"]) {
-    const id = await newSession(api);
-    const path = `${start}${"\u{1f600}".repeat(1500)}`;
-    identityOf(await ask([`X-Original-URI: ${utf8(path)}`, `gkc-sessionId: ${id}`]));
-    const stored = (await requestsIn(id))[0]?.path ?? "";
-    assert.ok(path.startsWith(stored) && stored.length > 2000 && stored.isWellFormed());
   }
 });
 
@@ -582,11 +250,11 @@ test("a body, any method and long URIs are accepted", async () => {
     }
   }
   await using connection = await openConnection(server.port);
-  connection.send(`${text([session, "Content-Length: 5"], "/forward-auth", "POST")}hello`);
+  connection.send(`${requestText([session, "Content-Length: 5"], "/forward-auth", "POST")}hello`);
   assert.equal((await connection.response()).status, 200);
   const long = await ask([session, `X-Forwarded-Uri: /${"a".repeat(8000)}?${"b".repeat(4000)}`]);
   assert.equal(identityOf(long)[0], id);
-  const stored = (await requestsIn(id)).at(-1)?.path ?? "";
+  const stored = (await requestsIn(id, api)).at(-1)?.path ?? "";
   assert.ok(stored.startsWith("/aaaa") && stored.length >= 1024 && stored.length < 8000);
 });
 
