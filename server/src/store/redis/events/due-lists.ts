@@ -46,7 +46,7 @@ export async function addDue(operation: Operation, due: readonly Due[]): Promise
     const life = (slot - latest) * SLOT_MS + engine.options.retention + DAY_MS;
     for (let from = 0; from < some.length; from += MAX_HANDLES) {
       const handles = some.slice(from, from + MAX_HANDLES).map(({ handle }) => handle);
-      sent.push(operation.prepare(scripts.addDue, [listOf(operation, slot)], [life, ...handles]));
+      sent.push(operation.prepare(scripts.addDue, [listOf(operation, slot)], [life, handles.join("")]));
     }
   }
   await Promise.all(sent);

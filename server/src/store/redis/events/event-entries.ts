@@ -1,3 +1,4 @@
+import { bitSetOf, idFields } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import { effectOf } from "../../event-bits.ts";
 import { entryText, type Moment, type SessionChange, type SessionEntry } from "../../event-entry.ts";
@@ -12,6 +13,7 @@ import { endReasonOf, expiryReasonOf, type NoteContents, noteBits } from "../lay
  */
 
 const ERASURE = "erased";
+const ID_BITS = bitSetOf(idFields);
 
 /** An entry that says that a customer was erased. */
 export interface Erasure {
@@ -20,14 +22,19 @@ export interface Erasure {
 }
 
 /** Returns the entries of the events of a note, in their order. */
-export function entriesOf({ handle, bits, age, moment }: NoteContents): string[] {
+export function entriesOf({ handle, bits, age, moment }: NoteContents): readonly string[] {
   if (moment === undefined) return [];
   const { ids, expiresAfter, activeAfter } = moment;
   const shown: Moment = { after: age, ids, expiresAfter, activeAfter };
   return changesIn(bits, moment.reason).map((change) => entryText(change, handle, shown));
 }
 
-function changesIn(bits: number, reason: string): SessionChange[] {
+/** The changes of a note about a session that was created with its ids, as most are. */
+const creation: readonly SessionChange[] = [{ type: "session.created" }];
+const CREATION = noteBits.created | noteBits.published | noteBits.initial;
+
+function changesIn(bits: number, reason: string): readonly SessionChange[] {
+  if ((bits & ~ID_BITS) === CREATION) return creation;
   const changes: SessionChange[] = [];
   if (hasBit(bits, noteBits.published)) changes.push({ type: "session.created" });
   const { fields, isRotation } = effectOf(bits);

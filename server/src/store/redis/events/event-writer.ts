@@ -28,14 +28,11 @@ export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]
   let isAppended = false;
   let groups: (string | number)[] = [];
   let count = 0;
-  const sorted = notes.toSorted(byTime).map((note) => ({ ...note, entries: note.contents.flatMap(entriesOf) }));
+  const sorted = notes.map(groupOf).toSorted(byTime);
   const total = sorted.reduce((sum, { entries }) => sum + entries.length, 0);
   const limit = Math.max(MIN_EVENTS, total * FRACTION);
-  for (const [i, { queue, id, contents, entries }] of sorted.entries()) {
-    if (entries.length > 0) {
-      const live = contents.reduce((sum, one) => sum + liveChangeOf(one), 0);
-      groups.push(tagIn(queue), id, live, entries.join(";"));
-    }
+  for (const [i, { queue, id, live, entries }] of sorted.entries()) {
+    if (entries.length > 0) groups.push(tagIn(queue), id, live, entries.join(";"));
     count += entries.length;
     if (count === 0 || (count < limit && i < sorted.length - 1)) continue;
     const operation = engine.begin();
@@ -62,11 +59,28 @@ export async function hideEvents(operation: Operation, handles: readonly string[
   await operation.change(scripts.hideEvents, [operation.keys.hiddenEvents], [...handles]);
 }
 
-/** Compares notes by the time at which they were written, and those of the same queue by their order in it. */
-function byTime(one: DecodedNote, other: DecodedNote): number {
-  const [time = 0, count = 0] = one.id.split("-").map(Number);
-  const [otherTime = 0, otherCount = 0] = other.id.split("-").map(Number);
-  return time - otherTime || count - otherCount;
+/** The events of an entry of a queue. */
+interface Group {
+  readonly queue: string;
+  readonly id: string;
+  /** The numbers in the id: the time at which the entry was written, and its order in that time. */
+  readonly time: number;
+  readonly count: number;
+  readonly live: number;
+  readonly entries: readonly string[];
+}
+
+function groupOf({ queue, id, contents }: DecodedNote): Group {
+  const end = id.indexOf("-");
+  const live = contents.reduce((sum, one) => sum + liveChangeOf(one), 0);
+  const [first] = contents;
+  const entries = first !== undefined && contents.length === 1 ? entriesOf(first) : contents.flatMap(entriesOf);
+  return { queue, id, time: Number(id.slice(0, end)), count: Number(id.slice(end + 1)), live, entries };
+}
+
+/** Compares by the time of writing, and entries of the same queue by their order in it. */
+function byTime(one: Group, other: Group): number {
+  return one.time - other.time || one.count - other.count;
 }
 
 /** Returns the first arguments of the scripts that append: the time, and the time for which the log is needed. */

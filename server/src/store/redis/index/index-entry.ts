@@ -1,5 +1,5 @@
 import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
-import { timeAndCount } from "../../../session/id.ts";
+import { HANDLE_CHARACTERS, timeAndCount } from "../../../session/id.ts";
 import type { Identity } from "../../../session/session.ts";
 import { digestOf } from "../layout/key-names.ts";
 import { indexTags, tagOfHash } from "../layout/shards.ts";
@@ -25,6 +25,10 @@ import { entryOf } from "./sort-order.ts";
 export const DAY_MS = 24 * 60 * 60 * 1000;
 /** Number of characters of an id's hash: one that chooses the shard, and those of the field. They encode 60 bits. */
 const HASH = 10;
+/** Number of characters of a hash that are a field of an index of ids. */
+const FIELD = HASH - 1;
+/** Number of characters of a pair in `Entries.ids`. */
+export const PAIR = FIELD + HANDLE_CHARACTERS;
 /** Placeholder for the hash of an id that is not given. */
 const NO_HASH = " ".repeat(HASH);
 /** Time (ms) for which all new sessions are added to the same index of all sessions, so that they share a command. */
@@ -61,14 +65,20 @@ export function placeOf(hash: string): { readonly tag: string; readonly field: s
   return { tag: tagOfHash(hash), field: hash.slice(1) };
 }
 
-/** Entries for the indexes of one shard and day. */
+/** Entries for the indexes of one shard and day, as texts, because a command with one text is sent faster than one of many. */
 export interface Entries {
   readonly tag: string;
   readonly day: number;
-  /** Pairs for the index of ids: a field, and a handle as it is in indexes. */
-  readonly ids: string[];
-  /** Handles for the index of all sessions. */
-  readonly sessions: string[];
+  /** Pairs for the index of ids, one after the other: a field, and a handle as it is in indexes. */
+  ids: string;
+  /** Handles for the index of all sessions, one after the other. */
+  sessions: string;
+}
+
+/** Returns the field and the handle of a pair. `position` (from 0) is that of the pair in `ids`. */
+export function pairAt(ids: string, position: number): { readonly field: string; readonly entry: string } {
+  const from = position * PAIR;
+  return { field: ids.slice(from, from + FIELD), entry: ids.slice(from + FIELD, from + PAIR) };
 }
 
 /** Collects entries by shard and day. */
@@ -88,12 +98,12 @@ export class EntryCollection {
     }
     if (isNew) {
       const slice = Math.floor(createdAt / SLICE_MS) % SESSION_SHARDS;
-      this.#of(byTag, sessionTags[slice] as string, day).sessions.push(entry);
+      this.#of(byTag, sessionTags[slice] as string, day).sessions += entry;
     }
     for (let at = 0; at < hashes.length; at += HASH) {
       if (hashes[at] === " ") continue;
       const { tag, field } = placeOf(hashes.slice(at, at + HASH));
-      this.#of(byTag, tag, day).ids.push(field, entry);
+      this.#of(byTag, tag, day).ids += field + entry;
     }
   }
 
@@ -105,7 +115,7 @@ export class EntryCollection {
   #of(byTag: Map<string, Entries>, tag: string, day: number): Entries {
     let entries = byTag.get(tag);
     if (entries === undefined) {
-      entries = { tag, day, ids: [], sessions: [] };
+      entries = { tag, day, ids: "", sessions: "" };
       byTag.set(tag, entries);
       this.#all.push(entries);
     }

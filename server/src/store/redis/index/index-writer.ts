@@ -1,10 +1,12 @@
+import { HANDLE_CHARACTERS } from "../../../session/id.ts";
 import { longestLife } from "../../../session/lifetime.ts";
 import type { RetentionPolicy } from "../../../session/retention.ts";
 import type { Identity } from "../../../session/session.ts";
 import type { Operation } from "../engine.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { FENCE_LIFE } from "../sessions/visit-claim.ts";
-import { DAY_MS, type Entries, EntryCollection, indexHashes } from "./index-entry.ts";
+import { DAY_MS, type Entries, EntryCollection, indexHashes, PAIR, pairAt } from "./index-entry.ts";
+import { entryOf } from "./sort-order.ts";
 
 /** Maximum number of handles in one command. The number is small, because a script blocks the Redis server. */
 const MAX_HANDLES = 128;
@@ -25,41 +27,45 @@ export async function addEntries(operation: Operation, collection: EntryCollecti
   const sent: Promise<void>[] = [];
   for (const entries of collection.all) {
     const { tag, day, ids, sessions } = entries;
-    for (let from = 0; from < ids.length; from += 2 * MAX_HANDLES) {
-      sent.push(addIds(operation, entries, ids.slice(from, from + 2 * MAX_HANDLES)));
+    for (let from = 0; from < ids.length; from += PAIR * MAX_HANDLES) {
+      sent.push(addIds(operation, entries, ids.slice(from, from + PAIR * MAX_HANDLES)));
     }
-    if (sessions.length > 0) sent.push(addHandles(operation, keys.sessionIndex(tag, day), entries, sessions));
+    if (sessions !== "") sent.push(addHandles(operation, keys.sessionIndex(tag, day), entries, sessions));
   }
   await Promise.all(sent);
 }
 
-async function addIds(operation: Operation, { tag, day }: Entries, pairs: string[]): Promise<void> {
+async function addIds(operation: Operation, { tag, day }: Entries, ids: string): Promise<void> {
   const { keys } = operation;
   const names = [keys.idIndex(tag, day), keys.erased(tag)];
-  const args = [lifeOf(operation, day), MAX_INLINE, ...pairs];
+  const args = [lifeOf(operation, day), MAX_INLINE, ids];
   const full = (await operation.prepare(scripts.addIdEntries, names, args)) as number[];
   if (full.length === 0) return;
-  const overflow = Map.groupBy(full, (position) => pairs[position] as string);
+  const pairs = full.map((position) => pairAt(ids, position));
   await Promise.all(
-    Array.from(overflow, ([field, positions]) => {
-      const handles = positions.map((position) => pairs[position + 1] as string);
-      return addHandles(operation, keys.overflow(tag, day, field), { tag, day }, handles);
-    }),
+    Array.from(
+      Map.groupBy(pairs, ({ field }) => field),
+      ([field, some]) => {
+        const handles = some.map(({ entry }) => entry).join("");
+        return addHandles(operation, keys.overflow(tag, day, field), { tag, day }, handles);
+      },
+    ),
   );
 }
 
-/** Adds handles to the sorted set `name`, which is one of this shard and day. */
+/** Adds handles, one after the other, to the sorted set `name`, which is one of this shard and day. */
 async function addHandles(
   operation: Operation,
   name: string,
   { tag, day }: Pick<Entries, "tag" | "day">,
-  handles: readonly string[],
+  handles: string,
 ): Promise<void> {
   const names = [name, operation.keys.erased(tag)];
   const life = lifeOf(operation, day);
   const sent: Promise<unknown>[] = [];
-  for (let from = 0; from < handles.length; from += MAX_HANDLES) {
-    sent.push(operation.prepare(scripts.addHandles, names, [life, ...handles.slice(from, from + MAX_HANDLES)]));
+  const size = HANDLE_CHARACTERS * MAX_HANDLES;
+  for (let from = 0; from < handles.length; from += size) {
+    sent.push(operation.prepare(scripts.addHandles, names, [life, handles.slice(from, from + size)]));
   }
   await Promise.all(sent);
 }
@@ -83,12 +89,11 @@ export async function indexSession(operation: Operation, handle: string, ids: Id
 export async function removeFromIndexes(operation: Operation, handle: string, ids: Identity): Promise<void> {
   const { keys } = operation;
   await Promise.all(
-    Array.from(entriesOf(handle, ids).all, ({ tag, day, ids: pairs, sessions }) => {
-      const fields = pairs.filter((_, i) => i % 2 === 0);
+    Array.from(entriesOf(handle, ids).all, ({ tag, day, ids: pairs }) => {
+      const fields = Array.from({ length: pairs.length / PAIR }, (_, i) => pairAt(pairs, i).field);
       const overflow = fields.map((field) => keys.overflow(tag, day, field));
       const names = [keys.erased(tag), keys.idIndex(tag, day), keys.sessionIndex(tag, day), ...overflow];
-      const [entry = ""] = [...sessions, ...pairs.slice(1)];
-      return operation.change(scripts.removeEntries, names, [FENCE_LIFE, entry, ...fields]);
+      return operation.change(scripts.removeEntries, names, [FENCE_LIFE, entryOf(handle), ...fields]);
     }),
   );
 }

@@ -3,13 +3,14 @@
 --
 -- KEYS[1] sorted set, KEYS[2] handles of erased sessions
 -- ARGV[1] time (ms) for which the sorted set is needed at least
--- ARGV[2..] handles
+-- ARGV[2] handles of 24 characters, one after the other
 local hasErased = redis.call('EXISTS', KEYS[2]) == 1
 local added = {}
-for i = 2, #ARGV do
-  if not hasErased or not redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+for i = 1, #ARGV[2], 24 do
+  local handle = string.sub(ARGV[2], i, i + 23)
+  if not hasErased or not redis.call('ZSCORE', KEYS[2], handle) then
     added[#added + 1] = 0
-    added[#added + 1] = ARGV[i]
+    added[#added + 1] = handle
   end
 end
 if #added > 0 then

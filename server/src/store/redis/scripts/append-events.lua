@@ -7,46 +7,60 @@
 -- entries with semicolons between them
 -- Returns the number of appended events
 local hasHidden = redis.call('EXISTS', KEYS[3]) == 1
+local find, sub = string.find, string.sub
 
--- Returns whether the id of a note is higher than another one.
+-- Returns whether the id of a note is higher than another one. A longer time is later. Times of the same length, which have
+-- digits only, are in the order of texts.
 local function isAfter(id, other)
-  local time, count = string.match(id, '^(%d+)-(%d+)$')
-  local otherTime, otherCount = string.match(other, '^(%d+)-(%d+)$')
-  if time == otherTime then
-    return tonumber(count) > tonumber(otherCount)
+  local dash, otherDash = find(id, '-', 1, true), find(other, '-', 1, true)
+  if dash ~= otherDash then
+    return dash > otherDash
   end
-  return tonumber(time) > tonumber(otherTime)
+  local time, otherTime = sub(id, 1, dash), sub(other, 1, dash)
+  if time ~= otherTime then
+    return time > otherTime
+  end
+  return tonumber(sub(id, dash + 1)) > tonumber(sub(other, dash + 1))
 end
 
-local fields, known = {}, {}
+local function appendShown(entry)
+  if not hasHidden or not redis.call('ZSCORE', KEYS[3], string.match(entry, '^%d+,([^,]+)')) then
+    append(entry)
+  end
+end
+
+local tags, fields, known = {}, {}, {}
 for i = 3, #ARGV, 4 do
   local tag = ARGV[i]
   if not known[tag] then
     known[tag] = true
+    tags[#tags + 1] = tag
     fields[#fields + 1] = 'note ' .. tag
   end
 end
 -- The id of the last note of each queue whose events are in the log.
 local done = {}
 for i, id in ipairs(redis.call('HMGET', KEYS[2], unpack(fields))) do
-  done[string.sub(fields[i], 6)] = id or '0-0'
+  done[tags[i]] = id or '0-0'
 end
 local live = 0
 for i = 3, #ARGV, 4 do
-  local tag, id = ARGV[i], ARGV[i + 1]
+  local tag, id, entries = ARGV[i], ARGV[i + 1], ARGV[i + 3]
   if isAfter(id, done[tag]) then
     done[tag] = id
-    live = live + tonumber(ARGV[i + 2])
-    for entry in string.gmatch(ARGV[i + 3], '[^;]+') do
-      if not hasHidden or not redis.call('ZSCORE', KEYS[3], string.match(entry, '^%d+,([^,]+)')) then
-        append(entry)
+    live = live + ARGV[i + 2]
+    if find(entries, ';', 1, true) then
+      for entry in string.gmatch(entries, '[^;]+') do
+        appendShown(entry)
       end
+    else
+      appendShown(entries)
     end
   end
 end
 local changed = {}
 for i, field in ipairs(fields) do
-  changed[2 * i - 1], changed[2 * i] = field, done[string.sub(field, 6)]
+  changed[2 * i - 1], changed[2 * i] = field, done[tags[i]]
 end
 redis.call('HSET', KEYS[2], unpack(changed))
 if live ~= 0 and redis.call('HEXISTS', KEYS[2], 'live') == 1 then

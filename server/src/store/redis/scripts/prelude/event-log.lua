@@ -15,19 +15,29 @@ if not newest then
   newest = entry and entry[1] or '0-0'
 end
 local lastTime, lastCount = string.match(newest, '^(%d+)-(%d+)$')
-local lastText = lastTime .. '-'
 lastTime, lastCount = tonumber(lastTime), tonumber(lastCount)
 local appended = 0
 
+-- Id for the next entry.
+local id
+
 -- Appends an entry. Its id is higher than that of each earlier entry, also if the log is empty or the clock is behind.
 local function append(entry)
-  if now > lastTime then
-    lastTime, lastCount = now, 0
-    lastText = string.format('%.0f-', now)
-  else
+  if id then
     lastCount = lastCount + 1
+  else
+    if now > lastTime then
+      lastTime, lastCount = now, 0
+    else
+      lastCount = lastCount + 1
+    end
+    id = string.format('%.0f-%.0f', lastTime, lastCount)
   end
-  redis.call('XADD', KEYS[1], lastText .. lastCount, '', entry)
+  redis.call('XADD', KEYS[1], id, '', entry)
+  if appended == 0 then
+    -- Redis counts on from the first id.
+    id = string.format('%.0f-*', lastTime)
+  end
   appended = appended + 1
 end
 
