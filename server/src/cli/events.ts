@@ -7,7 +7,7 @@ import { withAdmin } from "./connect.ts";
 import { engineOf } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { type Output, terminalSafe } from "./output.ts";
+import { type Output, terminalSafe, terminalSafeJson } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 /** Number of events that one request reads, and how long (ms) it waits for the first. A stopping server waits as long. */
@@ -81,7 +81,9 @@ async function show(admin: Admin, request: Request, output: Output, follows: boo
     }
     if (page.isGone)
       output.remark("The event to continue after is not in the log any more; these are all events that are kept.");
-    for (const event of page.events) output.print(isJson ? event : lineOf(JSON.parse(event) as EventInfo, output));
+    for (const event of page.events) {
+      output.print(isJson ? terminalSafeJson(event) : lineOf(JSON.parse(event) as EventInfo, output));
+    }
     if (!follows && !page.hasMore) return;
     after = page.next;
   }

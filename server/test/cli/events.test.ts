@@ -31,7 +31,10 @@ test("events are shown line by line, in colours only on a terminal, or as JSON",
   assert.deepEqual(lines(await succeed(args)), expected);
   assert.deepEqual(lines(await succeed([...args, "--types", "session.ended"])), expected.slice(1));
   assert.equal(await succeed([...args, "--customer", "nobody"]), "");
-  const events = (await succeed([...args, "--json"])).trimEnd().split("\n");
+  const json = await succeed([...args, "--json"]);
+  assert.doesNotMatch(json, /\u202E/);
+  assert.match(json, /v\\u202e1/);
+  const events = json.trimEnd().split("\n");
   assert.deepEqual(
     events.map((line) => (JSON.parse(line) as EventInfo).type),
     ["session.created", "session.ended"],
