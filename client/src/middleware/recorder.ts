@@ -88,6 +88,8 @@ export class Recorder {
    * Sends the waiting records of one session, or of all. Resolves after the attempt, even a failed one; never rejects.
    */
   async flush(sessionId?: string): Promise<void> {
+    // A request that has just finished adds its record in the next microtask.
+    await Promise.resolve();
     await (sessionId === undefined ? this.#sendAll() : this.#send(sessionId));
   }
 
@@ -212,7 +214,8 @@ function batchesOf(records: readonly RequestRecord[], provisional = false): Batc
 
 /** Returns whether Antechamber would refuse the same request again. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof ProblemError)) return false;
+  // Any other error was thrown before the request was sent, because the records are not JSON.
+  if (!(error instanceof ProblemError)) return true;
   return error.status >= 400 && error.status < 500 && ![409, 429].includes(error.status);
 }
 
@@ -220,5 +223,5 @@ function isRefusal(error: unknown): boolean {
  * Returns whether single records may have caused the refusal. Antechamber may then accept the batch's other records.
  */
 function isRecordsFault(error: unknown): boolean {
-  return error instanceof ProblemError && [400, 413].includes(error.status);
+  return !(error instanceof ProblemError) || [400, 413].includes(error.status);
 }

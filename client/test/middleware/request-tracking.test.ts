@@ -301,6 +301,41 @@ test("requests with invalid or long targets are recorded with a valid path", asy
   );
 });
 
+test("a record that is not JSON, by the application's own filter, is dropped, and no other waits behind it", async () => {
+  await using antechamber = await serve();
+  const lost: unknown[] = [];
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  const odd: Readonly<Record<string, unknown>> = { "/big": 1n, "/circular": circular };
+  const tracker = createRequestTracker({
+    url: antechamber.url,
+    deadline: 5000,
+    record: (record) => ({ ...record, attributes: (odd[record.path] ?? null) as null }),
+    onError: (error, count) => lost.push([(error as Error).name, count]),
+  });
+  const { sessionId } = await sessionIn(track(tracker));
+  const other = await sessionIn(track(tracker));
+  for (const target of ["/a", "/big", "/b", "/circular", "/c"]) {
+    const request = track(tracker, target, sessionId);
+    await request.session;
+    request.finish(200, false);
+  }
+  const request = track(tracker, "/other", other.sessionId);
+  await request.session;
+  request.finish(200, false);
+  await tracker.close();
+  const transport = createTransport({ url: antechamber.url });
+  const pathsOf = async (id: string) =>
+    (await transport.timeline(id)).records.flatMap((entry) => (entry.type === "request" ? [entry.path] : []));
+  assert.deepEqual(await pathsOf(sessionId), ["/a", "/b", "/c"]);
+  assert.deepEqual(await pathsOf(other.sessionId), ["/other"]);
+  assert.deepEqual(lost, [
+    ["TypeError", 1],
+    ["TypeError", 1],
+  ]);
+  assert.equal(tracker.dropped(), 2);
+});
+
 test("records beyond ten thousand waiting ones are dropped and counted, and close() ends in time", async () => {
   await using antechamber = await serve();
   await using proxy = await startFaultyProxy(antechamber.port);
