@@ -49,7 +49,7 @@ function commandFor(word: string, timeoutMs = 5000): TimedCommand {
   return new TimedCommand(["echo", word], performance.now() + timeoutMs);
 }
 
-const encoded = (word: string) => `*2\r\n$4\r\necho\r\n$${word.length}\r\n${word}\r\n`;
+const encoded = (word: string) => `*2\r\n$4\r\necho\r\n$${Buffer.byteLength(word)}\r\n${word}\r\n`;
 
 /** Sends a command for each word, and waits until the server has received them. */
 async function sendAll({ connection, received }: Peer, words: readonly string[]): Promise<TimedCommand[]> {
@@ -69,6 +69,18 @@ test("commands of one turn are received together, and get the replies in order",
   assert.equal(peer.received(), words.map(encoded).join(""));
   peer.socket.write(words.map((word) => `$${word.length}\r\n${word}\r\n`).join(""));
   assert.deepEqual(await Promise.all(commands.map(({ reply }) => reply)), words);
+});
+
+test("words are counted in bytes, also in a turn after others and when commands wait for replies", async () => {
+  await using peer = await startPeer();
+  const turns = [["a", "b"], ["c", "müller", "d"], ["e"], ["🙂"], ["f", "g"]];
+  for (const words of turns) await sendAll(peer, words);
+  assert.equal(peer.received(), turns.flat().map(encoded).join(""));
+  // The replies to some of them have been taken off the queue of commands.
+  peer.socket.write("+OK\r\n".repeat(turns.flat().length - 1));
+  const last = ["h", "é"];
+  await sendAll(peer, last);
+  assert.equal(peer.received(), [...turns.flat(), ...last].map(encoded).join(""));
 });
 
 test("if the connection is reset in the middle of a reply, only commands that were sent may have been carried out", async () => {

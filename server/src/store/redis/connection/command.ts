@@ -1,6 +1,6 @@
 import { faultOfReply, RedisFault } from "./faults.ts";
 import type { Address } from "./place.ts";
-import { ReplyError, type Word } from "./resp.ts";
+import { ReplyError } from "./resp.ts";
 
 /** Functions to call at the end of this turn of the event loop. */
 let callbacks: (() => void)[] = [];
@@ -57,7 +57,7 @@ export type Redirect = (command: TimedCommand, error: ReplyError, from: Carrier)
 /** A command with a deadline: it is not sent after it, because its caller has given up by then. */
 export class TimedCommand {
   /** The command's name and its arguments. */
-  readonly words: readonly Word[];
+  readonly words: readonly string[];
   /** Deadline on the clock of `performance.now()`. */
   readonly deadline: number;
   /** Promise of the reply; rejects with a `RedisFault`. */
@@ -74,7 +74,7 @@ export class TimedCommand {
   readonly #resolve: (reply: unknown) => void;
   readonly #reject: (fault: RedisFault) => void;
 
-  constructor(words: readonly Word[], deadline: number) {
+  constructor(words: readonly string[], deadline: number) {
     this.words = words;
     this.deadline = deadline;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();

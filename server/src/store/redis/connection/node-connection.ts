@@ -3,7 +3,7 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type Carrier, flushAtTurnsEnd, TimedCommand } from "./command.ts";
 import { faultOf, notRedis, RedisFault } from "./faults.ts";
 import type { Address } from "./place.ts";
-import { encodeCommand, ReplyParser, type Word } from "./resp.ts";
+import { encodeAscii, encodeCommand, ReplyParser } from "./resp.ts";
 
 const CONNECT_TIMEOUT_MS = 1000;
 /** Time (ms) without a reply after which a connection is treated as broken. */
@@ -42,8 +42,7 @@ export class NodeConnection implements Carrier {
   #head = 0;
   /** Index of the first command that is not written yet. */
   #unwritten = 0;
-  /** Commands that are not written yet, encoded: first `#parts`, then `#text`. */
-  #parts: Buffer[] = [];
+  /** Commands that are not written yet, encoded as if they were ASCII. */
   #text = "";
   #isBuffering = false;
   /** Whether too many bytes are unsent. */
@@ -101,11 +100,10 @@ export class NodeConnection implements Carrier {
   flush(): void {
     this.#isBuffering = false;
     if (this.#fault !== undefined) return;
-    const bytes = this.#parts.length === 0 ? this.#text : Buffer.concat([...this.#parts, Buffer.from(this.#text)]);
-    this.#parts = [];
+    const text = this.#unwrittenText();
     this.#text = "";
     this.#unwritten = this.#commands.length;
-    if (!this.#socket.write(bytes)) this.#isFull = this.#socket.writableLength > MAX_UNSENT_BYTES;
+    if (!this.#socket.write(text)) this.#isFull = this.#socket.writableLength > MAX_UNSENT_BYTES;
   }
 
   /** Closes the connection as soon as no command waits for its reply. */
@@ -136,19 +134,20 @@ export class NodeConnection implements Carrier {
     this.#commands.push(command);
     command.carrier = this;
     command.isSent = true;
-    this.#buffer(encodeCommand(command.words));
+    this.#text += encodeAscii(command.words);
+    if (!this.#isBuffering) {
+      this.#isBuffering = true;
+      flushAtTurnsEnd(this);
+    }
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
-  #buffer(encoded: Word): void {
-    if (typeof encoded === "string") this.#text += encoded;
-    else {
-      this.#parts.push(Buffer.from(this.#text), encoded);
-      this.#text = "";
-    }
-    if (this.#isBuffering) return;
-    this.#isBuffering = true;
-    flushAtTurnsEnd(this);
+  /** Returns the commands that are not written yet, encoded. Nearly all are ASCII, so one look at all is the fastest. */
+  #unwrittenText(): string {
+    const text = this.#text;
+    if (Buffer.byteLength(text) === text.length) return text;
+    const unwritten = this.#commands.slice(this.#unwritten);
+    return unwritten.map(({ words }) => encodeCommand(words)).join("");
   }
 
   #read(bytes: Buffer): void {

@@ -3,9 +3,6 @@
  * is an array of strings. A reply is a line (`+`, `-`, `:`), a string of known length (`$`) or an array of replies (`*`).
  */
 
-/** A word of a command. */
-export type Word = string | Buffer;
-
 /** Maximum number of bytes in a string and of elements in an array; the limit of Redis itself for a string. */
 const MAX_LENGTH = 512 * 1024 * 1024;
 /** Maximum number of bytes in a line. Redis shortens its error messages. */
@@ -27,30 +24,25 @@ export class ReplyError {
   }
 }
 
-/** Encodes a command: as text if all of its words are text. */
-export function encodeCommand(words: readonly Word[]): Word {
-  // Nearly all commands are ASCII. One look at the whole text takes less time than one at each word.
-  const text = encodeText(words, ({ length }) => length);
-  if (text === undefined) return encodeBytes(words);
-  return Buffer.byteLength(text) === text.length ? text : (encodeText(words, Buffer.byteLength) as string);
+/** Texts in front of words, by the length of the word in bytes. Making them anew would take longer than all the rest. */
+const heads: readonly string[] = Array.from({ length: 512 }, (_, length) => headOf(length));
+
+function headOf(length: number): string {
+  return `\r\n$${length}\r\n`;
 }
 
-/** Returns `undefined` if a word is not text. `lengthOf` returns the number of bytes of a word. */
-function encodeText(words: readonly Word[], lengthOf: (word: string) => number): string | undefined {
-  let text = `*${words.length}\r\n`;
-  for (const word of words) {
-    if (typeof word !== "string") return undefined;
-    text += `$${lengthOf(word)}\r\n${word}\r\n`;
-  }
-  return text;
+/** Encodes a command whose words are ASCII. For other words the result has the same length and is wrong. */
+export function encodeAscii(words: readonly string[]): string {
+  let text = `*${words.length}`;
+  for (const word of words) text += (heads[word.length] ?? headOf(word.length)) + word;
+  return `${text}\r\n`;
 }
 
-function encodeBytes(words: readonly Word[]): Buffer {
-  const parts = words.flatMap((word) => {
-    const bytes = Buffer.from(word as string);
-    return [Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from("\r\n")];
-  });
-  return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]);
+/** Encodes a command. */
+export function encodeCommand(words: readonly string[]): string {
+  let text = `*${words.length}`;
+  for (const word of words) text += headOf(Buffer.byteLength(word)) + word;
+  return `${text}\r\n`;
 }
 
 interface OpenArray {

@@ -1,7 +1,7 @@
 import { type EndReason, type ExpiryReason, endReasons } from "../../../session/event.ts";
-import { bitSetOf, idFields } from "../../../session/fields.ts";
+import { idFields, idFieldTable } from "../../../session/fields.ts";
 import { HANDLE_CHARACTERS } from "../../../session/id.ts";
-import type { Session } from "../../../session/session.ts";
+import type { Identity, Session } from "../../../session/session.ts";
 
 /*
  * A note says that a session has changed so that it must be found by other data than before, or that the change is to be
@@ -77,10 +77,17 @@ export interface NoteMoment {
   readonly reason: string;
 }
 
+/** Returns the bits of the ids that a session has. Each change calls this function, so it makes no lists. */
+function bitSetOfIds(session: Identity): number {
+  let bits = 0;
+  for (const field of idFields) if (session[field] !== null) bits += idFieldTable[field].bit;
+  return bits;
+}
+
 /** Encodes the note of a new session. `hashes` are those of its ids. */
 export function encodeCreation(session: Session, hashes: string, isPublished: boolean): string {
   const { handle, createdAt, expiresAt, lastActiveAt } = session;
-  const ids = bitSetOf(idFields.filter((field) => session[field] !== null));
+  const ids = bitSetOfIds(session);
   const bits = ids + noteBits.created;
   if (!isPublished) return `${handle}${bits},0,${hashes}`;
   const published = noteBits.initial + (ids === 0 ? 0 : noteBits.published);
@@ -97,7 +104,7 @@ export function encodeFirstIds(
   { hashes, now, expiredAt, isPublished }: { hashes: string; now: number; expiredAt: number; isPublished: boolean },
 ): string {
   const { handle, createdAt, expiresAt, lastActiveAt } = session;
-  const ids = bitSetOf(idFields.filter((field) => session[field] !== null));
+  const ids = bitSetOfIds(session);
   const age = now - createdAt;
   const bits = ids + noteBits.created;
   if (!isPublished) return `${handle}${bits},${age},${hashes}`;

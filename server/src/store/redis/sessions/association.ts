@@ -76,9 +76,8 @@ async function associateOnOneServer(operation: Operation, request: Association):
   const { handle, ids } = request;
   const hashes = indexHashes(ids);
   const first = firstAssociation(operation, request, hashes);
-  const facts = [operation.now, timeAndCount(handle).createdAt, ...factsOf(request, hashes), ...givenIn(request)];
   const claim = ids.visitId === null ? null : operation.keys.visit(ids.visitId);
-  const draft = { handle, claim, ...(first?.draft ?? noDraft), facts: facts.join("\n") };
+  const draft = { handle, claim, ...(first?.draft ?? noDraft), facts: factLines(operation, request, hashes) };
   const { associations, associationsWithData } = operation.engine;
   let outcome = await associations.store(operation, draft);
   // Most sessions have no data, and save the key.
@@ -135,6 +134,14 @@ function firstAssociation(operation: Operation, request: Association, hashes: st
   const text = encode(session, [{ at: now, after: 0, fields, isRotation: false }]);
   const life = Math.max(1, purgeAfter(session, false, policy) - now);
   return { session, draft: { text, life, note: encodeFirstIds(session, added) } };
+}
+
+/** Returns the arguments of `associateByRules` in `scripts/store-sessions.lua`. Makes no list, as most calls have them. */
+function factLines({ now }: Operation, request: Association, hashes: string): string {
+  const { handle, generation, scope, rotation, ids, traits = noTraits } = request;
+  let lines = `${now}\n${timeAndCount(handle).createdAt}\n${encodeScope(scope)}\n${generation}\n${rotation}\n${hashes}`;
+  for (const field of idFields) lines += `\n${ids[field] ?? ""}`;
+  return `${lines}\n${traits.profile ?? ""}\n${traits.label ?? ""}`;
 }
 
 /** Returns the arguments 8 to 11 of `prelude/association.lua`. */
