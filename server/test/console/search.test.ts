@@ -137,6 +137,15 @@ test("the search is accessible in both colour schemes, and fits small windows", 
   assert.deepEqual(site.complaints, []);
 });
 
+test("on a phone the open filters take the whole width", async () => {
+  const page = await site.open("search");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.locator("summary", { hasText: "More filters" }).click();
+  const { width = 0 } = (await page.getByRole("textbox", { name: "Customer", exact: true }).boundingBox()) ?? {};
+  assert.ok(width > 300, `the field is ${width} pixels wide`);
+  await page.close();
+});
+
 test("the list is refreshed every ten seconds, never while the tab is hidden, and less often after failures", async () => {
   const page = await site.context.newPage();
   await page.clock.install();

@@ -39,7 +39,7 @@ export function Verification(): JSX.Element {
   return (
     <Section title="Is the trail intact?">
       <form
-        class="filters"
+        class="filters single"
         onSubmit={(event) => {
           event.preventDefault();
           void verify();

@@ -84,7 +84,8 @@ export function Tiles({ figures }: { readonly figures: Figures }): JSX.Element {
 function extremesOf(live: readonly (number | null)[]): string {
   const given = live.filter((value) => value !== null);
   if (given.length === 0) return "unknown with this store";
-  return `${numberText(Math.min(...given))} to ${numberText(Math.max(...given))} in the range`;
+  const [lowest, highest] = [Math.min(...given), Math.max(...given)];
+  return lowest === highest ? "unchanged in the range" : `${numberText(lowest)} to ${numberText(highest)} in the range`;
 }
 
 function textOf(value: number | null): string {
