@@ -97,3 +97,30 @@ test("readers of the same events get the same bytes, which are encoded once", as
   assert.doesNotMatch(textOf(fewer), /session\.ended/);
   feed.close();
 });
+
+test("many readers leave most of the time to requests, however fast events come", async () => {
+  const { log, change } = createLog();
+  const feed = new EventFeed({ log, metrics: { eventReadersCutOff: { inc: () => undefined } } });
+  const written = { chunks: 0, ms: 0 };
+  const startedAt = performance.now();
+  const read = async () => {
+    const options = { filter: anyEvent, format: "event-stream", after: idOf(0), isKnown: true } as const;
+    for await (const _ of feed.open(options, idOf(0), () => undefined)) {
+      // The time that a connection takes to write a chunk.
+      const from = performance.now();
+      while (performance.now() - from < 0.2);
+      written.ms += performance.now() - from;
+      written.chunks++;
+    }
+  };
+  const readers = Array.from({ length: 100 }, read);
+  let position = 0;
+  while (written.chunks < 1000) {
+    change((before) => [...before, created(++position, "c")]);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  feed.close();
+  await Promise.all(readers);
+  const share = written.ms / (performance.now() - startedAt);
+  assert.ok(share < 0.5, `the readers took ${Math.round(100 * share)} % of the time`);
+});
