@@ -6,7 +6,7 @@ import { utf8 } from "../support/raw-http.ts";
 import { newSession } from "../support/records.ts";
 import { type Ask, createAsk, identityOf, requestsIn } from "./forward-auth-requests.ts";
 
-/* What /forward-auth records of the original request. */
+/* The record that /forward-auth makes of the original request. */
 
 let server: TestServer;
 let api: Api;

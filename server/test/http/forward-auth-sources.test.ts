@@ -7,7 +7,7 @@ import { openConnection } from "../support/raw-http.ts";
 import { newSession } from "../support/records.ts";
 import { type Ask, bulk, cookieOf, createAsk, identityOf, requestsIn, requestText } from "./forward-auth-requests.ts";
 
-/* Where /forward-auth finds the id of a session. */
+/* The places in which /forward-auth finds the id of a session. */
 
 let server: TestServer;
 let api: Api;
