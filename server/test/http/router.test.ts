@@ -11,6 +11,8 @@ function route(method: Route["method"], path: string): Route {
 const routes = [
   route("GET", "/sessions/:sessionId"),
   route("POST", "/sessions/:sessionId/notes/:noteId"),
+  route("GET", "/sessions/:sessionId/data"),
+  route("GET", "/customers/:customerId/data"),
   route("GET", "/tenants/:tenantId"),
 ];
 const router = new Router([
@@ -29,8 +31,27 @@ test("a path with different segments than the pattern does not match", () => {
   for (const path of others) assert.deepEqual(router.match(path), [], path);
 });
 
-test("for a path that ends with a session id, `find` returns the same route as `match`", () => {
-  const found = router.find("GET", "/base/sessions/abc");
-  assert.deepEqual(found, router.match("/base/sessions/abc")[0]);
-  assert.equal(router.find("GET", "/base/sessions/a%62c"), undefined);
+test("for a path with a session id at its end or before one more segment, `find` returns the same route as `match`", () => {
+  for (const path of ["/sessions/abc", "/base/sessions/abc", "/sessions/abc/data", "/base/sessions/abc/data"]) {
+    const found = router.find("GET", path);
+    assert.ok(found);
+    assert.deepEqual(found, router.match(path)[0]);
+  }
+});
+
+test("`find` leaves paths to `match` that are not so simple", () => {
+  const ids = ["a%62c", "abc;jsessionid=1", ""];
+  const others = [
+    "/customers/c/data",
+    "/other/abc/data",
+    "/sessions/abc/notes",
+    "/x/sessions/abc/data",
+    "/data",
+    "data",
+  ];
+  for (const path of [...ids.flatMap((id) => [`/sessions/${id}`, `/sessions/${id}/data`]), ...others]) {
+    assert.equal(router.find("GET", path), undefined, path);
+  }
+  assert.equal(router.find("POST", "/sessions/abc/data"), undefined);
+  assert.equal(router.match("/customers/c/data")[0]?.parameters["customerId"], "c");
 });

@@ -66,20 +66,18 @@ export class Router {
   }
 
   /**
-   * Finds the route of a simple path quickly: a path without parameters, or a path that ends with a session id and has
-   * no special characters. Nearly all requests have such a path. Returns `undefined` if `match` has to be called.
+   * Finds the route of a simple path quickly: a path without parameters, or a path whose last segment, or last but one,
+   * is a session id without special characters. Nearly all requests have such a path. Returns `undefined` if `match` has
+   * to be called.
    */
   find(method: string, path: string): Match | undefined {
     const lookup = this.#lookups.get(method);
     const exact = lookup?.exact.get(path);
     if (exact !== undefined) return exact;
     const start = path.lastIndexOf("/") + 1;
-    const found = lookup?.beforeSessionId.find(({ prefix }) => prefix.length === start && path.startsWith(prefix));
-    const sessionId = path.slice(start);
-    if (found === undefined || sessionId === "" || SPECIAL.test(sessionId)) {
-      return this.#lookups.get("*")?.exact.get(path);
-    }
-    return { route: found.route, sessionId, parameters: noParameters, base: found.base };
+    const found =
+      lookup && (findAround(lookup.atEnd, path, start, path.length) ?? findBeforeLastSegment(lookup, path, start - 1));
+    return found ?? this.#lookups.get("*")?.exact.get(path);
   }
 
   /** Returns the routes of a path, at most one for each method; none if the path does not exist. */
@@ -111,10 +109,16 @@ export class Router {
 
 const noParameters: PathParameters = {};
 
+/** A route whose only parameter is the session id, and its path before the id. */
+type SessionRoute = Pick<Match, "route" | "base"> & { readonly prefix: string };
+
 /** The routes of one method that can be found without a comparison with every row. */
 interface MethodLookup {
   readonly exact: Map<string, Match>;
-  readonly beforeSessionId: (Pick<Match, "route" | "base"> & { readonly prefix: string })[];
+  /** The routes that end with the session id. */
+  readonly atEnd: SessionRoute[];
+  /** The routes with one more segment after the session id, by this segment with its slash. */
+  readonly byLastSegment: Map<string, SessionRoute[]>;
 }
 
 /** A segment with one of these characters is not exactly a session id: it is percent-encoded or has path parameters. */
@@ -130,7 +134,8 @@ function prefixPattern(base: string): RegExp {
   return new RegExp(`^${base.replaceAll(".", "\\.").replaceAll("/", "/+")}(?=/|$)`);
 }
 
-const SESSION_ID_AT_END = "/:sessionId";
+/** A path with the session id as its only parameter, and at most one segment after it. */
+const AROUND_SESSION_ID = /^([^:*]*\/):sessionId(\/[^/:*]+)?$/;
 
 function lookupsOf(bases: readonly Base[]): ReadonlyMap<string, MethodLookup> {
   const lookups = new Map<string, MethodLookup>();
@@ -138,19 +143,41 @@ function lookupsOf(bases: readonly Base[]): ReadonlyMap<string, MethodLookup> {
     for (const route of routes) {
       const lookup: MethodLookup = lookups.get(route.method) ?? {
         exact: new Map(),
-        beforeSessionId: [],
+        atEnd: [],
+        byLastSegment: new Map(),
       };
       lookups.set(route.method, lookup);
-      const path = base + route.path;
-      if (path.endsWith(SESSION_ID_AT_END)) {
-        const prefix = path.slice(0, 1 - SESSION_ID_AT_END.length);
-        lookup.beforeSessionId.push({ prefix, route, base });
-      } else if (!/[:*]/.test(path) && !lookup.exact.has(path)) {
-        lookup.exact.set(path, { route, sessionId: "", parameters: noParameters, base });
-      }
+      addTo(lookup, route, base);
     }
   }
   return lookups;
+}
+
+function addTo({ exact, atEnd, byLastSegment }: MethodLookup, route: Route, base: string): void {
+  const path = base + route.path;
+  const [, prefix, lastSegment] = AROUND_SESSION_ID.exec(path) ?? [];
+  if (prefix !== undefined) {
+    const routes = lastSegment === undefined ? atEnd : (byLastSegment.get(lastSegment) ?? []);
+    routes.push({ prefix, route, base });
+    if (lastSegment !== undefined) byLastSegment.set(lastSegment, routes);
+  } else if (!/[:*]/.test(path) && !exact.has(path)) {
+    exact.set(path, { route, sessionId: "", parameters: noParameters, base });
+  }
+}
+
+/** Returns the match of a path whose session id is from `start` to `end`. */
+function findAround(routes: readonly SessionRoute[], path: string, start: number, end: number): Match | undefined {
+  const found = routes.find(({ prefix }) => prefix.length === start && path.startsWith(prefix));
+  if (found === undefined || start >= end) return undefined;
+  const sessionId = path.slice(start, end);
+  if (SPECIAL.test(sessionId)) return undefined;
+  return { route: found.route, sessionId, parameters: noParameters, base: found.base };
+}
+
+/** Returns the match of a path whose session id ends at `end`, where the last slash is. */
+function findBeforeLastSegment({ byLastSegment }: MethodLookup, path: string, end: number): Match | undefined {
+  const routes = byLastSegment.get(path.slice(end));
+  return routes && findAround(routes, path, path.lastIndexOf("/", end - 1) + 1, end);
 }
 
 function matchBelow({ path: base, routes }: Base, path: string): Match[] {
