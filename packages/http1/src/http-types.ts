@@ -70,6 +70,8 @@ export interface HttpResponse {
   readonly headers: HeaderFields;
   /** The header `Content-Location`. It is not in `headers`, so that responses can share one `headers` object. */
   readonly contentLocation?: string | undefined;
+  /** The header `ETag`, with its quotes. It is not in `headers` for the same reason. */
+  readonly etag?: string | undefined;
   /** The body. A stream is read only as fast as the client reads. If the stream fails, the connection ends. */
   readonly body: WholeBody | ReadableStream<Uint8Array<ArrayBuffer>>;
 }
@@ -86,7 +88,7 @@ export interface BodyWriter {
 }
 
 /** The parts of a `CachedResponse`, whose status is always 200. */
-export interface CachedParts extends Omit<HttpResponse, "status"> {
+export interface CachedParts extends Omit<HttpResponse, "status" | "etag"> {
   readonly body: BodyWriter | null;
 }
 
@@ -123,8 +125,8 @@ export function materialize(response: HttpResponse): HttpResponse {
 
 /** Returns the response with added or replaced headers. */
 export function withFields(response: HttpResponse, fields: HeaderFields): HttpResponse {
-  const { status, headers, contentLocation, body } = materialize(response);
-  return { status, headers: { ...headers, ...fields }, contentLocation, body };
+  const { headers, ...others } = materialize(response);
+  return { ...others, headers: { ...headers, ...fields } };
 }
 
 /**

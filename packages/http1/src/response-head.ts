@@ -10,7 +10,8 @@ export type BodyEnd = number | "chunked" | "none";
 export interface ResponseHead {
   readonly status: number;
   readonly fields: HeaderFields;
-  readonly contentLocation: string | undefined;
+  readonly contentLocation?: string | undefined;
+  readonly etag?: string | undefined;
   readonly bodyEnd: BodyEnd;
   readonly isKeptAlive: boolean;
   /** Whether the client speaks HTTP/1.0. Such a client needs a header to know that the connection stays open. */
@@ -50,10 +51,11 @@ export class ResponseHeads {
    * there is too little room before `end`.
    */
   write(head: ResponseHead, out: Buffer, end: number): number {
-    const { contentLocation, bodyEnd } = head;
+    const { contentLocation, etag, bodyEnd } = head;
     const before = this.#beforeLocation(head);
-    const last = lastLinesOf(bodyEnd);
-    const after = contentLocation === undefined ? last : `${checked(contentLocation)}${LINE_END}${last}`;
+    const location = contentLocation === undefined ? "" : `${checked(contentLocation, "content-location")}${LINE_END}`;
+    const tag = etag === undefined ? "" : `${ETAG}${checked(etag, "etag")}${LINE_END}`;
+    const after = `${location}${tag}${lastLinesOf(bodyEnd)}`;
     const start = end - before.length - after.length;
     if (start < 0) throw new RangeError("the head of a response is too long");
     out.set(before, start);
@@ -87,7 +89,8 @@ export class ResponseHeads {
 
   /** Returns the bytes of the response after the common beginning. */
   #cacheableBytesOf({ headers, contentLocation, body }: CachedParts): Uint8Array {
-    const location = contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
+    const location =
+      contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation, "content-location")}${LINE_END}`;
     const text = body === null ? NOTHING : this.#written(body);
     const head = `${linesOf(headers)}${location}${lastLinesOf(text.length)}`;
     // This memory is not from the runtime's pool, because the bytes live as long as the response. In the pool, they
@@ -109,7 +112,8 @@ export class ResponseHeads {
 
 /**
  * The first part of the last head, which is cached because the next head usually begins with the same bytes. The part
- * ends before the value of `Content-Location`, or, in heads without it, before the header about the body's length.
+ * ends before the value of `Content-Location`, or, in heads without it, before the headers that differ: the entity tag and
+ * the body's length.
  */
 class CachedHead {
   readonly #end: string;
@@ -139,14 +143,15 @@ const NOTHING = new Uint8Array();
 const KEEP = "connection: keep-alive\r\n";
 const CLOSE = "connection: close\r\n";
 const LOCATION = "content-location: ";
+const ETAG = "etag: ";
 const LINE_END = "\r\n";
 
 /** A field value without line breaks or other control characters (RFC 9110, section 5.5). */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-function checked(contentLocation: string): string {
-  if (FIELD_VALUE.test(contentLocation)) return contentLocation;
-  throw new TypeError("the value of content-location cannot stand in a header");
+function checked(value: string, name: string): string {
+  if (FIELD_VALUE.test(value)) return value;
+  throw new TypeError(`the value of ${name} cannot stand in a header`);
 }
 
 /** The last lines of a head are cached if the body has fewer bytes than this. */
@@ -170,10 +175,7 @@ function linesOf(fields: HeaderFields): string {
   let text = "";
   for (const [name, value] of Object.entries(fields)) {
     if (ofConnection.includes(name)) continue;
-    if (!FIELD_VALUE.test(value)) {
-      throw new TypeError(`the value of ${name} cannot stand in a header`);
-    }
-    text += `${name}: ${value}\r\n`;
+    text += `${name}: ${checked(value, name)}${LINE_END}`;
   }
   return text;
 }

@@ -188,11 +188,11 @@ export class ResponseSender implements BatchedSender {
 }
 
 function headOf(
-  { status, headers, contentLocation }: HttpResponse,
+  { status, headers, contentLocation, etag }: HttpResponse,
   bodyEnd: BodyEnd,
   { isKeptAlive, isHttp10 }: SendOptions,
 ): ResponseHead {
-  return { status, fields: headers, contentLocation, bodyEnd, isKeptAlive, isHttp10 };
+  return { status, fields: headers, contentLocation, etag, bodyEnd, isKeptAlive, isHttp10 };
 }
 
 /** Cancels a stream. Ignores errors of the cancellation: the creator of the stream knows them. */

@@ -40,6 +40,7 @@ test("a head has the fields, the date, the length and how long the connection is
   assert.deepEqual(linesOf(heads, {}), [...expected, "content-length: 5"]);
   const located = linesOf(heads, { contentLocation: "/sessions/x", bodyEnd: 2000 });
   assert.deepEqual(located, [...expected, "content-location: /sessions/x", "content-length: 2000"]);
+  assert.deepEqual(linesOf(heads, { etag: '"1"' }), [...expected, 'etag: "1"', "content-length: 5"]);
   assert.deepEqual(linesOf(heads, { bodyEnd: "chunked" }).at(-1), "transfer-encoding: chunked");
   assert.deepEqual(linesOf(heads, { bodyEnd: "none" }), expected);
 });
@@ -65,7 +66,7 @@ test("the date in a head is the current one", () => {
   assert.ok(linesOf(heads, {}).includes("date: Thu, 01 Jan 1970 00:00:01 GMT"));
 });
 
-test("each response has its own fields and location, whatever the last one had", () => {
+test("each response has its own fields, location and entity tag, whatever the last one had", () => {
   const heads = created();
   const located = { contentLocation: "/sessions/x" };
   const others = { "content-type": "text/html" };
@@ -76,7 +77,8 @@ test("each response has its own fields and location, whatever the last one had",
     { ...located, fields: others },
     { ...located, status: 404 },
     { ...located },
-    { ...located, contentLocation: "/sessions/y" },
+    { ...located, contentLocation: "/sessions/y", etag: '"1"' },
+    { etag: '"2"' },
     {},
   ].map((head) => linesOf(heads, head).slice(3, -1));
   assert.deepEqual(lines, [
@@ -86,7 +88,8 @@ test("each response has its own fields and location, whatever the last one had",
     ["content-type: text/html", "content-location: /sessions/x"],
     ["content-type: text/plain", "content-location: /sessions/x"],
     ["content-type: text/plain", "content-location: /sessions/x"],
-    ["content-type: text/plain", "content-location: /sessions/y"],
+    ["content-type: text/plain", "content-location: /sessions/y", 'etag: "1"'],
+    ["content-type: text/plain", 'etag: "2"'],
     ["content-type: text/plain"],
   ]);
 });

@@ -30,7 +30,8 @@ export function createDataHandlers(data: SessionData, auditRead: AuditDataRead) 
       const { ifMatch, ifNoneMatch } = preconditionsOf(request);
       const json = await data.read(nameOf(call), readScope(principal, namedBy(call)));
       if (ifMatch !== undefined && !meets(json, { ifMatch })) throw new Refusal({ code: "precondition-failed" });
-      await auditRead(call);
+      const audited = auditRead(call);
+      if (audited !== undefined) await audited;
       const isKnown = ifNoneMatch !== undefined && isTagged(json, ifNoneMatch);
       return isKnown ? { ...show(json), status: 304, body: null } : show(json);
     },
@@ -38,7 +39,8 @@ export function createDataHandlers(data: SessionData, auditRead: AuditDataRead) 
     async merge(call: Call): Promise<ApiResponse> {
       const json = await change(call, () => readDataChange(call.request, "merge"));
       // The response has all data, also those that the patch does not name.
-      await auditRead(call);
+      const audited = auditRead(call);
+      if (audited !== undefined) await audited;
       return show(json);
     },
 
@@ -54,5 +56,5 @@ export function createDataHandlers(data: SessionData, auditRead: AuditDataRead) 
 }
 
 function show(json: string): ApiResponse {
-  return { status: 200, headers: { ...apiFields, etag: `"${tagOfData(json)}"` }, body: json };
+  return { status: 200, headers: apiFields, etag: `"${tagOfData(json)}"`, body: json };
 }
