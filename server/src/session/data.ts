@@ -12,10 +12,13 @@ const MAX_DATA_LEVELS = 32;
 /** The data of a session that has never had any. */
 export const NO_DATA = "{}";
 
-/** A change of a session's data. Both texts are JSON objects that `readData` has returned. */
-export type DataChange =
-  /** Applies a merge patch (RFC 7396). */
-  { readonly kind: "merge"; readonly patch: string } | { readonly kind: "replace"; readonly json: string };
+/** A change of a session's data. */
+export interface DataChange {
+  /** `merge` applies a merge patch (RFC 7396), `replace` replaces all data. */
+  readonly kind: "merge" | "replace";
+  /** The patch, or the new data: a JSON object that `readData` has returned. */
+  readonly json: string;
+}
 
 /** A list of entity tags, without the weak ones; `*` for any data. */
 export type Tags = readonly string[] | "*";
@@ -39,7 +42,7 @@ export type ChangedData =
 /** Applies a change to the present data `json`. */
 export function changeData(json: string, change: DataChange, preconditions: Preconditions): ChangedData {
   if (!meets(json, preconditions)) return { outcome: "precondition-failed" };
-  const next = change.kind === "replace" ? change.json : merged(json, change.patch);
+  const next = change.kind === "replace" ? change.json : merged(json, change.json);
   // A number may take more space than it had in the request: 1e20 becomes 100000000000000000000.
   return Buffer.byteLength(next) > MAX_DATA_BYTES ? { outcome: "too-large" } : { outcome: "changed", json: next };
 }
@@ -105,9 +108,14 @@ export interface DataFault {
 /** The result of reading data: the text without spaces, with numbers and strings in their shortest form, or its faults. */
 export type DataText = { readonly json: string } | { readonly faults: readonly DataFault[] };
 
-/** Reads data in a well-formed JSON text. */
-export function readData(text: string): DataText {
-  const value = JSON.parse(text) as unknown;
+/** A well-formed JSON text, and its value. */
+export interface ParsedText {
+  readonly text: string;
+  readonly value: unknown;
+}
+
+/** Reads data. */
+export function readData({ text, value }: ParsedText): DataText {
   const json = JSON.stringify(value);
   // A text that is the same after it was read and written again repeats no name, and has no number that would change.
   const isPlain = json === text && !text.includes("\\ud") && isObject(value) && hasFewLevels(value, MAX_DATA_LEVELS);

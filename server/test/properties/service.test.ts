@@ -227,7 +227,7 @@ async function dataOf(sessionData: SessionData, request: DataRequest): Promise<s
 function changeOf(request: Exclude<DataRequest, { kind: "read-data" }>): DataChange {
   if (request.kind === "clear-data") return { kind: "replace", json: "{}" };
   const text = JSON.stringify(request.members);
-  return request.kind === "merge-data" ? { kind: "merge", patch: text } : { kind: "replace", json: text };
+  return { kind: request.kind === "merge-data" ? "merge" : "replace", json: text };
 }
 
 function shown({ id, session }: OpenedSession): Reply {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   changeData,
   type DataChange,
+  type DataText,
   MAX_DATA_BYTES,
   meets,
   NO_DATA,
@@ -11,16 +12,20 @@ import {
   tagOfData,
 } from "../../src/session/data.ts";
 
-const merge = (patch: string): DataChange => ({ kind: "merge", patch });
+const merge = (patch: string): DataChange => ({ kind: "merge", json: patch });
 function merged(json: string, patch: string): string {
   const result = changeData(json, merge(patch), {});
   assert.equal(result.outcome, "changed");
   return (result as { json: string }).json;
 }
 
+function readText(text: string): DataText {
+  return readData({ text, value: JSON.parse(text) });
+}
+
 /** Returns the faults in a text. */
 function faultsOfData(text: string) {
-  const read = readData(text);
+  const read = readText(text);
   return "faults" in read ? read.faults : [];
 }
 
@@ -51,8 +56,8 @@ test("names such as __proto__ are data like any other, and change no prototype",
   );
   assert.equal(merged(patch, '{"__proto__":null}'), '{"constructor":1,"":2,"toString":{"__proto__":3}}');
   assert.equal(Object.hasOwn(Object.prototype, "isAdmin"), false);
-  assert.deepEqual(readData(patch), { json: patch });
-  assert.deepEqual(readData('{ "b": 1.0, "__proto__" : "\\u0061" }'), { json: '{"b":1,"__proto__":"a"}' });
+  assert.deepEqual(readText(patch), { json: patch });
+  assert.deepEqual(readText('{ "b": 1.0, "__proto__" : "\\u0061" }'), { json: '{"b":1,"__proto__":"a"}' });
 });
 
 test("data that may be stored have no faults", () => {
@@ -156,8 +161,8 @@ test("random data are merged as RFC 7396 says, and read alike with and without s
   fc.assert(
     fc.property(object, object, (target, patch) => {
       const [before, change] = [JSON.stringify(target), JSON.stringify(patch)];
-      assert.deepEqual(readData(JSON.stringify(patch, null, 1)), { json: change });
-      assert.deepEqual(readData(change), { json: change });
+      assert.deepEqual(readText(JSON.stringify(patch, null, 1)), { json: change });
+      assert.deepEqual(readText(change), { json: change });
       const expected = JSON.stringify(reference(JSON.parse(before), JSON.parse(change)));
       assert.deepEqual(changeData(before, merge(change), {}), { outcome: "changed", json: expected });
     }),

@@ -1,4 +1,5 @@
 import { BodyError, type HttpRequest, type MayBuffer } from "@antechamber/http1";
+import type { ParsedText } from "../../session/data.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
 
 /**
@@ -89,12 +90,18 @@ function isPlain(encodings: string): boolean {
 }
 
 /** Decodes a body in UTF-8, without a byte order mark. Throws for other bytes. */
-export const bodyText = new TextDecoder("utf-8", { fatal: true });
+const bodyText = new TextDecoder("utf-8", { fatal: true });
 
 /** Parses a JSON body. Returns `undefined` and appends to `faults` if it is malformed. */
 export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
+  return parseJsonText(body, faults)?.value;
+}
+
+/** Does the same as `parseJson`, and also returns the text. */
+export function parseJsonText(body: Uint8Array, faults: Fault[]): ParsedText | undefined {
   try {
-    return JSON.parse(bodyText.decode(body));
+    const text = bodyText.decode(body);
+    return { text, value: JSON.parse(text) as unknown };
   } catch {
     faults.push({ in: "body", name: "", detail: "The body is not well-formed JSON in UTF-8." });
     return undefined;

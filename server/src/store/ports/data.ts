@@ -38,7 +38,8 @@ export interface DataRequest {
 
 /** Result of changing data. */
 export type DataResult =
-  | { readonly outcome: "changed"; readonly session: Session; readonly json: string }
+  /** `session` is the session if the change has stored or renewed it, otherwise `null`. */
+  | { readonly outcome: "changed"; readonly session: Session | null; readonly json: string }
   | { readonly outcome: "precondition-failed" | "too-large" }
   /** There is no live session of this handle and generation within the scope. */
   | { readonly outcome: "absent" };

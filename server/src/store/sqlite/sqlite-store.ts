@@ -173,16 +173,18 @@ function enqueueRecords(
 }
 
 function dataStore(
-  { writer, reader, dataCache, setAside }: Parts,
+  { writer, reader, cache, dataCache, setAside }: Parts,
   find: (handle: string, id?: string) => Session,
 ): DataStore {
   return {
     findWithData(handle, id) {
-      const session = find(handle, id);
-      let data = dataCache.get(handle);
+      const session = (id === undefined ? undefined : cache.getById(id)) ?? find(handle, id);
+      // The hash of this text is known, unlike that of a part of the request's path.
+      const key = session.handle;
+      let data = dataCache.get(key);
       if (data === undefined) {
-        data = reader.findData(handle, writer) ?? NO_DATA;
-        dataCache.set(handle, data);
+        data = reader.findData(key, writer) ?? NO_DATA;
+        dataCache.set(key, data);
       }
       return { session, data };
     },

@@ -42,14 +42,15 @@ export async function changeSessionData(operation: Operation, request: DataReque
     const result = changeData(before.json, change, preconditions);
     if (result.outcome !== "changed") return result;
     const isDue = isRenewalDue(session, now, engine.policy.lifetimes);
-    if (result.json === before.json && !isDue) return { ...result, session };
+    if (result.json === before.json && !isDue) return { ...result, session: null };
     const known = typeof text === "string" && hasHadData(text) && !isDue ? text : "";
     const next = { known, life: session.expiresAt - now, read: before.version, version, json: result.json };
     const [outcome, stored, more] = await store(operation, request, next);
     if (outcome === "absent") return { outcome };
     if (outcome === "changed") {
       engine.notes.take(engine.queueOf(handle), more);
-      return { ...result, session: stored === known ? session : decode(handle, String(stored)) };
+      const isStored = isDue || typeof text !== "string";
+      return { ...result, session: isStored ? decode(handle, String(stored)) : null };
     }
     if (operation.isUncertain) throw refusal(operation, undefined);
     [text, value] = [stored, more];

@@ -22,15 +22,15 @@ export function createChangeData(tables: Tables, lifetimes: Lifetimes): WriteOpe
     const isSame = json === (before ?? NO_DATA);
     // To write less, a session that is stored is renewed only when that is due.
     const isDue = isRenewalDue(session, now, lifetimes);
-    if (isSame && !isDue) return { ...result, session };
-    const next = isDue || stored === undefined ? renewed(session, now, lifetimes) : session;
+    if (isSame && !isDue) return { ...result, session: null };
+    const next = isDue || stored === undefined ? renewed(session, now, lifetimes) : null;
     if (stored === undefined) {
-      if (!sessions.insert(next)) return { outcome: "absent" };
-    } else if (isDue) sessions.renew(next);
+      if (next !== null && !sessions.insert(next)) return { outcome: "absent" };
+    } else if (next !== null) sessions.renew(next);
     if (!isSame) data.set(key, { json, changedAt: now });
     const isPublished = () => segments.counts(handle).records > 0 || journal.unmerged(handle).length > 0;
     if (events.isOn && before === undefined && !isSame && hasNoIds(session) && !isPublished()) {
-      events.append({ type: "session.created" }, next, now);
+      events.append({ type: "session.created" }, next ?? session, now);
     }
     return { ...result, session: next };
   };

@@ -2,6 +2,7 @@ import { Refusal } from "../../../session/errors.ts";
 import type { StoreEvents } from "../../ports/lifecycle.ts";
 import type { Displacement } from "../files/file-guard.ts";
 import type { WriterOptions } from "../options.ts";
+import { groupOf } from "../writer/messages.ts";
 import {
   type Command,
   type GroupOutcome,
@@ -181,8 +182,8 @@ export class GroupCommit {
     this.#waiting = this.#waiting.slice(MAX_GROUP);
     this.#sentAt = performance.now();
     this.#options.onSend();
-    const commands = JSON.stringify(this.#sent.map(({ command }) => command));
-    this.#worker.send({ commands, lines: records?.lines ?? "", linesAt: records?.at ?? 0 });
+    const commands = this.#sent.map(({ command }) => command);
+    this.#worker.send(groupOf(commands, records?.lines ?? "", records?.at ?? 0));
   }
 
   #onReply(result: GroupResult): void {

@@ -185,7 +185,7 @@ function sessionAfter(command: Command, outcome: Outcome): Session | undefined {
     }
     case "changeData": {
       const result = outcome as DataResult;
-      return result.outcome === "changed" ? result.session : undefined;
+      return result.outcome === "changed" ? (result.session ?? undefined) : undefined;
     }
     case "renew":
     case "end":

@@ -1,7 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { StoreOpenError, type StoreOpenFault } from "../../open-error.ts";
 import type { WriterOptions } from "../options.ts";
-import type { Group, GroupResult } from "../writer/writer-protocol.ts";
+import { resultIn } from "../writer/messages.ts";
+import type { Group, GroupReply, GroupResult } from "../writer/writer-protocol.ts";
 
 /** The pause (ms) between the end of a thread and the start of the next one. */
 const RESTART_PAUSE = 1000;
@@ -52,8 +53,8 @@ export class WriterWorker {
     const worker = new Worker(new URL("../writer/writer-thread.ts", import.meta.url), {
       workerData: { file, files, lifetimes, maxRecords, retention, eventRetention, mergeIndexAt },
     });
-    worker.on("message", (text: string) => {
-      const result = JSON.parse(text) as GroupResult;
+    worker.on("message", (reply: GroupReply) => {
+      const result = resultIn(reply);
       if (result.kind === "dead") this.#deathCause = storeError(result.message, result.fault);
       else this.#events.replied(result);
     });

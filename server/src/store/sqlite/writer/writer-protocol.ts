@@ -16,8 +16,8 @@ import type { AttemptResult, QueueRequest } from "../../ports/webhooks.ts";
 import type { Displacement } from "../files/file-guard.ts";
 
 /*
- * Messages between the serving thread and the writer thread. They are sent as JSON text, which both runtimes pass
- * several times faster than objects. So parameters and results consist of values that JSON has. All times are Unix ms.
+ * The contents of messages between the serving thread and the writer thread. They are sent as JSON text, which both
+ * runtimes pass several times faster than objects. So parameters and results consist of values that JSON has. All times are Unix ms.
  */
 
 interface Timed {
@@ -132,13 +132,22 @@ export interface PurgeOutcome extends PurgeResult {
 /** A page of records. Each record is a line of JSON. */
 export type RecordLines = Omit<RecordPage, "records"> & { readonly lines: readonly string[] };
 
-/** A group of commands as JSON text, and buffered records, whose many quotes would have to be escaped in JSON. */
+/** A group of commands as JSON text, and texts whose many quotes would have to be escaped in JSON (`messages.ts`). */
 export interface Group {
   readonly commands: string;
+  /** The JSON texts of the changes of session data, in the order of their commands. */
+  readonly texts: readonly string[];
   /** Lines that are stored before the commands; "" if there are none. */
   readonly lines: string;
   /** The time of the last of these lines, in Unix ms. */
   readonly linesAt: number;
+}
+
+/** The message with a `GroupResult`. */
+export interface GroupReply {
+  readonly result: string;
+  /** The JSON texts of changed session data, in the order of their outcomes. */
+  readonly texts: readonly string[];
 }
 
 /** The writer thread's reply to a group. */
@@ -148,22 +157,23 @@ export type GroupResult = WriteResult & {
 };
 
 /** The result of the writes of a group. */
-type WriteResult =
-  | { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] }
-  | {
-      /**
-       * `failed`: nothing was stored. `unknown`: the group may or may not be stored, which only shows after a
-       * restart. `dead`: the thread cannot open the data, and ends.
-       */
-      readonly kind: "failed" | "unknown" | "dead";
-      /** The fault of the data's files, if it is the cause, otherwise `null`. */
-      readonly fault: StoreOpenFault | null;
-      /** How the data's files were displaced, if this is the cause, otherwise `null`. */
-      readonly displaced: Displacement | null;
-      readonly message: string;
-      /** Outcomes of reads; `null` for writes. */
-      readonly outcomes: readonly (GroupOutcome | null)[];
-    };
+type WriteResult = { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] } | FailedGroup;
+
+/** The result of writes that were not committed, or perhaps not. */
+export interface FailedGroup {
+  /**
+   * `failed`: nothing was stored. `unknown`: the group may or may not be stored, which only shows after a restart.
+   * `dead`: the thread cannot open the data, and ends.
+   */
+  readonly kind: "failed" | "unknown" | "dead";
+  /** The fault of the data's files, if it is the cause, otherwise `null`. */
+  readonly fault: StoreOpenFault | null;
+  /** How the data's files were displaced, if this is the cause, otherwise `null`. */
+  readonly displaced: Displacement | null;
+  readonly message: string;
+  /** Outcomes of reads; `null` for writes. */
+  readonly outcomes: readonly (GroupOutcome | null)[];
+}
 
 /** The failure of a single command. The other commands of its group are not affected. */
 export interface Failure {

@@ -12,8 +12,10 @@ import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
 import { openTables, type Tables } from "../tables.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { commandsIn, replyOf } from "./messages.ts";
 import {
   type Command,
+  type FailedGroup,
   type Group,
   type GroupOutcome,
   type GroupResult,
@@ -41,7 +43,7 @@ export function runWriter(port: MessagePort, options: WriterOptions): void {
     if (message === "close") {
       writer.close();
       port.close();
-    } else port.postMessage(JSON.stringify(writer.execute(message)));
+    } else port.postMessage(replyOf(writer.execute(message)));
   });
 }
 
@@ -50,7 +52,7 @@ function openWriter(port: MessagePort, options: WriterOptions): Writer {
   try {
     return new Writer(options);
   } catch (error) {
-    port.postMessage(JSON.stringify({ ...resultOf(error, options.file), kind: "dead" }));
+    port.postMessage(replyOf({ ...resultOf(error, options.file), kind: "dead" }));
     process.exit(1);
   }
 }
@@ -90,7 +92,7 @@ class Writer {
 
   /** Commits the writes of a group, then runs its reads. So a read never shows a change that is not on the disk. */
   execute(group: Group): GroupResult {
-    const commands = commandsOf(group);
+    const commands = commandsIn(group);
     const writes = commands.filter((command) => !isRead(command));
     const { events } = this.#tables;
     const lastEvent = events.lastStored;
@@ -201,11 +203,6 @@ function openDatabase({ file, files }: WriterOptions): DatabaseSync {
   return database;
 }
 
-function commandsOf({ commands, lines, linesAt }: Group): Command[] {
-  const group = JSON.parse(commands) as Command[];
-  return lines === "" ? group : [{ kind: "storeRecords", lines, now: linesAt }, ...group];
-}
-
 /** Calls the operation of a command. */
 function run<K extends Kind>(
   operations: Readonly<Record<K, (command: never) => Outcome>>,
@@ -226,7 +223,7 @@ function concernsAll(error: unknown): boolean {
 }
 
 /** Returns the result of a group that failed with `error`. */
-function resultOf(error: unknown, file: string): GroupResult {
+function resultOf(error: unknown, file: string): FailedGroup {
   const kind = error instanceof UnknownOutcomeError ? "unknown" : "failed";
   const cause = error instanceof UnknownOutcomeError ? error.cause : error;
   const displaced = cause instanceof DisplacedError ? cause.kind : null;
