@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Request, Response } from "express";
 import type { Cookie, Session, SessionData } from "express-session";
+import { Attached } from "./attached.ts";
 import { attributesOf, cookieFrom } from "./cookie-attributes.ts";
 import { isObject, type JsonObject } from "./data-changes.ts";
 import { HeldResponse } from "./held-response.ts";
@@ -21,7 +22,7 @@ export class AntechamberStore extends EventEmitter {
   readonly #parts: StoreParts;
   readonly #sessions: LoadedSessions;
   readonly #requestIds: RequestIds;
-  readonly #responses = new WeakMap<object, HeldResponse>();
+  readonly #responses = new Attached<HeldResponse>();
   #generate: Generate = () => undefined;
 
   constructor(parts: StoreParts, requestIds: RequestIds) {

@@ -30,7 +30,8 @@ export function readResponse(bytes: Buffer): ReadResponse | undefined {
     if (Number.isNaN(status)) throw new Error("the response is not HTTP/1.1");
     start = headEnd + 4;
     if (status < 200) continue;
-    const header = (name: string) => headerIn(head, name);
+    const names = head.toLowerCase();
+    const header = (name: string) => headerIn(head, names, name);
     const body = WITHOUT_BODY.includes(status) ? { text: "", end: start } : readBody(bytes, start, header);
     return body && { response: { status, header, text: body.text }, end: body.end };
   }
@@ -66,9 +67,9 @@ function readChunks(bytes: Buffer, start: number): Body | undefined {
   }
 }
 
-function headerIn(head: string, name: string): string | null {
-  const lower = head.toLowerCase();
-  const start = lower.indexOf(`\r\n${name}:`);
+/** Returns the value of a header. `names` is the head in lower case. */
+function headerIn(head: string, names: string, name: string): string | null {
+  const start = names.indexOf(`\r\n${name}:`);
   if (start === -1) return null;
   const from = start + name.length + 3;
   const end = head.indexOf("\r\n", from);

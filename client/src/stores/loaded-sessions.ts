@@ -1,6 +1,7 @@
 import { ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import { isSessionId } from "../session-id.ts";
+import { Attached } from "./attached.ts";
 import { attributesOf } from "./cookie-attributes.ts";
 import { changesBetween, type JsonObject } from "./data-changes.ts";
 import type { SessionCalls, StoredSession } from "./session-calls.ts";
@@ -29,7 +30,7 @@ export class LoadedSessions {
   readonly #calls: SessionCalls;
   readonly #warnUnsaved: StoreParts["warnUnsaved"];
   readonly #hidden: ReadonlySet<string>;
-  readonly #states = new WeakMap<object, State>();
+  readonly #states = new Attached<State>();
 
   /** `hidden`: names of data that cannot be members of a session object. Such data stay as they are. */
   constructor({ calls, warnUnsaved }: Pick<StoreParts, "calls" | "warnUnsaved">, hidden: readonly string[]) {

@@ -1,11 +1,12 @@
 import { randomKey } from "../session-operations.ts";
+import { Attached } from "./attached.ts";
 import type { FreshId, FreshIds } from "./fresh-ids.ts";
 
 /** The ids that the next session objects of requests get. */
 export class RequestIds {
   readonly #ids: FreshIds;
-  readonly #reserved = new WeakMap<object, FreshId>();
-  readonly #chosen = new WeakMap<object, string>();
+  readonly #reserved = new Attached<FreshId>();
+  readonly #chosen = new Attached<string>();
 
   constructor(ids: FreshIds) {
     this.#ids = ids;
@@ -20,7 +21,7 @@ export class RequestIds {
   free(request: object): void {
     const fresh = this.#reserved.get(request);
     if (fresh === undefined) return;
-    this.#reserved.delete(request);
+    this.#reserved.set(request, undefined);
     this.#ids.giveBack(fresh);
   }
 
@@ -36,11 +37,12 @@ export class RequestIds {
   take(request: object): string {
     const chosen = this.#chosen.get(request);
     if (chosen !== undefined) {
-      this.#chosen.delete(request);
+      this.#chosen.set(request, undefined);
       return chosen;
     }
-    const fresh = this.#reserved.get(request) ?? this.#ids.take();
-    this.#reserved.delete(request);
+    const reserved = this.#reserved.get(request);
+    if (reserved !== undefined) this.#reserved.set(request, undefined);
+    const fresh = reserved ?? this.#ids.take();
     return fresh?.id ?? `unavailable-${randomKey()}`;
   }
 }
