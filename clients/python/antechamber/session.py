@@ -122,9 +122,10 @@ class Session(SessionInfo):
     def update(self, patch: DataChange) -> bool:
         """Merges members into the session's data (RFC 7396): `None` removes one, dictionaries are merged.
 
-        Requests at a time that change different members both win. A function gets the present data and returns the
-        patch; it is called again, on another thread, if they have changed until its result is stored. Returns False if Antechamber is unavailable or does
-        not respond in time: the data may have been changed all the same. Raises a `ProblemError` for a refusal.
+        Requests at the same time that change different members do not undo each other. A function gets the present data
+        and returns the patch. It is called again, on another thread, if the data change before its result is stored.
+        Returns False if Antechamber is unavailable or does not respond in time: the data may have been changed all the
+        same. Raises a `ProblemError` for a refusal.
         """
         return _wait(self._tracked, *self._tracked.start_change_data(patch, True))
 
