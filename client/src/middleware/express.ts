@@ -39,7 +39,12 @@ export function sessions(options: ExpressOptions): RequestHandler & Delivery {
     onNodeResponseEnd(response, tracked.finish);
     beforeHead(response, (head) => addSessionHeaders(head, tracked));
     const continueRequest = async () => {
-      attach(request, property, await tracked.session);
+      try {
+        attach(request, property, await tracked.session);
+      } catch (error) {
+        // It must reach the application: an unhandled rejection would end the process.
+        return next(error);
+      }
       next();
     };
     void continueRequest();

@@ -67,6 +67,23 @@ test("a property of another middleware is not replaced", async () => {
   await beside.close();
 });
 
+test("a property that another middleware defines meanwhile is an error of the request, and not the end of the process", async () => {
+  await using antechamber = await serve();
+  const meanwhile: RequestHandler = (request, _response, next) => {
+    next();
+    Object.defineProperty(request, "session", { value: { user: "jane" } });
+  };
+  const app = express()
+    .use(meanwhile)
+    .use(sessions(options(antechamber)))
+    .get("/", show("session"))
+    .use(onError);
+  await using site = await listen(app);
+  const response = await fetch(site.url);
+  assert.equal(response.status, 500);
+  assert.match(await response.text(), /TypeError/);
+});
+
 test("mounted twice, the middleware works once, and in a router it records complete paths", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
