@@ -196,6 +196,8 @@ test("the audit trail is filtered by its address, and verified", async () => {
   await page.getByLabel("What", { exact: true }).selectOption("API keys");
   await page.waitForURL(/action=key/);
   await page.locator("tbody tr", { hasText: "console." }).first().waitFor({ state: "detached" });
+  // While the filtered entries are loaded, there are none.
+  await page.locator("td[data-title=What]", { hasText: "key." }).nth(2).waitFor();
   const acts = await page.locator("td[data-title=What]").allInnerTexts();
   assert.ok(acts.length >= 3 && acts.every((act) => act.startsWith("key.")));
   await page.goto("audit?actor=Nobody");
