@@ -83,8 +83,8 @@ test("events of a note are appended once, by the numbers in its id", async () =>
     ["aa", "1000-0"],
     ["bb", "1000-10"],
   ] as const;
-  assert.equal(await append(first, 0), 4);
-  assert.equal(await append(first, 0), 0);
+  assert.equal(await append(first, 0), "1-3");
+  assert.equal(await append(first, 0), "");
   assert.equal(
     await append(
       [
@@ -95,7 +95,7 @@ test("events of a note are appended once, by the numbers in its id", async () =>
       ],
       4,
     ),
-    2,
+    "1-5",
   );
   assert.equal(
     await append(
@@ -105,7 +105,7 @@ test("events of a note are appended once, by the numbers in its id", async () =>
       ],
       8,
     ),
-    1,
+    "1-6",
   );
   const log = (await redis.node.command("XRANGE", "log", "-", "+")) as [id: string, fields: string[]][];
   assert.deepEqual(

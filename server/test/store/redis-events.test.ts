@@ -200,6 +200,23 @@ for (const [name, at] of Object.entries(topologies)) {
   });
 }
 
+test("the readers of a process are called once for an event of the process itself", async () => {
+  const { node, url } = single();
+  const store = await open(url, newPrefix());
+  let calls = 0;
+  const stop = store.onEvents(() => calls++);
+  const looks = async () =>
+    Number(/cmdstat_hget:calls=(\d+)/.exec(String(await node.command("INFO", "commandstats")))?.[1]);
+  await until("the first look has called the reader", () => calls === 1, 5000);
+  await create(store, { customerId: "c" });
+  await until("the event has called the reader", () => calls === 2, 5000);
+  const before = await looks();
+  await until("the process has looked again", async () => (await looks()) > before + 10, 5000);
+  assert.equal(calls, 2);
+  stop();
+  await store.close();
+});
+
 test("notes that a dead process has left become events, once", async () => {
   const prefix = newPrefix();
   const { url, nodes } = topologies["Redis Cluster"]();

@@ -119,7 +119,7 @@ async function openStore(engine: Engine): Promise<OpenStore> {
   if (!engine.publishes) return { ...parts, events: undefined, upkeep: undefined };
   const settleOwn = () => notes.settleOwn();
   const events = new RedisEventLog(engine, settleOwn);
-  notes.appended = () => events.notify();
+  notes.appended = (last) => events.appended(last);
   return { ...parts, events, upkeep: new EventUpkeep(engine, lease, settleOwn) };
 }
 

@@ -21,7 +21,7 @@ export class RedisEventLog implements EventLog {
   #timer: NodeJS.Timeout | undefined;
   #isNotifying = false;
   #isClosed = false;
-  /** The id of the newest entry at the last look; `undefined` before the first one. */
+  /** The id of the newest entry of which listeners were notified; `undefined` before the first look. */
   #seen: string | null | undefined;
 
   constructor(engine: Engine, settleOwn: () => Promise<void>) {
@@ -82,6 +82,13 @@ export class RedisEventLog implements EventLog {
       if (this.#listeners.size === 0) this.#stop();
     };
   };
+
+  /** Calls the listeners, because this process has appended entries. `last` is the id of the last one. */
+  appended(last: string): void {
+    // The listeners read all entries up to it, so the next look need not call them again.
+    if (this.#timer !== undefined) this.#seen = last;
+    this.notify();
+  }
 
   /** Calls the listeners once, after this turn of the event loop, however often this is called in it. */
   notify(): void {

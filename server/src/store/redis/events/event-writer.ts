@@ -22,10 +22,11 @@ export interface DecodedNote {
 
 /**
  * Appends the events of notes to the log, in the order of the notes. Those of a note are appended once, also if
- * several processes try to. Of each queue, `notes` must begin with its oldest note and have no gap. Returns whether any were appended.
+ * several processes try to. Of each queue, `notes` must begin with its oldest note and have no gap. Returns the id of the last
+ * appended entry; `""` if none was appended.
  */
-export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]): Promise<boolean> {
-  let isAppended = false;
+export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]): Promise<string> {
+  let last = "";
   let groups: (string | number)[] = [];
   let count = 0;
   const sorted = notes.map(groupOf).toSorted(byTime);
@@ -40,11 +41,11 @@ export async function appendEvents(engine: Engine, notes: readonly DecodedNote[]
     const names = [keys.events, keys.eventState, keys.hiddenEvents];
     // Each command waits for the one before: if a later note were first, an earlier one would count as appended.
     const appended = await operation.prepare(scripts.appendEvents, names, [...argsOf(operation), ...groups]);
-    isAppended ||= appended !== 0;
+    if (appended !== "") last = String(appended);
     groups = [];
     count = 0;
   }
-  return isAppended;
+  return last;
 }
 
 /** Appends the event that a customer was erased. */

@@ -57,8 +57,8 @@ const SWEEP_AGE = 3000;
 export class NoteWorker {
   readonly #engine: Engine;
   readonly #lease: Lease;
-  /** Called after events were appended to the log. */
-  appended: () => void = () => undefined;
+  /** Called after events were appended to the log. `last` is the id of the last entry. */
+  appended: (last: string) => void = () => undefined;
   /** The queues that a reader must read. */
   readonly #queues: readonly string[];
   readonly #pace: BatchPace;
@@ -228,7 +228,7 @@ export class NoteWorker {
     }
     await Promise.all([
       // Readers of events do not wait for the index entries.
-      appendEvents(this.#engine, decoded).then((isAppended) => isAppended && this.appended()),
+      appendEvents(this.#engine, decoded).then((last) => last !== "" && this.appended(last)),
       addEntries(operation, entries),
       addDue(operation, due),
     ]);

@@ -2,9 +2,9 @@
 --
 -- KEYS[1], KEYS[2], ARGV[1], ARGV[2] as in prelude/event-log.lua
 -- ARGV[3] nonce of the request, ARGV[4] entry
--- Returns the number of appended events
+-- Returns the id of the event; '' if it was appended before
 if redis.call('HGET', KEYS[2], 'erasure') == ARGV[3] then
-  return 0
+  return ''
 end
 redis.call('HSET', KEYS[2], 'erasure', ARGV[3])
 append(ARGV[4])

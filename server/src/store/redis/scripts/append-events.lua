@@ -5,7 +5,7 @@
 -- KEYS[3] handles whose events are hidden
 -- ARGV[3..] groups of four: tag of the queue, id of the note, by how much it changes the number of live sessions, its
 -- entries with semicolons between them
--- Returns the number of appended events
+-- Returns the id of the last appended event; '' if none was appended
 local hasHidden = redis.call('EXISTS', KEYS[3]) == 1
 local find, sub = string.find, string.sub
 

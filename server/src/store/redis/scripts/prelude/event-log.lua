@@ -41,13 +41,15 @@ local function append(entry)
   appended = appended + 1
 end
 
--- Must be called after the last entry.
+-- Must be called after the last entry. Returns its id; '' if none was appended.
 local function finish()
+  local last = ''
   if appended > 0 then
-    redis.call('HSET', KEYS[2], 'last', string.format('%.0f-%.0f', lastTime, lastCount))
+    last = string.format('%.0f-%.0f', lastTime, lastCount)
+    redis.call('HSET', KEYS[2], 'last', last)
     if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
       redis.call('PEXPIRE', KEYS[1], ARGV[2])
     end
   end
-  return appended
+  return last
 end
