@@ -58,7 +58,7 @@ function script(keys: number, ...files: readonly string[]): Script {
 function storeSessions(): Script {
   const rules = join([session, notes, records, association, "associate-ids-combined"]);
   const body = `local function associateByRules(KEYS, ARGV)\n${rules}\nend\n`;
-  return scriptOf(0, `${join([combined])}\n${body}${join(["store-sessions"])}`);
+  return scriptOf(0, `${join(["prelude/only-creation", combined])}\n${body}${join(["store-sessions"])}`);
 }
 
 function scriptOf(keys: number, source: string): Script {

@@ -7,8 +7,8 @@
 -- KEYS[3..] for each session, ARGV[4] of them: session, claim of the visit (without a visit the session again), and for
 -- implicit sessions also records, record that is set aside; if associateByRules has returned 'data' before, also data
 -- ARGV[3] lifetime of a fence (ms)
--- ARGV[5] to ARGV[9] as ARGV[3] to ARGV[7] in prelude/session.lua
--- ARGV[10..] for each session: its text, or '' if the rules must be applied, the time until it is purged (ms), and its
+-- ARGV[5] to ARGV[9] only for implicit sessions: as ARGV[3] to ARGV[7] in prelude/session.lua
+-- The rest of ARGV for each session: its text, or '' if the rules must be applied, the time until it is purged (ms), and its
 -- note; for implicit sessions also lines with the other arguments of associateByRules, in their order
 -- Returns the id of the note about all sessions, if all are stored now. Otherwise returns that id, or '' if none are
 -- stored now, and for each session one of:
@@ -20,7 +20,7 @@
 -- the return value of associateByRules; after 'unclaimed' the attempt is fenced
 local width = tonumber(ARGV[4])
 local isNew = width == 2
-local step = isNew and 3 or 4
+local firstArg, step = isNew and 5 or 10, isNew and 3 or 4
 local count = (#KEYS - 2) / width
 local notes, outcomes, refused = {}, {}, false
 
@@ -82,7 +82,7 @@ local function byRules(key, facts)
 end
 
 for i = 1, count do
-  outcomes[i + 1] = store(3 + (i - 1) * width, 10 + (i - 1) * step)
+  outcomes[i + 1] = store(3 + (i - 1) * width, firstArg + (i - 1) * step)
 end
 local id = #notes > 0 and redis.call('XADD', KEYS[2], '*', '', table.concat(notes, '\n')) or ''
 if #notes == count then

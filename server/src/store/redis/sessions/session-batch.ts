@@ -114,13 +114,14 @@ export class SessionBatch {
     const [{ draft: first }] = entries as readonly [Entry];
     const nonce = newNonce();
     const names = [keys.fence(first.handle, nonce), queue];
-    const args = [nonce, claimLife, FENCE_LIFE, widths[this.#kind], ...policyArgs];
+    const isNew = this.#kind === "create";
+    const args = [nonce, claimLife, FENCE_LIFE, widths[this.#kind], ...(isNew ? [] : policyArgs)];
     for (const { draft } of entries) {
       const { handle, claim, text, life, note, facts = "" } = draft;
       const session = keys.session(handle);
       names.push(session, claim ?? session);
       args.push(text, life, note);
-      if (this.#kind === "create") continue;
+      if (isNew) continue;
       names.push(keys.records(handle), keys.setAside(handle));
       if (this.#kind === "associate-with-data") names.push(keys.data(handle));
       args.push(facts);
