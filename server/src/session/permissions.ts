@@ -8,6 +8,19 @@ export type Role = (typeof roles)[number];
 /** The roles that may record requests and end sessions. A reporter may only read. */
 export const recordingRoles: readonly Role[] = ["customer", "agent", "service", "administrator"];
 
+/** The access of the role `customer` to session data (setting `customerData`). */
+export type CustomerDataAccess = "change" | "read" | "none";
+
+/** Returns the roles that may read and that may change session data. */
+export function dataRolesOf(customers: CustomerDataAccess) {
+  const allowed = (all: readonly Role[], isAllowed: boolean): readonly Role[] =>
+    isAllowed ? all : all.filter((role) => role !== "customer");
+  return {
+    reading: allowed(roles, customers !== "none"),
+    changing: allowed(recordingRoles, customers === "change"),
+  } as const;
+}
+
 /** The roles that may read the metrics of the service. */
 export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
 

@@ -51,6 +51,7 @@ test("without any settings the documented defaults apply", () => {
     consoleClient: undefined,
     consoleUrl: null,
     traceUrl: null,
+    customerData: "change",
     auditReads: false,
     recordQueryKeys: [],
     maxRecords: 10_000,

@@ -27,6 +27,12 @@ export const recordsSettings = {
     default: "14d",
     description: "Time for which the timeline of a session is kept after its end",
   },
+  customerData: {
+    ...word("access", ["change", "read", "none"]),
+    default: "change",
+    description:
+      "What the role customer, with keys for public pages too, may do with session data: change and read them, only read them, or neither. An application that trusts the data, or keeps secrets in them, needs none",
+  },
   auditReads: {
     ...yesOrNo,
     default: "false",

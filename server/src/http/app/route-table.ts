@@ -1,6 +1,7 @@
 import type { BasePath } from "../../config/base-path.ts";
 import {
   adminRoles,
+  dataRolesOf,
   eventRoles,
   monitoringRoles,
   recordingRoles,
@@ -51,7 +52,13 @@ const monitoring = { ...open, roles: monitoringRoles } as const;
  * Returns the routes of one base path. Each row has: method, path, access, operation, handler, and the name of the act
  * in the audit trail. `session` has the routes that depend on the dialect of the base path.
  */
-function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
+function routeTable(
+  handlers: Handlers,
+  session: readonly Route[],
+  dataRoles: ReturnType<typeof dataRolesOf>,
+): readonly Route[] {
+  const readingData = { ...api, roles: dataRoles.reading };
+  const changingData = { ...api, roles: dataRoles.changing };
   const { admin, records, data, proxy, keySet, logout, events, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
@@ -67,10 +74,10 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
     row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
     { ...row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline), isForViews: true },
-    row("GET", "/sessions/:sessionId/data", api, "read-data", data.read),
-    row("PATCH", "/sessions/:sessionId/data", recording, "merge-data", data.merge),
-    row("PUT", "/sessions/:sessionId/data", recording, "replace-data", data.replace),
-    row("DELETE", "/sessions/:sessionId/data", recording, "clear-data", data.clear),
+    row("GET", "/sessions/:sessionId/data", readingData, "read-data", data.read),
+    row("PATCH", "/sessions/:sessionId/data", changingData, "merge-data", data.merge),
+    row("PUT", "/sessions/:sessionId/data", changingData, "replace-data", data.replace),
+    row("DELETE", "/sessions/:sessionId/data", changingData, "clear-data", data.clear),
     { ...row("*", FORWARD_AUTH_PATH, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("*", `${FORWARD_AUTH_PATH}/*`, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("POST", "/oidc/backchannel-logout", open, "backchannel-logout", logout), restate: logoutError },
@@ -148,11 +155,12 @@ function webhookRoutes(webhooks: Handlers["webhooks"]): Route[] {
 
 /** Returns the routes of the operations on a session in the dialect of a base path (contract.md#dialects). */
 function sessionRoutes(
-  { service, sessionData, limits }: AppParts,
+  { service, sessionData, limits, config }: AppParts,
   { path: base, dialect }: BasePath,
   auditRead: AuditDataRead,
 ): Route[] {
-  const parts = { service, sessionData, auditRead, limits, base };
+  const dataReaders = dataRolesOf(config.customerData).reading;
+  const parts = { service, sessionData, auditRead, limits, base, dataReaders };
   if (dialect === "v2") {
     const v2 = createSessionHandlers({ ...parts, form: envelopeOfV2 });
     return [
@@ -181,7 +189,8 @@ export function createRouteTables(
 ): readonly [Base, ...Base[]] {
   const handlers = createHandlers(parts, feed, initiatorOf, isStopping);
   const auditRead = createAuditDataRead({ ...parts, initiatorOf });
-  const tableOf = (base: BasePath) => routeTable(handlers, sessionRoutes(parts, base, auditRead));
+  const tableOf = (base: BasePath) =>
+    routeTable(handlers, sessionRoutes(parts, base, auditRead), dataRolesOf(parts.config.customerData));
   const bases = parts.config.basePaths.map((base) => ({
     path: base.path,
     routes: tableOf(base).filter(({ isUnderBasePath }) => isUnderBasePath),

@@ -9,7 +9,14 @@ import {
 import type { OpenedWithData, SessionData } from "../../services/session-data.ts";
 import type { OpenedSession, Retrieval, SessionService, Update } from "../../services/sessions.ts";
 import { Refusal } from "../../session/errors.ts";
-import { changeScope, forbiddenAssertion, mayRotate, type Principal, readScope } from "../../session/permissions.ts";
+import {
+  changeScope,
+  forbiddenAssertion,
+  mayRotate,
+  type Principal,
+  type Role,
+  readScope,
+} from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { hasTraits } from "../../session/traits.ts";
 import {
@@ -66,6 +73,8 @@ export interface SessionHandlerParts {
   readonly limits: RateLimits | undefined;
   /** The base path; "" at the root. */
   readonly base: string;
+  /** The roles that may read session data. */
+  readonly dataReaders: readonly Role[];
   readonly form?: SessionForm;
 }
 
@@ -75,7 +84,7 @@ export interface SessionHandlerParts {
  * at the base path of another dialect, and gets the response in the form of that dialect.
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
-  const { service, sessionData, auditRead, limits, base, form = bare } = parts;
+  const { service, sessionData, auditRead, limits, base, dataReaders, form = bare } = parts;
   /**
    * The cached response of each session. It never becomes stale: each change creates another `Session` object, and
    * handle and generation determine the id.
@@ -136,7 +145,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       const ids = permitted(principal, identityOfHeaders(request));
       const scope = readScope(principal, ids.customerId);
       const mayCreate = limits && (() => limits.miss(request, principal));
-      if (includesData(request)) {
+      if (includesData(call, dataReaders)) {
         const retrieval = sessionData.retrieve(sessionId, ids, scope, mayCreate);
         return retrieval instanceof Promise
           ? retrieval.then((opened) => showWithData(call, opened))

@@ -50,7 +50,7 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
 
   async function retrieve(call: Call): Promise<ApiResponse> {
     const { request, principal, sessionId } = call;
-    if (!includesData(request)) return common.head(call);
+    if (!includesData(call, parts.dataReaders)) return common.head(call);
     const ids = permitted(principal, identityOfHeaders(request));
     const used = await sessionData.use(sessionId, readScope(principal, ids.customerId));
     if (used === undefined) throw new Refusal({ code: "session-not-found" });
