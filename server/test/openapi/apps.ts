@@ -87,8 +87,11 @@ export async function openApp(
     async send(method, path, given = {}) {
       const request = requestOf(method, path, given);
       const response = await app.handle(late ? withoutEnd(request) : request);
-      const { status, headers, contentLocation, body } = response;
-      const located = contentLocation === undefined ? {} : { "content-location": contentLocation };
+      const { status, headers, contentLocation, etag, body } = response;
+      const located = {
+        ...(contentLocation !== undefined && { "content-location": contentLocation }),
+        ...(etag !== undefined && { etag }),
+      };
       return {
         status,
         headers: new Map(new Headers({ ...headers, ...located })),
