@@ -41,7 +41,9 @@ export function startCompetingClients(
     return outcome.sessionId;
   }
   const anyService = () => random.pick(services.running());
-  const contested = () => `contested-${Math.floor(performance.now() / CONTEST_MS)}-${random.between(1, 3)}`;
+  // Sessions of an earlier run on the same store may still hold its visits.
+  const run = randomUUID().slice(0, 8);
+  const contested = () => `contested-${run}-${Math.floor(performance.now() / CONTEST_MS)}-${random.between(1, 3)}`;
   const customer = () => `customer-${random.between(1, 3)}`;
 
   const steps: readonly (() => Promise<Outcome>)[] = [
