@@ -108,6 +108,12 @@ const wrong: Record<string, (now: number) => Promise<string>> = {
   "has a customer with a space at its end": () => issuer.token({ role: "customer", customerId: "alice " }),
   "is a logout token by its type": () => issuer.token(reporter, { header: { typ: "application/Logout+JWT" } }),
   "is a logout token by its event": () => issuer.token({ ...reporter, events: { [LOGOUT_EVENT]: {} } }),
+  "is an ID token by the claim typ": () => issuer.token({ ...reporter, typ: "ID", azp: "shop" }),
+  "is an ID token by the claim token_use": () => issuer.token({ ...reporter, token_use: "id" }),
+  "is an ID token by a hash": () => issuer.token({ ...reporter, at_hash: "AAAA", scope: "openid", azp: "shop" }),
+  "is an ID token by a hash of its code": () => issuer.token({ ...reporter, c_hash: "AAAA" }),
+  "is an ID token by a nonce": () => issuer.token({ ...reporter, nonce: "n", auth_time: 1 }),
+  "is another kind of token by its type": () => issuer.token(reporter, { header: { typ: "secevent+jwt" } }),
   "is too long": () => issuer.token({ ...reporter, pad: "x".repeat(9000) }),
 };
 
@@ -141,6 +147,22 @@ test("every wrong token gets the same response", async () => {
   }
   assert.equal(bodies.size, 1, [...bodies].join("\n"));
   problemOf(await createApi(server.url).create(), 401, "credential-required");
+});
+
+test("access tokens of every usual form are accepted", async () => {
+  const forms: readonly [JWTPayload, Record<string, unknown>][] = [
+    [{ nonce: "n", at_hash: "AAAA", client_id: "shop", scope: "read" }, { typ: "at+jwt" }],
+    [{}, { typ: "application/AT+JWT" }],
+    [{ typ: "Bearer", nonce: "n", auth_time: 1, azp: "shop", scope: "openid" }, { typ: "JWT" }],
+    [{ nonce: "n", auth_time: 1, azp: "shop", uid: "u" }, { typ: "JWT" }],
+    [{ scp: "read", ver: "2.0" }, { typ: "JWT" }],
+    [{ token_use: "access", client_id: "shop" }, {}],
+    [{ auth_time: 1 }, {}],
+  ];
+  for (const [claims, header] of forms) {
+    const answer = await (await apiOf({ ...reporter, ...claims }, { header })).create();
+    assert.equal(answer.status, 200, `${JSON.stringify([claims, header])}: ${answer.text}`);
+  }
 });
 
 test("an algorithm that is not configured is refused, whatever the key", async () => {
@@ -327,6 +349,11 @@ test("the log says why a token was refused, and what is allowed", async () => {
     [await issuer.token(reporter, { stranger: true }), /the signature was not made/],
     [await issuer.token(reporter, { header: { kid: "x" } }), /no key of the key set fits/],
     [await issuer.token({ ...reporter, events: { [LOGOUT_EVENT]: {} } }), /it is a logout token/],
+    [
+      await issuer.token({ ...reporter, nonce: "4711" }),
+      /it is an ID token \(it has a nonce, .*: send the access token/,
+    ],
+    [await issuer.token(reporter, { header: { typ: "dpop+jwt" } }), /its typ is .*another kind of token/],
     [unsigned({ alg: "none" }), /not signed/],
     [hmac("x"), /not one of jwtAlgorithms: "ES256"/],
   ];

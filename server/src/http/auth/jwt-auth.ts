@@ -5,11 +5,11 @@ import type { WallClock } from "../../runtime/clock.ts";
 import { faultOfId, MAX_ID_CHARACTERS } from "../../session/caller-ids.ts";
 import { Refusal } from "../../session/errors.ts";
 import { type Principal, type Role, roles } from "../../session/permissions.ts";
+import { faultOfAccessToken } from "./access-token.ts";
 import type { Authenticate } from "./api-key-auth.ts";
 import type { Jwks, VerificationKeys } from "./jwks.ts";
 import { ClaimError, reasonOf, reasonOfNoToken, typeName } from "./jwt-rejections.ts";
 import { verifyToken } from "./jwt-verification.ts";
-import { isLogoutToken } from "./logout-token.ts";
 import { TextCache } from "./text-cache.ts";
 
 export interface JwtAuthParts {
@@ -74,7 +74,8 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
     const keys = await jwks.keys();
     try {
       const verifiedJwt = await verifyToken(token, keys, parts, ["exp"]);
-      if (isLogoutToken(verifiedJwt)) throw new ClaimError("it is a logout token, which says who has signed out");
+      const fault = faultOfAccessToken(verifiedJwt);
+      if (fault !== undefined) throw new ClaimError(fault);
       const { payload, verifiedWith } = verifiedJwt;
       const principal = principalOf(payload, parts.config);
       const { nbf = 0, exp = 0 } = payload;

@@ -82,7 +82,7 @@ function faultOfType(type: string | undefined): string | undefined {
 }
 
 /** Returns a token's type in lower case, without `application/` (RFC 7515, section 4.1.9). A token without one is a JWT. */
-function typeNameOf(type: unknown): string {
+export function typeNameOf(type: unknown): string {
   return typeof type === "string" ? type.toLowerCase().replace(/^application\//, "") : "jwt";
 }
 
