@@ -2,34 +2,59 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { caddy } from "../../proxies/caddy.ts";
 import { nginx } from "../../proxies/nginx.ts";
-import { startProxy } from "../../proxies/proxy-process.ts";
+import { type Edit, startProxy } from "../../proxies/proxy-process.ts";
 import { createApi, sessionOf } from "../../support/api.ts";
 import { malformed } from "../../support/malformed-requests.ts";
 import { sendRaw } from "../../support/raw-http.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 
 /*
- * Request smuggling: if nginx and the server disagree about where a request ends, its last bytes become the beginning
- * of another client's request, since nginx reuses connections. test/faults/ tests malformed requests without a proxy.
+ * Request smuggling: if a proxy and the server disagree about where a request ends, its last bytes become the beginning
+ * of another client's request, since the proxy reuses connections. test/faults/ tests malformed requests without a proxy.
  */
 
-/** A server with nginx in front of it. */
+/** A server with a proxy in front of it. */
 interface Pair extends AsyncDisposable {
   readonly server: ServerProcess;
-  /** Address of nginx. */
+  /** Address of the proxy. */
   readonly url: string;
 }
 
-async function startPair(runtime: "bun" | "node"): Promise<Pair> {
+const nginxToTheApi: Edit = (text) =>
+  text.replace(
+    /location \/ \{[\s\S]*?\n {4}\}\n/,
+    `location / {
+        proxy_pass http://antechamber;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host 127.0.0.1;
+        proxy_next_upstream off;
+    }
+`,
+  );
+
+const caddyToTheApi: Edit = () => `http://:8000 {
+	bind 127.0.0.1
+	reverse_proxy 127.0.0.1:8080 {
+		header_up Host 127.0.0.1
+	}
+}
+`;
+
+/** The proxies, each in front of one runtime: both runtimes have the same HTTP server, and their own fuzz tests. */
+const pairs = [
+  { runtime: "bun", program: nginx, edit: nginxToTheApi },
+  { runtime: "node", program: caddy, edit: caddyToTheApi },
+] as const;
+
+async function startPair({ runtime, program, edit }: (typeof pairs)[number]): Promise<Pair> {
   await using started = new AsyncDisposableStack();
   const env = { ANTECHAMBER_ACCESS_LOG: "all" };
   const server = started.use(await startServer({ runtime, env }));
   const port = Number(new URL(server.url).port);
-  const ports = { antechamber: port, application: port };
-  const proxy = started.use(
-    await startProxy(nginx, ports, (text) => text.replace(/location \/ \{[\s\S]*?\n {4}\}\n/, toTheApi)),
-  );
+  const proxy = started.use(await startProxy(program, { antechamber: port, application: port }, edit));
   const all = started.move();
   return {
     server,
@@ -37,15 +62,6 @@ async function startPair(runtime: "bun" | "node"): Promise<Pair> {
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
-
-const toTheApi = `location / {
-        proxy_pass http://antechamber;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_set_header Host 127.0.0.1;
-        proxy_next_upstream off;
-    }
-`;
 
 /** The smuggled request. No other client sends one like it, so it can be recognized in the log. */
 const hidden = "DELETE /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: smuggled\r\n\r\n";
@@ -86,11 +102,11 @@ const ambiguous: Readonly<Record<string, string>> = {
   "an expectation": `${head}Expect: 100-continue\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
 };
 
-/** Sends bytes to nginx; returns the statuses of the responses and what the server logged. */
+/** Sends bytes to the proxy; returns the statuses of the responses and what the server logged. */
 async function outcome({ server, url }: Pair, bytes: string) {
   const before = server.stderr().length;
   const { received } = await sendRaw(url, [bytes], { timeoutMs: 150 });
-  // The next clients share nginx's connections to the server, and must get their own responses.
+  // The next clients share the proxy's connections to the server, and must get their own responses.
   for (let i = 0; i < 3; i++) {
     const session = sessionOf(await createApi(url).create({ headers: { "gkc-customerId": "next" } }));
     assert.equal(session.customerId, "next");
@@ -103,28 +119,32 @@ async function outcome({ server, url }: Pair, bytes: string) {
   };
 }
 
+/** Statuses of a proxy that refuses a request, or could not pass on its invalid body (Caddy). */
+const ofProxy = [501, 502, 505];
+
 function assertNoDefect(what: string, statuses: readonly number[]): void {
-  const defects = statuses.filter((status) => status >= 500 && ![501, 505].includes(status));
+  const defects = statuses.filter((status) => status >= 500 && !ofProxy.includes(status));
   assert.deepEqual(defects, [], what);
 }
 
-for (const runtime of ["bun", "node"] as const) {
-  test(`behind nginx a request with an ambiguous end smuggles no other request (${runtime})`, async () => {
-    await using pair = await startPair(runtime);
+for (const pair of pairs) {
+  const { example } = pair.program;
+  test(`behind ${example} a request with an ambiguous end smuggles no other request (${pair.runtime})`, async () => {
+    await using started = await startPair(pair);
     for (const [what, bytes] of Object.entries(ambiguous)) {
-      const { statuses, log } = await outcome(pair, bytes);
-      // If nginx also took the last bytes for a request of this client, the client got a second response: no smuggling.
+      const { statuses, log } = await outcome(started, bytes);
+      // If the proxy also took the last bytes for a request of this client, the client got a second response: no smuggling.
       const smuggled = log.includes('"method":"DELETE"') && statuses.length < 2;
       assert.ok(!smuggled, `${what}: ${statuses.join()}\n${log}`);
       assertNoDefect(what, statuses);
     }
   });
 
-  test(`behind nginx malformed requests do not affect other clients (${runtime})`, async () => {
-    await using pair = await startPair(runtime);
+  test(`behind ${example} malformed requests do not affect other clients (${pair.runtime})`, async () => {
+    await using started = await startPair(pair);
     await Promise.all(
       Object.entries(malformed).map(async ([what, bytes]) => {
-        assertNoDefect(what, (await outcome(pair, bytes)).statuses);
+        assertNoDefect(what, (await outcome(started, bytes)).statuses);
       }),
     );
   });
