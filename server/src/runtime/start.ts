@@ -108,7 +108,8 @@ async function openAll(
   const wakeable: { wake?: () => void } = {};
   const webhooksChanged = () => wakeable.wake?.();
   const wallClock = time.wall;
-  const collector = new StatisticsCollector({ counters: () => metrics.counters(), wallClock });
+  const listed = config.statisticsServices;
+  const collector = new StatisticsCollector({ counters: () => metrics.counters(), wallClock, listed });
   const events = { ...createServerEvents(metrics, log, credentials, collector), webhooksChanged };
   const opened = await open(config, time, events, "serve");
   const { store, clock, secretUsers, logHash } = opened;

@@ -29,6 +29,8 @@ const MAX_WAITING = 120;
 export interface StatisticsCollectorParts {
   readonly counters: () => Counters;
   readonly wallClock: WallClock;
+  /** The setting `statisticsServices`. */
+  readonly listed: readonly string[];
 }
 
 /**
@@ -46,7 +48,7 @@ export class StatisticsCollector {
   /** The counters at the beginning of the minute. */
   #baseline: Counters;
   #live: MinuteStatistics["live"] = null;
-  readonly #names = new ServiceNames();
+  readonly #names: ServiceNames;
   #services = new Map<string, CountedService>();
   /** By the first digit of the status; 0 for a missing one. */
   #recordStatuses = new Float64Array(10);
@@ -55,7 +57,8 @@ export class StatisticsCollector {
   /** Start of the minutes that were stored last. */
   #storedAt: number;
 
-  constructor({ counters, wallClock }: StatisticsCollectorParts) {
+  constructor({ counters, wallClock, listed }: StatisticsCollectorParts) {
+    this.#names = new ServiceNames(listed);
     this.#counters = counters;
     this.#wallClock = wallClock;
     this.#minute = minuteOf(wallClock());

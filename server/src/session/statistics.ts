@@ -8,7 +8,7 @@ export const STATISTICS_MINUTES = 14 * 24 * 60;
 export const MAX_SERVICES = 50;
 /** Maximum length of the name of a service in statistics. A longer name is cut. */
 const MAX_NAME = 128;
-/** The name under which the services beyond `MAX_SERVICES` are counted, and those that only visitors have named. */
+/** The name of all services that are not counted by their own: those beyond `MAX_SERVICES`, and see `ServiceNames`. */
 export const OTHER = "other";
 /** The name for records without a service, and for those without a status. */
 const NONE = "none";
@@ -51,15 +51,24 @@ export function statusClass(status: number | null): string {
 
 /**
  * Chooses the names by which services are counted. Visitors can send records with any name, and would leave none of the
- * `MAX_SERVICES` names to the services. So their records count under a name only if a server has used it before.
+ * `MAX_SERVICES` names to the services. So their records count under a name only if a server has used it before, or if
+ * the operator lists the names: then no others are counted.
  */
 export class ServiceNames {
+  readonly #listed: ReadonlySet<string>;
   /** Names that servers have used, at most `MAX_SERVICES`. */
   readonly #known = new Set<string>();
 
+  /** `listed`: the setting `statisticsServices`. */
+  constructor(listed: readonly string[]) {
+    this.#listed = new Set(listed);
+  }
+
   nameOf(service: string | null, isFromVisitor: boolean): string {
     if (service === null || service === "") return NONE;
+    if (this.#listed.size > 0 && !this.#listed.has(service)) return OTHER;
     const name = service.length <= MAX_NAME ? service : service.slice(0, MAX_NAME).toWellFormed();
+    if (this.#listed.size > 0) return name;
     if (isFromVisitor) return this.#known.has(name) ? name : OTHER;
     if (this.#known.size < MAX_SERVICES) this.#known.add(name);
     return name;

@@ -54,6 +54,7 @@ test("without any settings the documented defaults apply", () => {
     customerData: "change",
     auditReads: false,
     recordQueryKeys: [],
+    statisticsServices: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,
     events: "on",

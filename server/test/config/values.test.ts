@@ -187,6 +187,7 @@ test("settings of records and of forward authentication are read", () => {
     { forwardAuth: "maybe" },
     { cookieHttpOnly: "perhaps" },
     { recordQueryKeys: "page,page" },
+    { statisticsServices: Array.from({ length: 51 }, (_, i) => `service-${i}`).join() },
     { maxRecords: "0" },
     { maxRecords: "1000001" },
     { retention: "0s" },

@@ -162,6 +162,31 @@ onEachEngine(({ name: engine, test, empty, serve }) => {
     }, 5000);
   });
 
+  test("with a list of services no visitor fills the names, and visitors alone count under the listed ones", async () => {
+    const page = keyFor({ role: "customer" });
+    const proxy = keyFor({ role: "service" });
+    const config = { auth: "key", statisticsServices: ["shop.example", "web"] } as const;
+    await using keyed = await serve({ config, keys: [page.key, proxy.key] });
+    const { call, create } = createApi(keyed.url);
+    const { sessionId } = sessionOf(await create({ headers: { authorization: page.bearer } }));
+    // The proxy passes on the host that the visitor has chosen.
+    for (const host of [...Array.from({ length: 60 }, (_, i) => `${i}.example`), "shop.example"]) {
+      const headers = { authorization: proxy.bearer, cookie: `sessionId=${sessionId}`, "x-forwarded-host": host };
+      assert.equal((await call("GET", "/forward-auth", { headers })).status, 200);
+    }
+    const json = [{ method: "GET", path: "/", service: "web" }];
+    await call("POST", `/sessions/${sessionId}/requests`, { headers: { authorization: page.bearer }, json });
+    await eventually(async () => {
+      const { text } = await call("GET", "/stats", { headers: { authorization: proxy.bearer } });
+      const { byService } = (JSON.parse(text) as StatisticsInfo).records;
+      const sums = Object.entries(byService).map(([name, column]) => [
+        name,
+        column.reduce<number>((sum, n) => sum + (n ?? 0), 0),
+      ]);
+      assert.deepEqual(Object.fromEntries(sums), { other: 60, "shop.example": 1, web: 1 });
+    }, 5000);
+  });
+
   test("invalid requests for statistics are refused with every fault", async () => {
     const faultsOf = async (query: string) => {
       const problem = problemOf(await api.call("GET", `/stats?${query}`), 400, "invalid-request");

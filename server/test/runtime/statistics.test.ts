@@ -25,7 +25,7 @@ function openWorld() {
   const metrics = createMetrics();
   const clock = { now: FIRST * MINUTE_MS };
   const wallClock = () => clock.now;
-  const collector = new StatisticsCollector({ counters: () => metrics.counters(), wallClock });
+  const collector = new StatisticsCollector({ counters: () => metrics.counters(), wallClock, listed: [] });
   return {
     ...{ store, metrics, clock, wallClock, collector },
     save: (into: StoreEngine = store, isLast = false) => collector.save(into, clock.now, isLast),

@@ -66,7 +66,7 @@ test("services beyond the first 50 add up as other, and any name can be counted"
 });
 
 test("a long name is cut at a whole character, and a missing one is none", () => {
-  const nameOf = (service: string | null) => new ServiceNames().nameOf(service, false);
+  const nameOf = (service: string | null) => new ServiceNames([]).nameOf(service, false);
   assert.equal(nameOf("é".repeat(300)), "é".repeat(128));
   assert.ok(nameOf(`${"x".repeat(127)}\u{1F600}`).isWellFormed());
   assert.deepEqual([nameOf(null), nameOf("")], ["none", "none"]);
@@ -74,7 +74,7 @@ test("a long name is cut at a whole character, and a missing one is none", () =>
 });
 
 test("visitors cannot add names of services, and count under those that servers have used", () => {
-  const names = new ServiceNames();
+  const names = new ServiceNames([]);
   assert.equal(names.nameOf("shop", true), "other");
   assert.equal(names.nameOf("shop", false), "shop");
   assert.equal(names.nameOf("shop", true), "shop");

@@ -1,3 +1,4 @@
+import { MAX_SERVICES } from "../../session/statistics.ts";
 import { count, duration, listOf, text, word, yesOrNo } from "../kinds.ts";
 import type { Setting } from "../setting.ts";
 
@@ -16,6 +17,15 @@ export const recordsSettings = {
     isList: true,
     default: "",
     description: "Query parameters that are kept in the paths of recorded requests; all others are removed",
+  },
+  statisticsServices: {
+    schema: listOf(text).refine((names) => names.length <= MAX_SERVICES, `at most ${MAX_SERVICES} names`),
+    allowed: `up to ${MAX_SERVICES} names of services, each once`,
+    placeholder: "name",
+    isList: true,
+    default: "",
+    description:
+      "Services that statistics count by name, whoever names them; all others count as other. Without a list, the first 50 of each minute that servers and proxies name",
   },
   maxRecords: {
     ...count(1, 1_000_000),
