@@ -154,7 +154,8 @@ test("a client that ignores refusals gets only a limited number of refusals per 
   const began = performance.now();
   let refusals = 0;
   const ask = async () => {
-    while (performance.now() - began < 500) {
+    // A slow machine needs longer for a flood.
+    while (performance.now() - began < 500 || refusals <= 50) {
       const answer = await api.retrieve("unknown", flooder);
       refusals += 1 - admitted([answer]);
     }
@@ -162,7 +163,6 @@ test("a client that ignores refusals gets only a limited number of refusals per 
   const connections = 32;
   await Promise.all(Array.from({ length: connections }, ask));
   const stretches = (performance.now() - began) / 50 + 1;
-  assert.ok(refusals > 50, `${refusals} refusals are no flood`);
   assert.ok(refusals <= stretches * (50 + connections), `${refusals} in ${stretches} stretches`);
   const others = await times(5, () => api.create(client("192.0.2.1")));
   assert.equal(admitted(others), 5);
