@@ -1,6 +1,8 @@
-import { MAX_SERVICES } from "../../session/statistics.ts";
 import { count, duration, listOf, text, word, yesOrNo } from "../kinds.ts";
 import type { Setting } from "../setting.ts";
+
+/** Maximum number of services that statistics count by name: `MAX_SERVICES` in `session/statistics.ts`. */
+const MAX_SERVICES = 50;
 
 /** The settings of the data that are stored about visitors and readers, and for how long. */
 export const recordsSettings = {
