@@ -4,7 +4,9 @@ import { type AssertionParts, Assertions } from "../services/assertions.ts";
 import { AuditTrail } from "../services/audit.ts";
 import { type ApiKeyEvents, CredentialAdmin } from "../services/credentials.ts";
 import { CustomerAdmin } from "../services/customers.ts";
+import { RequestsInProgress } from "../services/idempotent-requests.ts";
 import { type SessionAdmission, withQuota } from "../services/quota.ts";
+import { type RecordingEvents, RequestRecorder } from "../services/recording.ts";
 import { SessionAdmin } from "../services/session-admin.ts";
 import { SessionData } from "../services/session-data.ts";
 import { type ServiceEvents, SessionService } from "../services/sessions.ts";
@@ -40,6 +42,7 @@ export interface Opened {
   /** The signers of the cookies of the console, and of view tokens. */
   readonly signers: TokenSigners;
   readonly service: SessionService;
+  readonly recorder: RequestRecorder;
   readonly sessionData: SessionData;
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
@@ -53,7 +56,7 @@ export interface Opened {
 type StorePurpose = RedisStoreOptions["purpose"];
 
 /** Handlers for events of the store and of the services. Commands ignore most of them. */
-export type OpenEvents = StoreEvents & ServiceEvents & ApiKeyEvents & WebhookAdminEvents;
+export type OpenEvents = StoreEvents & ServiceEvents & RecordingEvents & ApiKeyEvents & WebhookAdminEvents;
 
 /**
  * Opens the store that `config` names, and creates the services on it. The caller closes the store. Throws
@@ -94,13 +97,30 @@ export async function open(
     };
     const { lifetimes, storeVisitors } = config;
     const admission = admissionOf(store, config);
-    const rules = { lifetimes, rotation: config, storeVisitors };
-    const service = new SessionService({ store, admission, ids, clock, ...rules, events });
+    const inProgress = new RequestsInProgress();
+    const service = new SessionService({
+      ...{ store, admission, ids, clock, lifetimes, inProgress, events },
+      rotation: config,
+    });
+    const recorder = new RequestRecorder({ store, service, inProgress, clock, storeVisitors, events });
     const sessionData = new SessionData({ store, service, ids, clock });
     const trail = new AuditTrail(store, clock);
     const parts = { store, clock, wallClock, ids, secretUsers, logHash, trail, service, events };
     return {
-      ...{ store, clock, lastSeen, ids, assertions, secretUsers, signers, logHash, service, sessionData, trail },
+      ...{
+        store,
+        clock,
+        lastSeen,
+        ids,
+        assertions,
+        secretUsers,
+        signers,
+        logHash,
+        service,
+        recorder,
+        sessionData,
+        trail,
+      },
       sessionAdmin: new SessionAdmin(parts),
       customers: new CustomerAdmin(parts),
       credentials: new CredentialAdmin(parts),

@@ -1,17 +1,16 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
 import type { EndReason } from "../session/event.ts";
-import { generationOf, handleOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
+import { generationOf, type IdIssuer, isHandle, type VerifiedId } from "../session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "../session/lifetime.ts";
 import { type Findable, isFindable, isReached, type Scope } from "../session/permissions.ts";
-import { mayBeSetAside } from "../session/provisional.ts";
-import type { RequestRecord, SentRecords } from "../session/record.ts";
 import { hasNoIds, type Identity, isBare, isLive, type Session } from "../session/session.ts";
 import type { RecordPage } from "../session/timeline.ts";
 import { hasTraits, noTraits, type Traits } from "../session/traits.ts";
-import type { IdempotencyStore, Replay } from "../store/ports/idempotency.ts";
+import type { Replay } from "../store/ports/idempotency.ts";
 import type { RecordPageRequest, RecordStore } from "../store/ports/records.ts";
 import type { AssociationResult, SessionStore } from "../store/ports/sessions.ts";
+import { type Idempotent, type RequestsInProgress, responseOf } from "./idempotent-requests.ts";
 import type { SessionAdmission } from "./quota.ts";
 import { RetiredSession, Rotation, type RotationSettings } from "./rotation.ts";
 
@@ -42,16 +41,6 @@ export interface Retrieval extends OpenedSession {
   readonly origin: "cache" | "store" | "new";
 }
 
-/** A request with an idempotency key. It is carried out once; a repetition gets the stored response. */
-export interface Idempotent<Result> {
-  /** Hash of the caller and the idempotency key. So different callers may use the same idempotency key. */
-  readonly key: string;
-  /** Hash of the request's content. A different request with the same key is refused. */
-  readonly fingerprint: string;
-  /** Formats the result as the response, which is stored for replays. */
-  response(result: Result): string;
-}
-
 /** An update of a session, whose ids have been validated. */
 export interface Update {
   /** Ids to associate; `null` for an id that is not given. */
@@ -70,23 +59,18 @@ export interface ServiceEvents {
   associated(): void;
   rotated(): void;
   ended(): void;
-  recorded(sent: SentRecords): void;
-  recordsLost(records: number): void;
 }
-
-/** Whether the first record of a visitor is stored when the visitor comes back, or always at once. */
-export type VisitorPolicy = "returning" | "always";
 
 /** The parts that the service works with. */
 export interface ServiceParts {
-  readonly store: SessionStore & RecordStore & Pick<IdempotencyStore, "findReplay">;
+  readonly store: SessionStore & Pick<RecordStore, "readRecordPage" | "storeSetAside">;
   /** Creates sessions and associates ids, within a quota (`withQuota`). By default it is the store, without a quota. */
   readonly admission?: SessionAdmission;
   readonly ids: Pick<IdIssuer, "issue" | "verify" | "sign">;
   readonly clock: Clock;
   readonly lifetimes: Lifetimes;
   readonly rotation: RotationSettings;
-  readonly storeVisitors: VisitorPolicy;
+  readonly inProgress: RequestsInProgress;
   readonly events: ServiceEvents;
 }
 
@@ -116,10 +100,8 @@ export class SessionService {
   readonly #clock: Clock;
   readonly #lifetimes: Lifetimes;
   readonly #rotation: Rotation;
-  readonly #setsAside: boolean;
   readonly #events: ServiceEvents;
-  /** Idempotency keys (hashed) of the requests that are in progress in this process. */
-  readonly #inProgress = new Set<string>();
+  readonly #inProgress: RequestsInProgress;
 
   constructor(parts: ServiceParts) {
     this.profiles = [...(parts.lifetimes.profiles?.keys() ?? [])];
@@ -129,7 +111,7 @@ export class SessionService {
     this.#clock = parts.clock;
     this.#lifetimes = parts.lifetimes;
     this.#rotation = new Rotation(parts);
-    this.#setsAside = parts.storeVisitors === "returning";
+    this.#inProgress = parts.inProgress;
     this.#events = parts.events;
   }
 
@@ -150,7 +132,7 @@ export class SessionService {
    * `idempotency-key-reused`.
    */
   createOnce(ids: Identity, request: Idempotent<OpenedSession>, traits = noTraits): Promise<string> {
-    return this.#once(request.key, async () => (await this.#insert(ids, traits, request)).response);
+    return this.#inProgress.once(request.key, async () => (await this.#insert(ids, traits, request)).response);
   }
 
   /**
@@ -194,7 +176,7 @@ export class SessionService {
    */
   async update(id: string, update: Update, scope: Scope): Promise<OpenedSession> {
     if (hasNoIds(update.ids) && !hasTraits(update.traits) && !update.rotate) {
-      const opened = await this.#openUnchanged(id, scope);
+      const opened = await this.openUnchanged(id, scope);
       throw new Refusal({ code: opened === undefined ? "session-not-found" : "nothing-to-associate" });
     }
     const opened = await this.updateIfLive(id, update, scope);
@@ -215,103 +197,6 @@ export class SessionService {
     if (result.outcome !== "associated") return refusedAssociation(result);
     this.#events.associated();
     return { id, session: result.session };
-  }
-
-  /**
-   * Records requests in the live session with this id within the scope, and renews the session. If `durable`, the
-   * records are stored when the promise is fulfilled; otherwise within 100 ms. Refuses with `session-not-found`, and
-   * then records nothing.
-   */
-  record(id: string, sent: SentRecords, scope: Scope, durable: boolean): MaybePromise<void> {
-    const { records } = sent;
-    return whenReady(this.use(id, scope), (session) => {
-      if (session === undefined) throw new Refusal({ code: "session-not-found" });
-      const now = this.#clock();
-      const count = () => this.#events.recorded(sent);
-      if (durable) return this.#store.storeRecords({ handle: session.handle, records, now }).then(count);
-      if (this.#store.enqueueRecords(session.handle, records, now)) return count();
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
-    });
-  }
-
-  /**
-   * Records requests durably for a request with an idempotency key. A replay returns the stored response, as with
-   * `createOnce`. Refuses as `record` and `createOnce` do.
-   */
-  recordOnce(
-    id: string,
-    sent: SentRecords,
-    scope: Scope,
-    { key, fingerprint, response }: Idempotent<void>,
-  ): Promise<string> {
-    return this.#once(key, async () => {
-      const session = await this.use(id, scope);
-      if (session === undefined) {
-        // The session may have ended since the first request. A replay still gets the stored response.
-        const replay = await this.#store.findReplay({ key, fingerprint }, this.#clock());
-        if (replay === undefined) throw new Refusal({ code: "session-not-found" });
-        return responseOf(replay);
-      }
-      const idempotent = { key, fingerprint, response: response() };
-      const request = { handle: session.handle, records: sent.records, now: this.#clock(), idempotent };
-      const result = await this.#store.storeRecords(request);
-      if (result.outcome !== "recorded") return responseOf(result);
-      this.#events.recorded(sent);
-      return idempotent.response;
-    });
-  }
-
-  /**
-   * Sets the record of the request that created this session aside (contract.md#provisional-records). Does not use the
-   * session. Returns false, and then has done nothing, if the caller must record it like any other: if these are several
-   * records, if the session is older than a minute, if there is no live session with this id within the scope, or if
-   * the setting `storeVisitors` is `always`. A repetition with the same idempotency key has no effect while the record
-   * is set aside. Refuses with `idempotency-key-reused`.
-   */
-  async setAside(
-    id: string,
-    sent: SentRecords,
-    scope: Scope,
-    idempotent: Pick<Idempotent<void>, "key" | "fingerprint"> | undefined,
-  ): Promise<boolean> {
-    const [record, ...others] = sent.records;
-    if (!this.#setsAside || record === undefined || others.length > 0) return false;
-    const opened = await this.#openUnchanged(id, scope);
-    const now = this.#clock();
-    if (opened === undefined || !mayBeSetAside(opened.session.createdAt, now)) return false;
-    const { session } = opened;
-    const result = await this.#store.setAside({ session, record, now, idempotent, isNewSession: false });
-    if (result === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
-    if (result === "accepted") this.#events.recorded(sent);
-    return true;
-  }
-
-  /**
-   * Records the request for which `create` has just returned a session. The record is set aside, unless the setting
-   * `storeVisitors` is `always`. Never refuses, as `recordBestEffort`.
-   */
-  recordFirst(opened: OpenedSession, record: RequestRecord): void {
-    if (!this.#setsAside) {
-      this.recordBestEffort(opened, record);
-      return;
-    }
-    const { session } = opened;
-    const result = this.#store.setAside({ session, record, now: record.startedAt, isNewSession: true });
-    const count = () => this.#events.recorded({ records: [record], isFromVisitor: false });
-    if (result instanceof Promise) result.then(count, () => this.#events.recordsLost(1));
-    else count();
-  }
-
-  /**
-   * Records a request that begins now, in a session that `use` or `create` has just returned. Never refuses: if the
-   * store cannot accept the record, the record is lost and counted as lost.
-   */
-  recordBestEffort({ id }: Pick<OpenedSession, "id">, record: RequestRecord): void {
-    // The id has just been read, so it is in the processor's cache. The handle in the session is not.
-    const records = [record];
-    if (this.#store.enqueueRecords(handleOf(id), records, record.startedAt)) {
-      this.#events.recorded({ records, isFromVisitor: false });
-    } else this.#events.recordsLost(1);
   }
 
   /** Returns a page of the timeline of a session, live or not, within the scope; `undefined` if there is none. */
@@ -359,6 +244,15 @@ export class SessionService {
     return isRenewalDue(session, now, this.#lifetimes) ? this.#store.renew(session, now) : session;
   }
 
+  /** Returns the live session that this id opens within the scope, without renewing it. */
+  async openUnchanged(id: string, scope: Scope): Promise<OpenedSession | undefined> {
+    const verified = this.#ids.verify(id);
+    if (verified === undefined) return undefined;
+    const session = await this.#store.find(verified.handle);
+    const isUsable = isLive(session, this.#clock()) && isReached(session, verified.generation, scope);
+    return isUsable ? { id, session } : undefined;
+  }
+
   #newSession(ids: Identity, traits: Traits, now: number): OpenedSession {
     const { id, handle, createdAt } = this.#ids.issue(now, this.#store.lastByteOfHandle(ids.visitId));
     return { id, session: newSession(handle, createdAt, ids, this.#lifetimes, traits) };
@@ -392,18 +286,6 @@ export class SessionService {
       }
     }
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
-  }
-
-  async #once<Result>(key: string, carryOut: () => Promise<Result>): Promise<Result> {
-    if (this.#inProgress.has(key)) {
-      throw new Refusal({ code: "request-under-way", retryAfterSeconds: 1 });
-    }
-    this.#inProgress.add(key);
-    try {
-      return await carryOut();
-    } finally {
-      this.#inProgress.delete(key);
-    }
   }
 
   /** Renews and returns the session if it is cached and can be used with this id. A session that is in use is cached. */
@@ -441,21 +323,12 @@ export class SessionService {
           return { id, session: result.session };
         case "repeated":
         case "key-reused":
-          return this.#openUnchanged(responseOf(result), scope);
+          return this.openUnchanged(responseOf(result), scope);
         default:
           return refusedAssociation(result);
       }
     };
-    return key === undefined ? carryOut() : this.#once(key.key, carryOut);
-  }
-
-  /** Returns the live session that this id opens within the scope, without renewing it. */
-  async #openUnchanged(id: string, scope: Scope): Promise<OpenedSession | undefined> {
-    const verified = this.#ids.verify(id);
-    if (verified === undefined) return undefined;
-    const session = await this.#store.find(verified.handle);
-    const isUsable = isLive(session, this.#clock()) && isReached(session, verified.generation, scope);
-    return isUsable ? { id, session } : undefined;
+    return key === undefined ? carryOut() : this.#inProgress.once(key.key, carryOut);
   }
 }
 
@@ -495,10 +368,4 @@ function isFound(page: RecordPage, { findable }: SessionName): boolean {
 function isImplicit({ life: { session }, total }: RecordPage): boolean {
   const { generation, createdAt, lastActiveAt, ended } = session;
   return total === 0 && isBare(session) && generation === 0 && lastActiveAt === createdAt && !ended;
-}
-
-/** Returns the stored response of a replay. Refuses with `idempotency-key-reused`. */
-function responseOf(replay: Replay): string {
-  if (replay.outcome === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
-  return replay.response;
 }

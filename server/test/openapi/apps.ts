@@ -12,6 +12,8 @@ import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
 import { AuditTrail } from "../../src/services/audit.ts";
 import { CredentialAdmin } from "../../src/services/credentials.ts";
+import { RequestsInProgress } from "../../src/services/idempotent-requests.ts";
+import { RequestRecorder } from "../../src/services/recording.ts";
 import { SessionData } from "../../src/services/session-data.ts";
 import { SessionService } from "../../src/services/sessions.ts";
 import { Statistics } from "../../src/services/statistics.ts";
@@ -48,11 +50,13 @@ export async function openApp(
   const opened = await open(config, machineTime, noEvents);
   const keyRing = createKeyRing(machineTime.wall);
   const store = unreadable ? withoutReading(opened.store) : opened.store;
-  const service = new SessionService({ ...opened, ...config, rotation: config, store, events: noEvents });
+  const parts = { ...opened, ...config, store, inProgress: new RequestsInProgress(), events: noEvents };
+  const service = new SessionService({ ...parts, rotation: config });
   const app = createApp({
     ...opened,
     store,
     service,
+    recorder: new RequestRecorder({ ...parts, service }),
     sessionData: new SessionData({ ...opened, store, service }),
     trail: new AuditTrail(store, opened.clock),
     statistics: new Statistics({ store, wallClock: machineTime.wall }),

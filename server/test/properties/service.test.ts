@@ -5,6 +5,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { type AuditTrail, operator } from "../../src/services/audit.ts";
 import { CustomerAdmin } from "../../src/services/customers.ts";
+import { RequestsInProgress } from "../../src/services/idempotent-requests.ts";
 import { type Batch, SessionAdmin } from "../../src/services/session-admin.ts";
 import { SessionData } from "../../src/services/session-data.ts";
 import { type OpenedSession, SessionService } from "../../src/services/sessions.ts";
@@ -119,11 +120,9 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
     associated: ignore,
     rotated: ignore,
     ended: ignore,
-    recorded: ignore,
-    recordsLost: ignore,
     keysChanged: async () => undefined,
   };
-  const rules = { lifetimes, rotation, storeVisitors: "returning" } as const;
+  const rules = { lifetimes, rotation, inProgress: new RequestsInProgress() };
   const service = new SessionService({ store, ids, clock, ...rules, events });
   const parts = { store, service, ids, trail, logHash: (id: string) => id, clock, events };
   const useCases = {

@@ -6,6 +6,7 @@ import type { Assertions } from "../../services/assertions.ts";
 import type { AuditTrail } from "../../services/audit.ts";
 import type { CredentialAdmin } from "../../services/credentials.ts";
 import type { CustomerAdmin } from "../../services/customers.ts";
+import type { RequestRecorder } from "../../services/recording.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionData } from "../../services/session-data.ts";
 import type { SessionService } from "../../services/sessions.ts";
@@ -28,6 +29,7 @@ export interface AppParts {
   readonly settings: readonly ShownSetting[];
   readonly version: string;
   readonly service: SessionService;
+  readonly recorder: RequestRecorder;
   readonly sessionData: SessionData;
   readonly store: Pick<LifecycleStore, "advanceClock" | "status"> & EventLog;
   readonly clock: Clock;

@@ -201,9 +201,9 @@ export function createRouteTables(
 type Handlers = ReturnType<typeof createHandlers>;
 
 function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: InitiatorOf, isStopping: () => boolean) {
-  const { config, service, store, clock, metrics, version, limits, assertions, logHash } = parts;
+  const { config, service, recorder, store, clock, metrics, version, limits, assertions, logHash } = parts;
   const queryKeys = new Set(config.recordQueryKeys);
-  const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits, assertions });
+  const subRequests = new ForwardAuth({ service, recorder, clock, config, queryKeys, limits, assertions });
   return {
     admin: createAdministrationHandlers({ ...parts, initiatorOf }),
     apiKeys: createApiKeyHandlers({ ...parts, initiatorOf }),

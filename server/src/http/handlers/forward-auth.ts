@@ -3,6 +3,7 @@ import { CachedResponse, type HeaderFields, type HttpRequest } from "@antechambe
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Assertion, Assertions } from "../../services/assertions.ts";
+import type { RequestRecorder } from "../../services/recording.ts";
 import { RetiredSession } from "../../services/rotation.ts";
 import type { OpenedSession, SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
@@ -36,7 +37,8 @@ export function isForwardAuthTarget(target: string): boolean {
 export type ForwardAuthConfig = Pick<Config, "forwardAuth" | "forwardAuthSources"> & CookieSettings;
 
 export interface ForwardAuthParts {
-  readonly service: SessionService;
+  readonly service: Pick<SessionService, "useIfIssued" | "create">;
+  readonly recorder: Pick<RequestRecorder, "recordFirst" | "recordBestEffort">;
   readonly clock: Clock;
   readonly config: ForwardAuthConfig;
   /** The names of the query parameters that may be recorded. */
@@ -126,15 +128,15 @@ export class ForwardAuth {
 
   #respond(opened: OpenedSession, original: Original, isNew: boolean): ApiResponse {
     const { id, session } = opened;
-    const { service, clock, queryKeys, assertions } = this.#parts;
+    const { recorder, clock, queryKeys, assertions } = this.#parts;
     const record = forwardedRecord(decoded(original), clock(), queryKeys);
     if (isNew) {
-      service.recordFirst(opened, record);
+      recorder.recordFirst(opened, record);
       const cookie = this.#cookieOf(id, original.request.header("x-forwarded-proto"));
       const headers = { ...identityFields(id, session, assertions?.of(session).text), "set-cookie": cookie };
       return { status: 200, headers, body: null };
     }
-    service.recordBestEffort(opened, record);
+    recorder.recordBestEffort(opened, record);
     const own = this.#cached.get(session);
     if (own !== undefined && (own.assertion === undefined || assertions?.isFresh(own.assertion) === true)) {
       return own;

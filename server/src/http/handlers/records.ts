@@ -2,6 +2,7 @@ import type { RecordReceipt } from "@antechamber/client/protocol";
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { AuditTrail } from "../../services/audit.ts";
+import type { RequestRecorder } from "../../services/recording.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Fault, Refusal } from "../../session/errors.ts";
 import { handleIn } from "../../session/id.ts";
@@ -24,7 +25,8 @@ const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 const FREE_BYTES = 64 * 1024;
 
 export interface RecordHandlerParts {
-  readonly service: SessionService;
+  readonly service: Pick<SessionService, "readRecordPage">;
+  readonly recorder: RequestRecorder;
   readonly clock: Clock;
   readonly config: Pick<Config, "recordQueryKeys" | "auditReads">;
   readonly trail: Pick<AuditTrail, "append">;
@@ -32,7 +34,8 @@ export interface RecordHandlerParts {
 }
 
 /** Creates the handlers of records (contract.md#request-records). */
-export function createRecordHandlers({ service, clock, config, trail, initiatorOf }: RecordHandlerParts) {
+export function createRecordHandlers(parts: RecordHandlerParts) {
+  const { service, recorder, clock, config, trail, initiatorOf } = parts;
   const queryKeys = new Set(config.recordQueryKeys);
   let bufferedBytes = 0;
 
@@ -63,13 +66,13 @@ export function createRecordHandlers({ service, clock, config, trail, initiatorO
       const sent = { records, isFromVisitor: principal.role === "customer" };
       const receipt = JSON.stringify({ accepted: records.length } satisfies RecordReceipt);
       const key = requestKeyOf(request, principal, "record", [sessionId, body]);
-      if (isProvisional && (await service.setAside(sessionId, sent, scope, key))) return accepted(receipt);
+      if (isProvisional && (await recorder.setAside(sessionId, sent, scope, key))) return accepted(receipt);
       if (key === undefined) {
-        await service.record(sessionId, sent, scope, isDurable);
+        await recorder.record(sessionId, sent, scope, isDurable);
         return accepted(receipt);
       }
       const keyed = { ...key, response: () => receipt };
-      return accepted(await service.recordOnce(sessionId, sent, scope, keyed));
+      return accepted(await recorder.recordOnce(sessionId, sent, scope, keyed));
     },
 
     async timeline({ request, principal, sessionId }: Call): Promise<ApiResponse> {
