@@ -3,11 +3,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { serve } from "../../server/test/support/in-process.ts";
+import { oneServer } from "../../server/test/support/one-server.ts";
 import { type Client, createClient, ProblemError } from "../src/client.ts";
 import { handleOf } from "../src/session-id.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { createWebStorage } from "./fake-browser.ts";
 import { identified } from "./identified.ts";
+
+const antechamber = oneServer();
 
 /** Creates a `fetch` that collects its requests, such as `PUT /sessions/new`. */
 function createCountingFetch() {
@@ -29,9 +32,8 @@ async function paths(client: Client): Promise<string[]> {
 const page = (path: string) => ({ method: "GET", path });
 
 test("twenty simultaneous calls of session() create one session", async () => {
-  await using server = await serve();
   const { fetch: counting, count } = createCountingFetch();
-  const client = createClient({ url: server.url, storage: false, fetch: counting });
+  const client = createClient({ url: antechamber.url, storage: false, fetch: counting });
   const sessions = await Promise.all(Array.from({ length: 20 }, () => client.session()));
   assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
   assert.equal(count("PUT /sessions/new"), 1);
@@ -40,20 +42,18 @@ test("twenty simultaneous calls of session() create one session", async () => {
 });
 
 test("clients that share a storage share the session, even if they start at the same time", async () => {
-  await using server = await serve();
   const storage = createWebStorage();
   const { fetch: counting, count } = createCountingFetch();
-  const clients = Array.from({ length: 5 }, () => createClient({ url: server.url, storage, fetch: counting }));
+  const clients = Array.from({ length: 5 }, () => createClient({ url: antechamber.url, storage, fetch: counting }));
   const sessions = await Promise.all(clients.map((client) => client.session()));
   assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
   assert.equal(count("PUT /sessions/new"), 1);
 });
 
 test("a sign-in in one tab is visible in the others", async () => {
-  await using server = await serve();
   const storage = createWebStorage();
-  const one = createClient({ url: server.url, storage });
-  const other = createClient({ url: server.url, storage });
+  const one = createClient({ url: antechamber.url, storage });
+  const other = createClient({ url: antechamber.url, storage });
   const before = await other.session();
   const { sessionId } = await identified(one, { customerId: "c" });
   const seen = await other.session();
@@ -74,8 +74,7 @@ test("an expired session is replaced by the same new one in all tabs", async () 
 });
 
 test("the next person on the same computer gets a new session without the first person's visit", async () => {
-  await using server = await serve();
-  const client = createClient({ url: server.url, storage: false });
+  const client = createClient({ url: antechamber.url, storage: false });
   const first = await identified(client, { customerId: "anna", visitId: "v" });
   const again = await identified(client, { customerId: "anna" });
   assert.equal(again.sessionId, first.sessionId);
@@ -86,14 +85,13 @@ test("the next person on the same computer gets a new session without the first 
 });
 
 test("records stay in the session of the person who made them", async () => {
-  await using server = await serve();
-  const client = createClient({ url: server.url, storage: false });
+  const client = createClient({ url: antechamber.url, storage: false });
   const first = await identified(client, { customerId: "anna" });
   client.record(page("/annas"));
   await client.identify({ customerId: "ben" });
   client.record(page("/bens"));
   assert.deepEqual(await paths(client), ["/bens"]);
-  const annas = await createTransport({ url: server.url }).timeline(first.sessionId);
+  const annas = await createTransport({ url: antechamber.url }).timeline(first.sessionId);
   const recorded = annas.records.filter((entry) => entry.type === "request");
   assert.deepEqual(
     recorded.map((entry) => entry.path),
@@ -102,8 +100,7 @@ test("records stay in the session of the person who made them", async () => {
 });
 
 test("identifying a different visit is refused, and the error names the field", async () => {
-  await using server = await serve();
-  const client = createClient({ url: server.url, storage: false });
+  const client = createClient({ url: antechamber.url, storage: false });
   await client.identify({ visitId: "v1" });
   await assert.rejects(client.identify({ visitId: "v2" }), (error) => {
     assert.ok(error instanceof ProblemError);
@@ -113,8 +110,7 @@ test("identifying a different visit is refused, and the error names the field", 
 });
 
 test("after a reset the visitor gets a new, anonymous session", async () => {
-  await using server = await serve();
-  const client = createClient({ url: server.url, storage: false });
+  const client = createClient({ url: antechamber.url, storage: false });
   const { sessionId } = await identified(client, { customerId: "c" });
   client.reset();
   const next = await client.session();
@@ -131,9 +127,8 @@ test("a visitor whose session has expired can sign in", async () => {
 });
 
 test("records are sent in batches, in order", async () => {
-  await using server = await serve();
   const { fetch: counting, requests } = createCountingFetch();
-  const client = createClient({ url: server.url, storage: false, fetch: counting });
+  const client = createClient({ url: antechamber.url, storage: false, fetch: counting });
   const { sessionId } = await client.session();
   const all = Array.from({ length: 120 }, (_, n) => page(`/${n}`));
   for (const record of all) client.record(record);
@@ -146,10 +141,9 @@ test("records are sent in batches, in order", async () => {
 });
 
 test("one refused record does not prevent the others from being recorded", async () => {
-  await using server = await serve();
   const lost: number[] = [];
   const onError = (_: unknown, count: number) => void lost.push(count);
-  const client = createClient({ url: server.url, storage: false, onError });
+  const client = createClient({ url: antechamber.url, storage: false, onError });
   client.record([page("/1"), page("no path"), page("/2")]);
   assert.deepEqual(await paths(client), ["/1", "/2"]);
   assert.deepEqual(lost, [1]);
@@ -165,10 +159,9 @@ test("records of an expired session are recorded in the session that replaces it
 });
 
 test("records made during an outage are recorded once, after it", async () => {
-  await using server = await serve();
   let isDown = false;
   const failing: Fetch = (input, init) => (isDown ? Promise.reject(new TypeError("down")) : fetch(input, init));
-  const client = createClient({ url: server.url, storage: false, fetch: failing });
+  const client = createClient({ url: antechamber.url, storage: false, fetch: failing });
   await client.session();
   isDown = true;
   client.record(page("/1"));
@@ -199,10 +192,9 @@ async function openSite(respond: (request: IncomingMessage, response: ServerResp
 }
 
 test("fetch sends the session to allowed origins and to no others", async () => {
-  await using server = await serve();
   await using site = await openSite((_, response) => response.end());
   await using stranger = await openSite((_, response) => response.end());
-  const client = createClient({ url: server.url, storage: false, origins: [site.url] });
+  const client = createClient({ url: antechamber.url, storage: false, origins: [site.url] });
   await (await client.fetch(site.url)).text();
   await (await client.fetch(stranger.url)).text();
   assert.deepEqual(site.seen, [(await client.session()).sessionId]);
@@ -210,20 +202,18 @@ test("fetch sends the session to allowed origins and to no others", async () => 
 });
 
 test("fetch adopts the session that the site's response names", async () => {
-  await using server = await serve();
-  const given = await createTransport({ url: server.url }).create();
+  const given = await createTransport({ url: antechamber.url }).create();
   await using site = await openSite((request, response) => {
     response.setHeader("gkc-sessionId", given.sessionId);
     response.setHeader("gkc-replaces", String(request.headers["gkc-sessionid"]).slice(0, 24));
     response.end();
   });
-  const client = createClient({ url: server.url, storage: false, origins: [site.url] });
+  const client = createClient({ url: antechamber.url, storage: false, origins: [site.url] });
   await (await client.fetch(site.url)).text();
   assert.equal((await client.session()).sessionId, given.sessionId);
 });
 
 test("fetch retries a PUT with its body after a lost connection, but no POST", async () => {
-  await using server = await serve();
   const bodies: string[] = [];
   await using site = await openSite((request, response) => {
     let body = "";
@@ -236,7 +226,7 @@ test("fetch retries a PUT with its body after a lost connection, but no POST", a
       else response.end("done");
     });
   });
-  const client = createClient({ url: server.url, storage: false, origins: [site.url] });
+  const client = createClient({ url: antechamber.url, storage: false, origins: [site.url] });
   const put = await client.fetch(site.url, { method: "PUT", body: "b" });
   assert.equal(await put.text(), "done");
   assert.deepEqual(bodies, ["PUT b", "PUT b"]);
@@ -266,9 +256,11 @@ test("the site's requests continue while the service does not respond", async ()
 });
 
 test("data of the session are merged and replaced, and follow the session to its next id", async () => {
-  await using server = await serve();
   const storage = createWebStorage();
-  const [one, other] = [createClient({ url: server.url, storage }), createClient({ url: server.url, storage })];
+  const [one, other] = [
+    createClient({ url: antechamber.url, storage }),
+    createClient({ url: antechamber.url, storage }),
+  ];
   interface Data {
     readonly cart?: Readonly<Record<string, number>>;
     readonly locale?: string;

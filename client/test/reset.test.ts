@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { serve } from "../../server/test/support/in-process.ts";
+import { oneServer } from "../../server/test/support/one-server.ts";
 import { type Client, createClient } from "../src/client.ts";
 import { handleOf } from "../src/session-id.ts";
 import { SessionStorage } from "../src/session-storage.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { createWebStorage, openBrowser } from "./fake-browser.ts";
 import { identified } from "./identified.ts";
+
+const antechamber = oneServer();
 
 /** Creates a `fetch` whose responses wait while it is closed. */
 function createGatedFetch() {
@@ -36,11 +38,10 @@ const customerIn = async (client: Client) => (await client.session()).customerId
 
 for (const where of ["this tab", "another tab"]) {
   test(`a session that is being requested does not survive a reset in ${where}`, async () => {
-    await using server = await serve();
     const gate = createGatedFetch();
     const storage = createWebStorage();
-    const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
-    const other = createClient({ url: server.url, storage });
+    const tab = createClient({ url: antechamber.url, storage, fetch: gate.fetch });
+    const other = createClient({ url: antechamber.url, storage });
     const alices = await identified(other, { customerId: "alice" });
     gate.close();
     const asking = tab.session();
@@ -55,11 +56,10 @@ for (const where of ["this tab", "another tab"]) {
   });
 
   test(`a sign-in in progress has no effect after a reset in ${where}`, async () => {
-    await using server = await serve();
     const gate = createGatedFetch();
     const storage = createWebStorage();
-    const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
-    const other = createClient({ url: server.url, storage });
+    const tab = createClient({ url: antechamber.url, storage, fetch: gate.fetch });
+    const other = createClient({ url: antechamber.url, storage });
     for (const isFirst of [true, false]) {
       gate.close();
       const signIn = assert.rejects(tab.identify({ customerId: "alice" }), { code: "reset" });
@@ -74,10 +74,9 @@ for (const where of ["this tab", "another tab"]) {
 }
 
 test("records of a visitor who was forgotten before they had a session are discarded", async () => {
-  await using server = await serve();
   const lost: [string, number][] = [];
   const client = createClient({
-    url: server.url,
+    url: antechamber.url,
     storage: false,
     onError: (error, count) => void lost.push([(error as { code: string }).code, count]),
   });
@@ -96,15 +95,14 @@ test("records of a visitor who was forgotten before they had a session are disca
 });
 
 test("a forgotten session does not come back as the option sessionId of an old page", async () => {
-  await using server = await serve();
   const storage = createWebStorage();
-  const client = createClient({ url: server.url, storage });
+  const client = createClient({ url: antechamber.url, storage });
   const { sessionId } = await client.session();
   client.reset();
-  const next = createClient({ url: server.url, storage, sessionId });
+  const next = createClient({ url: antechamber.url, storage, sessionId });
   assert.notEqual((await next.session()).sessionId, sessionId);
-  const given = await createTransport({ url: server.url }).create();
-  const fresh = createClient({ url: server.url, storage, sessionId: given.sessionId });
+  const given = await createTransport({ url: antechamber.url }).create();
+  const fresh = createClient({ url: antechamber.url, storage, sessionId: given.sessionId });
   assert.equal((await fresh.session()).sessionId, given.sessionId);
 });
 

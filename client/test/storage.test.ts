@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { handleOf } from "../../server/src/session/id.ts";
-import { serve } from "../../server/test/support/in-process.ts";
+import { oneServer } from "../../server/test/support/one-server.ts";
 import { createVisitorClient } from "../src/visitor-client.ts";
 import { type BrowserOptions, openBrowser } from "./fake-browser.ts";
 import { identified } from "./identified.ts";
+
+const antechamber = oneServer();
 
 const storages: readonly BrowserOptions["storage"][] = ["full", "mute", "blocked"];
 
@@ -13,9 +15,8 @@ for (const storage of storages) {
     for (const cookie of [true, false]) {
       const name = `${storage}, ${locks ? "with" : "without"} Web Locks, ${cookie ? "with" : "without"} a cookie`;
       test(`a page has one session if the storage is ${name}`, async () => {
-        await using server = await serve();
         const page = openBrowser({ storage, locks }).openTab();
-        const client = createVisitorClient(page, { url: server.url, cookie });
+        const client = createVisitorClient(page, { url: antechamber.url, cookie });
         const sessions = [await client.session(), await client.session(), await client.session()];
         assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
         const signedIn = await identified(client, { customerId: "c" });
@@ -34,9 +35,8 @@ for (const storage of storages) {
 }
 
 test("a page keeps its session when the storage begins to fail", async () => {
-  await using server = await serve();
   const page = openBrowser({ storage: "works", locks: false }).openTab();
-  const client = createVisitorClient(page, { url: server.url, cookie: false });
+  const client = createVisitorClient(page, { url: antechamber.url, cookie: false });
   const { sessionId } = await client.session();
   const fail = () => {
     throw new DOMException("no", "SecurityError");
@@ -51,9 +51,8 @@ test("a page keeps its session when the storage begins to fail", async () => {
 });
 
 test("in a full storage the next person's session replaces the previous one", async () => {
-  await using server = await serve();
   const page = openBrowser({ storage: "works", locks: true }).openTab();
-  const options = { url: server.url, cookie: false };
+  const options = { url: antechamber.url, cookie: false };
   const client = createVisitorClient(page, options);
   await client.identify({ customerId: "first" });
   const storage = page.localStorage;

@@ -3,9 +3,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { keyFor, serve } from "../../server/test/support/in-process.ts";
+import { oneServer } from "../../server/test/support/one-server.ts";
 import { type FailureCode, ProblemError } from "../src/problem-error.ts";
 import { randomKey } from "../src/session-operations.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
+
+const antechamber = oneServer();
 
 const unknown = "x".repeat(40);
 
@@ -21,8 +24,7 @@ async function refusal(call: Promise<unknown>, code: FailureCode): Promise<Probl
 }
 
 test("create, retrieve and update work with ids in any alphabet", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: `${server.url}/` });
+  const transport = createTransport({ url: `${antechamber.url}/` });
   const ids = { customerId: "Zoë Ørsted 客", agentId: "a 1", visitId: "v/1", globalVisitId: "g" };
   const created = await transport.create(ids);
   assert.deepEqual({ ...created, ...ids, state: "recognized" }, created);
@@ -34,9 +36,8 @@ test("create, retrieve and update work with ids in any alphabet", async () => {
 });
 
 test("an id that would arrive as somebody else's is refused and not sent", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
-  const { sessionId } = await transport.create({ visitId: "v" });
+  const transport = createTransport({ url: antechamber.url });
+  const { sessionId } = await transport.create();
   const strange: unknown[] = [
     "anna\n",
     "\tanna",
@@ -60,8 +61,7 @@ test("an id that would arrive as somebody else's is refused and not sent", async
 });
 
 test("retrieving an unknown session, or another customer's, returns a new one", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
+  const transport = createTransport({ url: antechamber.url });
   const { sessionId } = await transport.create({ customerId: "a" });
   for (const id of [unknown, "../x y", sessionId]) {
     const other = await transport.retrieve(id, { customerId: "b" });
@@ -71,12 +71,11 @@ test("retrieving an unknown session, or another customer's, returns a new one", 
 });
 
 test("a text that is not an id reaches no other path of the service", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
-  const { sessionId } = await transport.create({ visitId: "v", globalVisitId: "g" });
+  const transport = createTransport({ url: antechamber.url });
+  const { sessionId } = await transport.create({ visitId: "path", globalVisitId: "path" });
   for (const id of ["", ".", "..", "new", "end", "../customers/a", "a/requests?b#c", "\ud800"]) {
     assert.match((await transport.retrieve(id)).sessionId, /^[\w-]{40}$/, id);
-    const ids = { visitId: "v", globalVisitId: "g" };
+    const ids = { visitId: "path", globalVisitId: "path" };
     await refusal(transport.update(id, ids), "session-not-found");
     await refusal(transport.record(id, { method: "GET", path: "/" }), "session-not-found");
     await refusal(transport.timeline(id), "session-not-found");
@@ -85,12 +84,11 @@ test("a text that is not an id reaches no other path of the service", async () =
 });
 
 test("every refusal is a ProblemError with its code, status and problem", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
-  const { sessionId } = await transport.create({ customerId: "a", visitId: "v" });
+  const transport = createTransport({ url: antechamber.url });
+  const { sessionId } = await transport.create({ customerId: "a", visitId: "refused" });
   const anothers = await refusal(transport.update(sessionId, { customerId: "b" }), "already-exists");
   assert.deepEqual([anothers.status, anothers.problem?.field], [400, "customerId"]);
-  const taken = await refusal(transport.create({ visitId: "v" }), "already-exists");
+  const taken = await refusal(transport.create({ visitId: "refused" }), "already-exists");
   assert.equal(taken.problem?.field, "visitId");
   await refusal(transport.update(sessionId, {}), "nothing-to-associate");
   await refusal(transport.update(unknown, { customerId: "a" }), "session-not-found");
@@ -100,13 +98,12 @@ test("every refusal is a ProblemError with its code, status and problem", async 
   await refusal(transport.record(unknown, { method: "GET", path: "/" }), "session-not-found");
   await refusal(transport.timeline(unknown), "session-not-found");
   await refusal(transport.timeline(sessionId, { limit: 1001 }), "invalid-request");
-  const elsewhere = createTransport({ url: `${server.url}/nowhere` });
+  const elsewhere = createTransport({ url: `${antechamber.url}/nowhere` });
   await refusal(elsewhere.create(), "not-found");
 });
 
 test("the error for an invalid record has its index, and nothing is recorded", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
+  const transport = createTransport({ url: antechamber.url });
   const { sessionId } = await transport.create();
   const records = [
     { method: "GET", path: "/" },
@@ -117,8 +114,7 @@ test("the error for an invalid record has its index, and nothing is recorded", a
 });
 
 test("a timeline has all records in order, page by page", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
+  const transport = createTransport({ url: antechamber.url });
   const { sessionId } = await transport.create();
   const records = Array.from({ length: 25 }, (_, n) => ({ method: "GET", path: `/${n}` }));
   const receipt = await transport.record(sessionId, records, { durable: true });
@@ -138,12 +134,11 @@ test("a timeline has all records in order, page by page", async () => {
 });
 
 test("a repeated Idempotency-Key returns the first response, and is refused for a different request", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
+  const transport = createTransport({ url: antechamber.url });
   const idempotencyKey = randomKey();
-  const first = await transport.create({ visitId: "v" }, { idempotencyKey });
-  assert.deepEqual(await transport.create({ visitId: "v" }, { idempotencyKey }), first);
-  await refusal(transport.create({ visitId: "w" }, { idempotencyKey }), "idempotency-key-reused");
+  const first = await transport.create({ visitId: "once" }, { idempotencyKey });
+  assert.deepEqual(await transport.create({ visitId: "once" }, { idempotencyKey }), first);
+  await refusal(transport.create({ visitId: "other" }, { idempotencyKey }), "idempotency-key-reused");
   const record = { method: "GET", path: "/", startedAt: 1 };
   const once = { idempotencyKey: randomKey(), durable: true };
   await transport.record(first.sessionId, record, once);
@@ -152,7 +147,6 @@ test("a repeated Idempotency-Key returns the first response, and is refused for 
 });
 
 test("a call whose response was lost is retried without a second effect", async () => {
-  await using server = await serve();
   let lost = 0;
   const losing: Fetch = async (input, init) => {
     const response = await fetch(input, init);
@@ -160,9 +154,9 @@ test("a call whose response was lost is retried without a second effect", async 
     await response.text();
     throw new TypeError("connection lost");
   };
-  const transport = createTransport({ url: server.url, fetch: losing });
-  const session = await transport.create({ visitId: "v" });
-  assert.equal(session.visitId, "v");
+  const transport = createTransport({ url: antechamber.url, fetch: losing });
+  const session = await transport.create({ visitId: "lost" });
+  assert.equal(session.visitId, "lost");
   lost = 0;
   await transport.record(session.sessionId, { method: "GET", path: "/" }, { durable: true });
   assert.equal((await transport.timeline(session.sessionId)).total, 1);
@@ -270,8 +264,7 @@ test("a call without a server is a network failure, and an aborted call rejects 
 });
 
 test("session data are typed, merged, replaced, cleared and read with the session", async () => {
-  await using server = await serve();
-  const transport = createTransport({ url: server.url });
+  const transport = createTransport({ url: antechamber.url });
   interface Data {
     readonly cart?: { readonly [sku: string]: number };
     readonly locale?: string;
@@ -295,7 +288,6 @@ test("session data are typed, merged, replaced, cleared and read with the sessio
 });
 
 test("the tag of data is the same behind a proxy that makes it weak because it compresses", async () => {
-  await using server = await serve();
   const weak: Fetch = async (input, init) => {
     const response = await fetch(input, init);
     const headers = new Headers(response.headers);
@@ -303,7 +295,7 @@ test("the tag of data is the same behind a proxy that makes it weak because it c
     if (tag !== null) headers.set("etag", `W/${tag}`);
     return new Response(await response.text(), { status: response.status, headers });
   };
-  const transport = createTransport({ url: server.url, fetch: weak });
+  const transport = createTransport({ url: antechamber.url, fetch: weak });
   const { sessionId } = await transport.create();
   const { etag } = await transport.mergeData(sessionId, { a: 1 });
   assert.deepEqual((await transport.mergeData(sessionId, { b: 2 }, { ifMatch: etag })).data, { a: 1, b: 2 });

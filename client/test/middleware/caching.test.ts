@@ -6,13 +6,15 @@ import { test } from "node:test";
 import express, { type Request } from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sessions as withExpress } from "../../src/middleware/express.ts";
 import { sessions as withFastify } from "../../src/middleware/fastify.ts";
 import { sessions as withFetch } from "../../src/middleware/fetch.ts";
 import { sessions as withHono } from "../../src/middleware/hono.ts";
 import { createTransport } from "../../src/transport.ts";
 import { serveFetch } from "./sites/fetch-server.ts";
+
+const antechamber = oneServer();
 
 /** The cache headers of the handlers. */
 const cacheHeaders = {
@@ -106,7 +108,6 @@ const sites: Readonly<Record<string, StartSite>> = {
 
 for (const [framework, start] of Object.entries(sites)) {
   test(`${framework}: a response with a new session forbids caching`, async () => {
-    await using antechamber = await serve();
     await using site = await start(antechamber.url);
     const { sessionId: known } = await createTransport({ url: antechamber.url }).create();
     for (const path of ["/set", "/head"]) {
@@ -131,7 +132,6 @@ for (const [framework, start] of Object.entries(sites)) {
   });
 
   test(`${framework}: a 304 gives the visitor a cookie, but adds no session to the stored response`, async () => {
-    await using antechamber = await serve();
     await using site = await start(antechamber.url);
     for (const path of ["/set", "/head"]) {
       const response = await fetch(site.url + path, { headers: { "if-none-match": '"one"' } });

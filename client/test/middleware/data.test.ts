@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import type { RequestSession } from "../../src/middleware/request-session.ts";
 import { createRequestTracker } from "../../src/middleware/request-tracking.ts";
 import { ProblemError } from "../../src/problem-error.ts";
@@ -8,6 +9,8 @@ import { createTransport, type Fetch } from "../../src/transport.ts";
 import { frameworks } from "./sites/all.ts";
 import type { Visits } from "./sites/site.ts";
 import { createVisitor } from "./visitor.ts";
+
+const antechamber = oneServer();
 
 interface Shown {
   readonly session: { readonly sessionId: string; readonly data?: Visits };
@@ -17,7 +20,6 @@ const shown = (text: string) => JSON.parse(text) as Shown;
 
 for (const [framework, start] of frameworks) {
   test(`${framework}: the session comes with its data in one call, and a request changes them`, async () => {
-    await using antechamber = await serve();
     const calls: string[] = [];
     const fetchCounted: Fetch = (input, init) => {
       const { href } = new URL(input instanceof Request ? input.url : input);
@@ -40,7 +42,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: without the option the session has no data, and stores them all the same`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
     const { session } = shown((await visitor.visit("/page")).text);
@@ -61,7 +62,6 @@ async function sessionOf(url: string, sessionId = "", options = {}): Promise<Req
 }
 
 test("data are merged or replaced, conditionally too, and can only be changed by a call", async () => {
-  await using antechamber = await serve();
   const session = await sessionOf(antechamber.url, "", { data: true });
   assert.equal(await session.update({ visits: 1, last: { by: "a" } }), true);
   assert.equal(await session.update({ last: null }), true);
@@ -78,7 +78,6 @@ test("data are merged or replaced, conditionally too, and can only be changed by
 });
 
 test("an ended session stores no data, and one that follows it begins without any", async () => {
-  await using antechamber = await serve();
   const session = await sessionOf(antechamber.url, "", { data: true });
   await session.update({ visits: 1 });
   await session.end();
@@ -91,7 +90,6 @@ test("an ended session stores no data, and one that follows it begins without an
 });
 
 test("reading data that were not asked for says which option is missing", async () => {
-  await using antechamber = await serve();
   const session = await sessionOf(antechamber.url);
   assert.throws(() => session.data, /data: true/);
   assert.equal(await session.update({ visits: 1 }), true);
@@ -102,9 +100,9 @@ test("while Antechamber is down, a change resolves with false", async () => {
   let url = "";
   let session: RequestSession<Visits>;
   {
-    await using antechamber = await serve();
-    url = antechamber.url;
-    session = await sessionOf(url, "", { data: true, deadline: 100, onError: () => undefined });
+    await using server = await serve();
+    url = server.url;
+    session = await sessionOf(url, "", { data: true, onError: () => undefined });
   }
   assert.equal(await session.update({ visits: 1 }), false);
   assert.deepEqual(session.data, {});

@@ -5,9 +5,11 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import expressSession from "express-session";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sessionOf, sessions } from "../../src/middleware/express.ts";
 import { createVisitor } from "./visitor.ts";
+
+const antechamber = oneServer();
 
 // express-session silently does nothing if the property `req.session` exists.
 
@@ -44,7 +46,6 @@ for (const order of ["before", "after"] as const) {
   const inOrder = (one: RequestHandler, two: RequestHandler) => (order === "before" ? [one, two] : [two, one]);
 
   test(`with the option property, both sessions work when mounted ${order} express-session`, async () => {
-    await using antechamber = await serve();
     const middleware = sessions({ url: antechamber.url, deadline: 5000, property: "visitor" });
     const { first, second, visitor } = await visitTwice(express().use(...inOrder(middleware, other())));
     assert.match(first.text, /"visits":1,"canSave":"function"/);
@@ -56,7 +57,6 @@ for (const order of ["before", "after"] as const) {
 
   for (const isDown of [false, true]) {
     test(`without the option property, mounted ${order} express-session, errors say what to do${isDown ? ", even while Antechamber is down" : ""}`, async () => {
-      await using antechamber = await serve();
       const url = isDown ? "http://127.0.0.1:9" : antechamber.url;
       const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
       const apps = [
@@ -78,7 +78,6 @@ for (const order of ["before", "after"] as const) {
 }
 
 test("using the members of another session middleware throws an error that says what to do", async () => {
-  await using antechamber = await serve();
   const middleware = sessions({ url: antechamber.url, deadline: 5000 });
   const touches: readonly ((session: Record<string, unknown>) => unknown)[] = [
     (session) => session["save"],
@@ -102,7 +101,6 @@ test("using the members of another session middleware throws an error that says 
 });
 
 test("with express-session, headers passed to writeHead without a reason are not lost", async () => {
-  await using antechamber = await serve();
   const middleware = sessions({ url: antechamber.url, property: "visitor", deadline: 5000 });
   const app = express().use(other()).use(middleware);
   app.get("/head", (_request, response) => {

@@ -4,7 +4,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Reques
 import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import express, { type ErrorRequestHandler, type RequestHandler } from "express";
-import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sessionOf, sessions } from "../../src/middleware/express.ts";
 import { createVisitor } from "./visitor.ts";
 
@@ -21,7 +21,8 @@ async function listen(app: RequestListener): Promise<AsyncDisposable & { readonl
   };
 }
 
-const options = (antechamber: TestServer) => ({ url: antechamber.url, deadline: 5000 });
+const antechamber = oneServer();
+const options = () => ({ url: antechamber.url, deadline: 5000 });
 
 /** Responds with the value of a property of the request. */
 function show(property: string): RequestHandler {
@@ -42,9 +43,8 @@ const onError: ErrorRequestHandler = (error, _request, response, _next) => {
 };
 
 test("the session is req.session, or the property that the option names", async () => {
-  await using antechamber = await serve();
   for (const property of ["session", "visitor"]) {
-    const middleware = sessions({ ...options(antechamber), property });
+    const middleware = sessions({ ...options(), property });
     await using site = await listen(express().use(middleware).get("/", show(property)));
     const page = await createVisitor(site.url).visit("/");
     assert.equal(page.seen?.state, "anonymous");
@@ -54,30 +54,24 @@ test("the session is req.session, or the property that the option names", async 
 });
 
 test("a property of another middleware is not replaced", async () => {
-  await using antechamber = await serve();
-  const middleware = sessions(options(antechamber));
+  const middleware = sessions(options());
   await using site = await listen(express().use(other, middleware).use(onError));
   const page = await createVisitor(site.url).visit("/");
   assert.equal(page.status, 500);
   assert.match(page.text, /property/);
 
-  const beside = sessions({ ...options(antechamber), property: "visitor" });
+  const beside = sessions({ ...options(), property: "visitor" });
   await using both = await listen(express().use(other, beside).get("/", show("visitor")));
   assert.equal((await createVisitor(both.url).visit("/")).seen?.state, "anonymous");
   await beside.close();
 });
 
 test("a property that another middleware defines meanwhile is an error of the request, and not the end of the process", async () => {
-  await using antechamber = await serve();
   const meanwhile: RequestHandler = (request, _response, next) => {
     next();
     Object.defineProperty(request, "session", { value: { user: "jane" } });
   };
-  const app = express()
-    .use(meanwhile)
-    .use(sessions(options(antechamber)))
-    .get("/", show("session"))
-    .use(onError);
+  const app = express().use(meanwhile).use(sessions(options())).get("/", show("session")).use(onError);
   await using site = await listen(app);
   const response = await fetch(site.url);
   assert.equal(response.status, 500);
@@ -85,8 +79,7 @@ test("a property that another middleware defines meanwhile is an error of the re
 });
 
 test("mounted twice, the middleware works once, and in a router it records complete paths", async () => {
-  await using antechamber = await serve();
-  const middleware = sessions(options(antechamber));
+  const middleware = sessions(options());
   const router = express.Router().use(middleware, middleware).get("/there", show("session"));
   await using site = await listen(express().use("/here", router));
   const visitor = createVisitor(site.url);
@@ -100,8 +93,7 @@ test("mounted twice, the middleware works once, and in a router it records compl
 });
 
 test("the site's cookies are sent in addition to the session's cookie", async () => {
-  await using antechamber = await serve();
-  const middleware = sessions(options(antechamber));
+  const middleware = sessions(options());
   const signInTwice: RequestHandler = (request, response) => {
     const respond = async () => {
       response.cookie("theme", "dark");
@@ -123,8 +115,7 @@ test("the site's cookies are sent in addition to the session's cookie", async ()
 });
 
 test("the middleware does not change upgrades that the server handles outside the application", async () => {
-  await using antechamber = await serve();
-  const middleware = sessions(options(antechamber));
+  const middleware = sessions(options());
   const server = createServer(express().use(middleware).get("/", show("session")));
   server.on("upgrade", (_request, socket) => {
     socket.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n");

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fastify from "fastify";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sessionOf, sessions } from "../../src/middleware/fastify.ts";
 
+const antechamber = oneServer();
+
 test("the session is request.session, or the property that the option names", async () => {
-  await using antechamber = await serve();
   for (const property of ["session", "visitor"]) {
     const app = fastify();
     await app.register(sessions, { url: antechamber.url, deadline: 5000, property });
@@ -26,7 +27,6 @@ test("a property that another plugin uses is refused when the application starts
 });
 
 test("responses of hooks and of unknown paths carry the session too", async () => {
-  await using antechamber = await serve();
   const app = fastify();
   await app.register(sessions, { url: antechamber.url, deadline: 5000 });
   app.addHook("preHandler", async (request, reply) => {

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hono } from "hono";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sessions as withFetch } from "../../src/middleware/fetch.ts";
 import { sessions as withHono } from "../../src/middleware/hono.ts";
 import { createTransport } from "../../src/transport.ts";
 
+const antechamber = oneServer();
+
 const request = () => new Request("http://site/");
 
 test("a response with immutable headers gets the session in a copy", async () => {
-  await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const redirect = await withSession(() => Response.redirect("http://site/elsewhere", 303))(request());
   assert.equal(redirect.status, 303);
@@ -24,7 +25,6 @@ test("a response with immutable headers gets the session in a copy", async () =>
 });
 
 test("the site's cookies and cache rules are kept", async () => {
-  await using antechamber = await serve();
   const headers = new Headers({ "cache-control": "no-store" });
   headers.append("set-cookie", "theme=dark");
   headers.append("set-cookie", "size=large");
@@ -48,7 +48,6 @@ test("the site's cookies and cache rules are kept", async () => {
 });
 
 test("handlers get the other arguments of the server", async () => {
-  await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const handler = withSession((_request, { session }, name: string, age: number) =>
     Response.json({ name, age, hasSession: session !== null }),
@@ -59,7 +58,6 @@ test("handlers get the other arguments of the server", async () => {
 });
 
 test("a handler's undefined, as after an upgrade, is returned and recorded with 101", async () => {
-  await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   let sessionId = "";
   const handler = withSession((_request, { session }) => {
@@ -75,7 +73,6 @@ test("a handler's undefined, as after an upgrade, is returned and recorded with 
 
 if (process.versions.bun !== undefined) {
   test("Bun's server upgrades connections from within a handler", async () => {
-    await using antechamber = await serve();
     const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
     const server = Bun.serve<string>({
       port: 0,

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { type NextCookies, type NextSessions, sessions } from "../../src/middleware/next.ts";
 import { createSessionPasser, PASSED_SESSION } from "../../src/middleware/passed-session.ts";
 import { createTransport } from "../../src/transport.ts";
+
+const antechamber = oneServer();
 
 const deadline = 5000;
 
@@ -31,7 +33,6 @@ async function proxied(visitors: NextSessions, headers: Record<string, string> =
 }
 
 test("next: a page sees the session of the proxy without another call, also one that is new", async () => {
-  await using antechamber = await serve();
   let calls = 0;
   const visitors = sessions({
     url: antechamber.url,
@@ -51,7 +52,6 @@ test("next: a page sees the session of the proxy without another call, also one 
 });
 
 test("next: headers that a client forges never count, and identity headers do not pass the proxy", async () => {
-  await using antechamber = await serve();
   const visitors = sessions({ url: antechamber.url, deadline });
   const { sessionId } = await createTransport({ url: antechamber.url }).create({ customerId: "jane" });
   const info = { sessionId, state: "recognized", customerId: "boss" };
@@ -83,7 +83,6 @@ test("next: headers that a client forges never count, and identity headers do no
 });
 
 test("next: after an action has signed somebody in or out, the page that it renders shows that", async () => {
-  await using antechamber = await serve();
   const visitors = sessions({ url: antechamber.url, deadline });
   const first = await proxied(visitors);
   const before = await visitors.session(first.behind, cookieStore({}));
@@ -105,7 +104,6 @@ test("next: after an action has signed somebody in or out, the page that it rend
 });
 
 test("next: a server component cannot sign anybody out, because it cannot set the cookie", async () => {
-  await using antechamber = await serve();
   const visitors = sessions({ url: antechamber.url, deadline });
   const { behind } = await proxied(visitors);
   const session = await visitors.session(behind, cookieStore({}, true));
@@ -116,7 +114,6 @@ test("next: a server component cannot sign anybody out, because it cannot set th
 });
 
 test("next: a session that ends while the request is in progress is not replaced by one that the visitor never gets", async () => {
-  await using antechamber = await serve();
   const visitors = sessions({ url: antechamber.url, deadline, data: true });
   const transport = createTransport({ url: antechamber.url });
   const { sessionId } = await transport.create({ customerId: "jane" });
@@ -129,7 +126,6 @@ test("next: a session that ends while the request is in progress is not replaced
 });
 
 test("next: ignored paths get no session", async () => {
-  await using antechamber = await serve();
   const visitors = sessions({ url: antechamber.url, deadline, ignore: ["/page"] });
   const { behind, response } = await proxied(visitors);
   assert.equal(await visitors.session(behind, cookieStore({})), null);

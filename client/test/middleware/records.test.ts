@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, until } from "../../../server/test/support/eventually.ts";
 import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sized } from "../../../server/test/support/tier.ts";
 import type { RequestEntry, TimelineEntry } from "../../src/protocol.ts";
 import { createTransport } from "../../src/transport.ts";
 import { startFaultyProxy } from "./faulty-proxy.ts";
 import { frameworks } from "./sites/all.ts";
 import { createVisitor } from "./visitor.ts";
+
+const antechamber = oneServer();
 
 /** Number of visitors who make one request each. */
 const ROBOTS = sized(100, 300, 100_000);
@@ -27,7 +30,6 @@ const paths = (records: readonly RequestEntry[]) => records.map(({ path }) => pa
 
 for (const [framework, start] of frameworks) {
   test(`${framework}: requests are recorded with their status and duration`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, service: "shop" });
     const visitor = createVisitor(site.url);
     const before = Date.now();
@@ -48,7 +50,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: a streamed response is recorded after its last byte`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
     await visitor.visit("/page");
@@ -73,7 +74,6 @@ for (const [framework, start] of frameworks) {
     ["/stream", 200],
   ] as const) {
     test(`${framework}: a request is recorded as aborted when the visitor leaves ${path}`, async () => {
-      await using antechamber = await serve();
       await using site = await start({ url: antechamber.url });
       const visitor = createVisitor(site.url);
       await visitor.visit("/page");
@@ -91,7 +91,6 @@ for (const [framework, start] of frameworks) {
   }
 
   test(`${framework}: records from before a sign-in stay those of an anonymous visitor`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, deadline: 5000 });
     const visitor = createVisitor(site.url);
     for (let visit = 0; visit < 3; visit++) await visitor.visit("/page");
@@ -112,8 +111,8 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: ${ROBOTS} visitors who do not come back are not stored`, async () => {
-    await using antechamber = await serve({ config: { logLevel: "info", accessLog: "off" } });
-    await using site = await start({ url: antechamber.url, deadline: 5000 });
+    await using server = await serve({ config: { logLevel: "info", accessLog: "off" } });
+    await using site = await start({ url: server.url, deadline: 5000 });
     const numbers = Array.from({ length: ROBOTS }, (_, i) => i);
     // In rounds, because the middleware keeps at most 10,000 waiting records.
     for (let from = 0; from < ROBOTS; from += 1000) {
@@ -126,17 +125,16 @@ for (const [framework, start] of frameworks) {
     }
     await site.delivery.close();
     assert.equal(site.delivery.dropped(), 0);
-    const text = await (await fetch(`${antechamber.url}/metrics`)).text();
+    const text = await (await fetch(`${server.url}/metrics`)).text();
     const dropped = Number(/^antechamber_provisional_records_dropped_total (\d+)/m.exec(text)?.[1]);
-    await antechamber.restart();
-    const droppedAtStop = Number(/records of (\d+) visitors/.exec(antechamber.log())?.[1]);
+    await server.restart();
+    const droppedAtStop = Number(/records of (\d+) visitors/.exec(server.log())?.[1]);
     assert.equal(dropped + droppedAtStop, ROBOTS);
-    const left = await (await fetch(`${antechamber.url}/sessions`)).json();
+    const left = await (await fetch(`${server.url}/sessions`)).json();
     assert.deepEqual(left, { sessions: [], next: null, total: 0 });
   });
 
   test(`${framework}: the first request of a visitor who comes back is stored, also through another server`, async () => {
-    await using antechamber = await serve();
     await using one = await start({ url: antechamber.url });
     await using other = await start({ url: antechamber.url });
     const visitor = createVisitor(one.url);
@@ -153,7 +151,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: the options record and ignore decide which requests are recorded, and how`, async () => {
-    await using antechamber = await serve();
     await using site = await start({
       url: antechamber.url,
       ignore: [/^\/heal/],
@@ -170,7 +167,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: closing the site delivers the last records`, async () => {
-    await using antechamber = await serve();
     const visitors = [];
     {
       await using site = await start({ url: antechamber.url, deadline: 5000 });
@@ -187,7 +183,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: requests during an outage are recorded after it, once and in order`, async () => {
-    await using antechamber = await serve();
     await using proxy = await startFaultyProxy(antechamber.port);
     await using site = await start({ url: proxy.url, deadline: 1000 });
     const visitor = createVisitor(site.url);

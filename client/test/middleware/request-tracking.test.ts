@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../../server/test/support/eventually.ts";
 import { keyFor, serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { Recorder } from "../../src/middleware/recorder.ts";
 import type { RequestSession } from "../../src/middleware/request-session.ts";
 import {
@@ -12,6 +13,8 @@ import {
 import { ProblemError } from "../../src/problem-error.ts";
 import { createTransport } from "../../src/transport.ts";
 import { startFaultyProxy } from "./faulty-proxy.ts";
+
+const antechamber = oneServer();
 
 /** Tracks a request without a session, or with the session of `cookie`. */
 function track(tracker: RequestTracker, target = "/page", cookie?: string): TrackedRequest {
@@ -32,7 +35,6 @@ async function sessionIn(request: TrackedRequest): Promise<RequestSession> {
 }
 
 test("identify resolves with false after four deadlines, and the next attempt works", async () => {
-  await using antechamber = await serve();
   await using proxy = await startFaultyProxy(antechamber.port);
   const errors: unknown[] = [];
   const tracker = createRequestTracker({
@@ -56,7 +58,6 @@ test("identify resolves with false after four deadlines, and the next attempt wo
 });
 
 test("identify rejects refused ids, and the session stays unchanged", async () => {
-  await using antechamber = await serve();
   const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
   const session = await sessionIn(track(tracker));
   const refusal = (code: string) => (error: unknown) => error instanceof ProblemError && error.code === code;
@@ -71,10 +72,10 @@ test("identify rejects for every refusal, and resolves with false only without a
   const agent = keyFor({ role: "agent", agentId: "boss" });
   const reporter = keyFor({ role: "reporter" });
   const keys = [agent.key, reporter.key];
-  await using antechamber = await serve({ config: { auth: "key" }, keys });
+  await using server = await serve({ config: { auth: "key" }, keys });
   const sessionFor = async (bearer: string) => {
     const key = bearer.slice("Bearer ".length);
-    const tracker = createRequestTracker({ url: antechamber.url, key, deadline: 5000 });
+    const tracker = createRequestTracker({ url: server.url, key, deadline: 5000 });
     return await sessionIn(track(tracker));
   };
   const code = (expected: string) => (error: unknown) =>
@@ -88,7 +89,6 @@ test("identify rejects for every refusal, and resolves with false only without a
 });
 
 test("ending a session also ends it for requests in progress", async () => {
-  await using antechamber = await serve();
   const lost: number[] = [];
   const tracker = createRequestTracker({
     url: antechamber.url,
@@ -123,7 +123,6 @@ test("ending a session also ends it for requests in progress", async () => {
 });
 
 test("if Antechamber does not end the session in time, end() resolves with false and the cookie is removed", async () => {
-  await using antechamber = await serve();
   await using proxy = await startFaultyProxy(antechamber.port);
   const tracker = createRequestTracker({
     url: proxy.url,
@@ -140,7 +139,6 @@ test("if Antechamber does not end the session in time, end() resolves with false
 });
 
 test("a valid session id is found behind ids that open no session, in any source", async () => {
-  await using antechamber = await serve();
   const { sessionId } = await createTransport({ url: antechamber.url }).create({ customerId: "a" });
   const { sessionId: other } = await createTransport({ url: antechamber.url }).create({ customerId: "b" });
   const forged = Array.from({ length: 9 }, (_, index) => String(index).repeat(40));
@@ -188,7 +186,6 @@ test("a valid session id is found behind ids that open no session, in any source
 });
 
 test("the cookie is Secure for visitors with a TLS connection to the first proxy", async () => {
-  await using antechamber = await serve();
   const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
   const schemes = { https: true, HTTPS: true, wss: true, "https, http": true, " https ": true };
   for (const [scheme, isSecure] of Object.entries({
@@ -209,39 +206,37 @@ test("the cookie is Secure for visitors with a TLS connection to the first proxy
 });
 
 test("a sign-in after the session has expired creates a new one", async () => {
-  await using antechamber = await serve({ frozen: true });
-  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  await using server = await serve({ frozen: true });
+  const tracker = createRequestTracker({ url: server.url, deadline: 5000 });
   const request = track(tracker);
   const session = await sessionIn(request);
   const { sessionId } = session;
-  antechamber.pass(24 * 60 * 60 * 1000);
+  server.pass(24 * 60 * 60 * 1000);
   assert.equal(await session.identify({ customerId: "jane" }), true);
   assert.notEqual(session.sessionId, sessionId);
   assert.deepEqual(request.sessionHeaders()[0], ["gkc-sessionId", session.sessionId]);
 });
 
 test("setting a property of the session is an error", async () => {
-  await using antechamber = await serve();
   const session = await sessionIn(track(createRequestTracker({ url: antechamber.url, deadline: 5000 })));
   assert.throws(() => Object.assign(session, { user: "jane" }), TypeError);
 });
 
 test("requests with a key get sessions; without one they continue without a session", async () => {
   const agent = keyFor({ role: "agent" });
-  await using antechamber = await serve({ config: { auth: "key" }, keys: [agent.key] });
+  await using server = await serve({ config: { auth: "key" }, keys: [agent.key] });
   const key = agent.bearer.slice("Bearer ".length);
-  const session = await sessionIn(track(createRequestTracker({ url: antechamber.url, key, deadline: 5000 })));
+  const session = await sessionIn(track(createRequestTracker({ url: server.url, key, deadline: 5000 })));
   assert.equal(await session.identify({ customerId: "jane" }), true);
 
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const stranger = createRequestTracker({ url: antechamber.url, onError, deadline: 5000 });
+  const stranger = createRequestTracker({ url: server.url, onError, deadline: 5000 });
   assert.equal(await track(stranger).session, null);
   assert.equal((errors[0] as ProblemError).code, "credential-required");
 });
 
 test("one refused record does not prevent the others from being recorded", async () => {
-  await using antechamber = await serve();
   const lost: number[] = [];
   const tracker = createRequestTracker({
     url: antechamber.url,
@@ -263,7 +258,6 @@ test("one refused record does not prevent the others from being recorded", async
 });
 
 test("records are stored once if the first response was lost", async () => {
-  await using antechamber = await serve();
   await using proxy = await startFaultyProxy(antechamber.port);
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
@@ -282,7 +276,6 @@ test("records are stored once if the first response was lost", async () => {
 });
 
 test("requests with invalid or long targets are recorded with a valid path", async () => {
-  await using antechamber = await serve();
   const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
   const { sessionId } = await sessionIn(track(tracker));
   const targets = ["*", "/\u0080\ud800é?q=1", `/${"a".repeat(9000)}`, "http://site/x?y", "nonsense"];
@@ -302,7 +295,6 @@ test("requests with invalid or long targets are recorded with a valid path", asy
 });
 
 test("a record that is not JSON, by the application's own filter, is dropped, and no other waits behind it", async () => {
-  await using antechamber = await serve();
   const lost: unknown[] = [];
   const circular: Record<string, unknown> = {};
   circular["self"] = circular;
@@ -337,7 +329,6 @@ test("a record that is not JSON, by the application's own filter, is dropped, an
 });
 
 test("records beyond ten thousand waiting ones are dropped and counted, and close() ends in time", async () => {
-  await using antechamber = await serve();
   await using proxy = await startFaultyProxy(antechamber.port);
   let lost = 0;
   const transport = createTransport({ url: proxy.url });

@@ -9,7 +9,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import express, { type Response as ExpressResponse } from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { sessionOf, sessions as withExpress } from "../../src/middleware/express.ts";
 import { sessions as withFastify } from "../../src/middleware/fastify.ts";
 import { sessions as withFetch } from "../../src/middleware/fetch.ts";
@@ -17,6 +17,8 @@ import { sessions as withHono } from "../../src/middleware/hono.ts";
 import type { RequestSession } from "../../src/middleware/request-session.ts";
 import { serveFetch } from "./sites/fetch-server.ts";
 import { createVisitor } from "./visitor.ts";
+
+const antechamber = oneServer();
 
 // If headers of a handler removed the session's cookie, the second person at a browser would use the first one's
 // session.
@@ -118,7 +120,6 @@ async function checkTwoPeople(site: string, path: string, method = "POST"): Prom
 }
 
 test("express: handlers' cookies are sent in addition to the session's cookie, however they are set", async () => {
-  await using antechamber = await serve();
   const middleware = withExpress({ url: antechamber.url, deadline: 5000 });
   const app = express().use(middleware);
   app.get("/page", (request, response) => {
@@ -154,7 +155,6 @@ test("express: handlers' cookies are sent in addition to the session's cookie, h
 });
 
 test("a handler may clear the session's cookie; setting it is reported to onError", async () => {
-  await using antechamber = await serve();
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
   const middleware = withExpress({ url: antechamber.url, deadline: 5000, onError });
@@ -176,7 +176,6 @@ test("a handler may clear the session's cookie; setting it is reported to onErro
 });
 
 test("fastify: responses written without Fastify carry the session's cookie", async () => {
-  await using antechamber = await serve();
   await using site = closing(fastify({ forceCloseConnections: true }), (app) => app.close());
   const app = site.opened;
   await app.register(withFastify, { url: antechamber.url, deadline: 5000 });
@@ -214,7 +213,6 @@ test("fastify: responses written without Fastify carry the session's cookie", as
 });
 
 test("fastify: responses over HTTP/2 carry the session's cookie, with and without a body", async () => {
-  await using antechamber = await serve();
   const options = { http2: true, forceCloseConnections: true } as const;
   await using site = closing(fastify(options), (app) => app.close());
   const app = site.opened;
@@ -257,7 +255,6 @@ const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
 };
 
 test("hono and fetch: handlers' cookies are sent in addition to the session's cookie", async () => {
-  await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
@@ -283,7 +280,6 @@ test("hono and fetch: handlers' cookies are sent in addition to the session's co
 });
 
 test("fetch: a response that a handler throws carries the session's cookie", async () => {
-  await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const redirect = Response.redirect("http://site/page", 303);
   const handler = withSession(() => Promise.reject(redirect));
@@ -295,7 +291,6 @@ test("fetch: a response that a handler throws carries the session's cookie", asy
 });
 
 test("hono and fetch: a handler that writes to Node's response does not lose the session's cookie", async () => {
-  await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
@@ -322,7 +317,6 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
 });
 
 test("hono and fetch: a handler that reuses one response object gives each visitor a session of their own", async () => {
-  await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
@@ -349,7 +343,6 @@ test("hono and fetch: a handler that reuses one response object gives each visit
 });
 
 test("Response.error() is returned unchanged", async () => {
-  await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const broken = Response.error();
   assert.equal(await withSession(() => broken)(new Request("http://site/")), broken);

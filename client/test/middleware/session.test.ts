@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { handleOf } from "../../src/session-id.ts";
 import { createTransport } from "../../src/transport.ts";
 import { frameworks } from "./sites/all.ts";
 import { createVisitor } from "./visitor.ts";
 
+const antechamber = oneServer();
+
 for (const [framework, start] of frameworks) {
   test(`${framework}: a visitor gets one session, in the first response only`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
 
@@ -30,7 +31,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: the cookie is Secure over https`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const headers = { "x-forwarded-proto": "https" };
     const page = await createVisitor(site.url).visit("/page", { headers });
@@ -38,7 +38,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: the first id of a live session in query, header and cookie is used`, async () => {
-    await using antechamber = await serve();
     await using site = await start({
       url: antechamber.url,
       sources: ["query", "header", "cookie"],
@@ -66,7 +65,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: by default a link cannot choose the session of the person who follows it`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const planted = await createTransport({ url: antechamber.url }).create();
     const link = `/page?sessionId=${planted.sessionId}`;
@@ -78,7 +76,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: signing out ends the session, and the next request starts another`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
     const signedIn = await visitor.visit("/sign-in?customer=jane", { method: "POST" });
@@ -104,7 +101,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: identity headers of the visitor are ignored`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const headers = { "gkc-customerId": "victim", gkc_customerId: "victim", "gkc-agentId": "boss" };
     const page = await createVisitor(site.url).visit("/page", { headers });
@@ -112,7 +108,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: an id without a session is replaced by a new one`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     for (const dead of ["0".repeat(40), "00000000-0000-0000-0000-0000000000", "../../health"]) {
       const visitor = createVisitor(site.url);
@@ -125,7 +120,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: a sign-in identifies the session, in its own request and all later ones`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
     const before = await visitor.visit("/page");
@@ -136,7 +130,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: the next person at the same browser gets another session`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
     const first = await visitor.visit("/sign-in?customer=first", { method: "POST" });
@@ -155,7 +148,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: with create: false, new visitors get no session`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, create: false });
     const visitor = createVisitor(site.url);
     const page = await visitor.visit("/page");
@@ -169,7 +161,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: ignored paths and preflights get no session, and cookie: false sets no cookie`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, ignore: ["/health"], cookie: false });
     const visitor = createVisitor(site.url);
     const health = await visitor.visit("/health");
@@ -185,7 +176,6 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: two hundred simultaneous visitors each get their own session`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, deadline: 10_000 });
     const visits = Array.from({ length: 200 }, async () => {
       const visitor = createVisitor(site.url);

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { createTransport } from "../../src/transport.ts";
 import { createBrowser } from "./browser.ts";
 import { startExpress } from "./sites/express.ts";
 import { startFastify } from "./sites/fastify.ts";
 
+const antechamber = oneServer();
+
 /* The stores under hostile or unlucky visitors, data and services. */
 
 for (const [name, start] of Object.entries({ "express-session": startExpress, "@fastify/session": startFastify })) {
   test(`${name}: of sign-ins at the same time each gets a session of its own, and the old id opens none of them`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const transport = createTransport({ url: antechamber.url });
     const browser = createBrowser(site);
@@ -31,7 +33,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: data that are too large or no JSON fail to be saved, and the session stays as it was`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     await browser.visit(({ session }) => Object.assign(session, { a: 1 }) && null);
@@ -60,14 +61,14 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: if Antechamber stops during a request, the visitor gets a response or a closed connection at once`, async () => {
-    await using antechamber = await serve();
-    await using site = await start({ url: antechamber.url, timeout: 5000 });
+    await using server = await serve();
+    await using site = await start({ url: server.url, timeout: 5000 });
     const browser = createBrowser(site);
     await browser.visit(({ session }) => Object.assign(session, { a: 1 }) && null);
     const began = performance.now();
     const cut = await browser
       .visit(async ({ session }) => {
-        await antechamber.stop();
+        await server.stop();
         session["b"] = 2;
         return "done";
       })
@@ -77,9 +78,9 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: a cookie of an ended, an expired or a foreign session begins a new one`, async () => {
-    await using antechamber = await serve({ frozen: true });
+    await using server = await serve({ frozen: true });
     await using other = await serve();
-    await using site = await start({ url: antechamber.url });
+    await using site = await start({ url: server.url });
     await using foreign = await start({ url: other.url });
     const [ended, expired, away] = [createBrowser(site), createBrowser(site), createBrowser(foreign)];
     const unused = createBrowser(site);
@@ -88,14 +89,14 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     const endedId = String(await ended.visit(write));
     const expiredId = String(await expired.visit(write));
     const awayId = String(await away.visit(write));
-    await createTransport({ url: antechamber.url }).end(endedId);
-    antechamber.pass(31 * 60_000);
+    await createTransport({ url: server.url }).end(endedId);
+    server.pass(31 * 60_000);
     // The site has kept ids for new visitors, which have expired with the clock of the test.
     assert.match(
       JSON.stringify(await unused.visit(async (visit) => write(visit) && (await visit.save()))),
       /No live session/,
     );
-    await using later = await start({ url: antechamber.url });
+    await using later = await start({ url: server.url });
     const cookies = [
       [ended.cookie, endedId],
       [expired.cookie, expiredId],

@@ -3,11 +3,13 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import type { RequestHandler } from "express";
 import expressSession, { type SessionData, type SessionOptions, type Store } from "express-session";
-import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { antechamberSession } from "../../src/stores/express-session.ts";
 import { createTransport } from "../../src/transport.ts";
 import { createBrowser } from "./browser.ts";
 import { startExpress } from "./sites/express.ts";
+
+const antechamber = oneServer();
 
 /* The methods of a store as the README of express-session describes them ("Session Store Implementation"). */
 
@@ -66,7 +68,6 @@ const cases: Readonly<Record<string, (use: Case) => Promise<void>>> = {
 };
 
 test("the store for express-session does what its documentation asks of stores", async (context) => {
-  await using antechamber = await serve();
   const store = storeFor(antechamber.url);
   const transport = createTransport({ url: antechamber.url });
   for (const [name, check] of Object.entries(cases)) {
@@ -88,7 +89,6 @@ test("the store for express-session does what its documentation asks of stores",
 });
 
 test("with unset: destroy, a handler that deletes req.session ends the session", async () => {
-  await using antechamber = await serve();
   await using site = await startExpress({ url: antechamber.url, unset: "destroy" });
   const browser = createBrowser(site);
   const id = String(await browser.visit((visit) => Object.assign(visit.session, { a: 1 }) && visit.id()));

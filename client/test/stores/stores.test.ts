@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../../../server/test/support/in-process.ts";
+import { oneServer } from "../../../server/test/support/one-server.ts";
 import { createTransport } from "../../src/transport.ts";
 import { COOKIE, createBrowser, dataOf } from "./browser.ts";
 import { startExpress } from "./sites/express.ts";
 import { startFastify } from "./sites/fastify.ts";
+
+const antechamber = oneServer();
 
 /* The stores for express-session and @fastify/session, as applications notice them. */
 
@@ -25,7 +28,6 @@ function signal(): [Promise<void>, () => void] {
 
 for (const [name, start] of Object.entries({ "express-session": startExpress, "@fastify/session": startFastify })) {
   test(`${name}: data of a session are there at the next request, and are the data of the session of Antechamber`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     assert.deepEqual(await browser.visit(), {});
@@ -47,7 +49,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: requests at the same time that change different members do not undo each other`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     await browser.visit(({ session }) => Object.assign(session, { counts: { all: 0 } }) && null);
@@ -74,7 +75,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: null, undefined and names such as __proto__ arrive as they were stored`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     let id = "";
@@ -105,7 +105,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: an id that Antechamber has not made is not adopted, even if it is signed`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     await browser.visit(({ session }) => Object.assign(session, { a: 1 }) && null);
@@ -122,7 +121,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: regenerating an anonymous session keeps its timeline, and the old id opens nothing`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     const before = await browser.visit(({ session, id }) => Object.assign(session, { cart: 1 }) && id());
@@ -145,7 +143,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: regenerating the session of a customer ends it`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const transport = createTransport({ url: antechamber.url });
     const browser = createBrowser(site);
@@ -165,7 +162,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: destroying ends the session, and a request in progress does not bring it back`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     const id = String(await browser.visit((visit) => Object.assign(visit.session, { a: 1 }) && visit.id()));
@@ -189,7 +185,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
 
   test(`${name}: changes made with an id that another request has replaced are reported, not dropped silently`, async (context) => {
     const written = context.mock.method(console, "warn", () => undefined);
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     const id = String(await browser.visit((visit) => Object.assign(visit.session, { a: 1 }) && visit.id()));
@@ -214,7 +209,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: reloading shows what another request has stored, and saving sends only own changes`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const browser = createBrowser(site);
     const id = String(await browser.visit((visit) => Object.assign(visit.session, { a: 1 }) && visit.id()));
@@ -237,7 +231,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: the cookie has the attributes of the application, and those that a handler gives to one session`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, cookie: { maxAge: 60_000 }, rolling: true });
     const browser = createBrowser(site);
     const lifetime = () => Date.parse(/Expires=([^;]+)/.exec(browser.attributes)?.[1] ?? "") - Date.now();
@@ -265,7 +258,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
 
   test(`${name}: a cookie that outlives the sessions is reported once, with the settings to change`, async (context) => {
     const written = context.mock.method(console, "warn", () => undefined);
-    await using antechamber = await serve();
     for (const [maxAge, lines] of [
       [1_800_000, 0],
       [14 * 24 * 3_600_000, 1],
@@ -279,7 +271,6 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: many first requests at the same time all get sessions of their own`, async () => {
-    await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     site.handle = ({ session, id }) => Object.assign(session, { own: id() }) && id();
     const ids = await Promise.all(Array.from({ length: 200 }, () => createBrowser(site).send()));
@@ -288,11 +279,11 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   });
 
   test(`${name}: while Antechamber is down, visitors without a cookie see pages, and storing data fails`, async () => {
-    await using antechamber = await serve();
-    await using site = await start({ url: antechamber.url, timeout: 5000 });
+    await using server = await serve();
+    await using site = await start({ url: server.url, timeout: 5000 });
     const known = createBrowser(site);
     await known.visit(({ session }) => Object.assign(session, { a: 1 }) && null);
-    await antechamber.stop();
+    await server.stop();
     const visitor = createBrowser(site);
     assert.deepEqual(await visitor.visit(), {});
     assert.match(JSON.stringify(await known.visit()), /network|no response|unavailable/);
