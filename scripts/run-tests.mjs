@@ -1,5 +1,5 @@
-// Runs the tests. They are divided into runs, and each run is one process of a test runner. Up to `LANES` runs run at
-// the same time.
+// Runs the tests. They are divided into runs, and each run is one process of a test runner. Runs of different lanes run at
+// the same time: more files than there are cores, because most tests mainly wait.
 //
 //   npm test                      runs all tests
 //   npm test -- bun lifetime      runs a part of the tests: each word is the name of a run (bun, node, oldest,
@@ -17,8 +17,6 @@ import { summarize } from "./tests/summary.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const minute = 60_000;
-/** Maximum number of runs at the same time. It may exceed the number of cores, because most tests mainly wait. */
-const LANES = 3;
 
 const stop = new AbortController();
 process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
@@ -108,14 +106,16 @@ if (chosen === undefined) process.exit(1);
 /** @type {Map<Run, Awaited<ReturnType<typeof judge>>>} */
 const judged = new Map();
 
-/** @param {Run[]} queue */
-async function work(queue) {
-  for (let run = queue.shift(); run !== undefined; run = queue.shift()) {
+/**
+ * Executes the chosen runs of a lane one after the other.
+ * @param {Run["lane"]} name
+ */
+async function work(name) {
+  for (const run of chosen?.filter(({ lane }) => lane === name) ?? []) {
     if (!stop.signal.aborted) judged.set(run, await judge(run));
   }
 }
 
-const together = chosen.filter(({ isAlone }) => !isAlone);
-await Promise.all(Array.from({ length: LANES }, () => work(together)));
-await work(chosen.filter(({ isAlone }) => isAlone));
+await Promise.all([work("bun"), work("node"), work("systems")]);
+await work("alone");
 process.exitCode = report(chosen.flatMap((run) => judged.get(run) ?? [])) ? 0 : 1;

@@ -15,9 +15,6 @@ import { closeScratch, openScratch } from "./leftovers.mjs";
  * @property {AbortSignal} stopped interrupts the run
  */
 
-/** Maximum number of files of a run at the same time, except in the quick run and for files that run alone. */
-const FILES_AT_ONCE = 2;
-
 /**
  * Executes a run and prints the output, each line with the name of the run in front.
  * @param {string} root
@@ -82,14 +79,13 @@ function programOf(root, { isOldest, runner }) {
  * @param {Run} run
  * @param {number} testMs
  */
-function flagsOf({ name, runner, isAlone = false }, testMs) {
-  const atOnce = name === "quick" ? availableParallelism() : isAlone ? 1 : FILES_AT_ONCE;
-  if (runner === "bun") return ["test", `--timeout=${testMs}`, `--parallel=${atOnce}`];
+function flagsOf({ runner, filesAtOnce = availableParallelism() }, testMs) {
+  if (runner === "bun") return ["test", `--timeout=${testMs}`, `--parallel=${filesAtOnce}`];
   return [
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-reporter=spec",
-    `--test-concurrency=${atOnce}`,
+    `--test-concurrency=${filesAtOnce}`,
     `--test-timeout=${testMs}`,
   ];
 }

@@ -3,6 +3,12 @@
 /** @typedef {import("./files.mjs").TestFile} TestFile */
 
 /**
+ * The lanes of the usual tests: a lane executes its runs one after the other, and lanes are executed at the same time. The
+ * runs of `alone` are executed after all others.
+ * @typedef {"bun" | "node" | "systems" | "alone"} Lane
+ */
+
+/**
  * @typedef {object} Run
  * @property {string} name
  * @property {"bun" | "node"} runner the program whose test command runs the files
@@ -10,7 +16,8 @@
  * @property {"bun" | "node"} runtime the runtime of the servers that the tests start
  * @property {readonly TestFile[]} files
  * @property {boolean} [needsDisk] whether the temporary files must be on a disk and not in memory
- * @property {boolean} [isAlone] whether no other run may run at the same time
+ * @property {Lane} lane
+ * @property {number} [filesAtOnce] maximum number of files at the same time; by default the number of cores
  */
 
 /**
@@ -23,22 +30,26 @@ export function runsOf(files, tier) {
   const of = (/** @type {TestFile["kind"][]} */ ...kinds) => files.filter(({ kind }) => kinds.includes(kind));
   if (tier === "quick") {
     const quick = of("both", "once").filter(({ quickNeeds }) => quickNeeds.length === 0);
-    return [{ name: "quick", runner: "node", runtime: "node", files: quick }];
+    return [{ name: "quick", runner: "node", lane: "node", runtime: "node", files: quick }];
   }
   const isLong = tier === "long";
   /** @type {TestFile["kind"]} */
   const either = "faults, alone in test:long";
   /** @type {Run[]} */
   const runs = [
-    { name: "bun", runner: "bun", runtime: "bun", files: of("both", "once") },
-    { name: "node", runner: "node", runtime: "node", files: of("both") },
-    // Before `faults`, which adds and removes network devices: a browser then aborts its requests.
-    { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
+    // The longest run: with three files at once it takes about as long as the other lanes.
+    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 3, files: of("both", "once") },
+    { name: "node", runner: "node", lane: "node", runtime: "node", filesAtOnce: 2, files: of("both") },
+    // In the lane of `faults` and before it, because that run adds and removes network devices: a browser then aborts its
+    // requests.
+    { name: "outside", runner: "node", lane: "systems", runtime: "bun", filesAtOnce: 2, files: of("outside") },
     // These tests run on Node, and kill servers that run on Bun.
     {
       name: "faults",
       runner: "node",
+      lane: "systems",
       runtime: "bun",
+      filesAtOnce: 2,
       files: of("faults", ...(isLong ? [] : [either])),
       needsDisk: true,
     },
@@ -46,16 +57,19 @@ export function runsOf(files, tier) {
       name: "oldest",
       runner: "node",
       isOldest: true,
+      lane: "node",
       runtime: "node",
+      filesAtOnce: 2,
       files: of("both").filter(({ path }) => path.startsWith("./client/")),
     },
     {
       name: "alone",
       runner: "node",
+      lane: "alone",
       runtime: "bun",
+      filesAtOnce: 1,
       files: of("alone", ...(isLong ? [either] : [])),
       needsDisk: true,
-      isAlone: true,
     },
   ];
   return runs;

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import type { RequestEntry, Timeline } from "@antechamber/client/protocol";
-import { NoResponse } from "../support/caller.ts";
+import { sessionOf } from "../support/api.ts";
+import { createCaller, NoResponse } from "../support/caller.ts";
 import type { Random } from "../support/random.ts";
 
 /*
@@ -10,6 +11,16 @@ import type { Random } from "../support/random.ts";
  * Each session has one sender, so the order of its records is known. The server must return them in that order. The
  * last ones may be missing, but none that the server had to keep.
  */
+
+/** Environment of a server whose sessions do not expire before they are verified, however long the test takes. */
+export const longLife = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
+
+/** Creates anonymous sessions, and returns their ids. */
+export async function createSessions(url: string, count: number): Promise<string[]> {
+  using caller = createCaller(url);
+  const answers = await Promise.all(Array.from({ length: count }, () => caller.create()));
+  return answers.map((answer) => sessionOf(answer).sessionId);
+}
 
 /** Guarantee of a response: the records are on disk (`durable`), or will be soon. */
 type Promised = "durable" | "soon";

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { sessionOf } from "../support/api.ts";
 import { median } from "../support/calibration.ts";
 import { createCaller } from "../support/caller.ts";
 import { createRandom, type Random, runSeed } from "../support/random.ts";
@@ -11,29 +10,26 @@ import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { freshIds } from "./load.ts";
-import { createRecordLedger, createRecordSender, type RecordLedger, recordUntilGone } from "./record-ledger.ts";
+import {
+  createRecordLedger,
+  createRecordSender,
+  createSessions,
+  longLife,
+  type RecordLedger,
+  recordUntilGone,
+} from "./record-ledger.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const KILLS = long ? 200 : 5;
-const TERMINATIONS = long ? 40 : 3;
 /** Enough records for several compaction batches, so that a kill can happen between two batches. */
 const SESSIONS = 1000;
 const RECORDS = 100_000;
 /** Time (ms) after the response within which an accepted record is on disk (contract.md#request-records). */
 const STORED_WITHIN = 100;
 
-/** No session may expire before it is verified, however long the rounds take. */
-const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
-
-async function newSessions(url: string): Promise<string[]> {
-  using caller = createCaller(url);
-  const answers = await Promise.all(Array.from({ length: SESSIONS }, () => caller.create()));
-  return answers.map((answer) => sessionOf(answer).sessionId);
-}
-
 /** Kills a server before, while or after it compacts the records that it finds at its start. */
 async function killWhileMerging(dataDir: string, random: Random): Promise<void> {
-  await using server = await startServer({ dataDir, env });
+  await using server = await startServer({ dataDir, env: longLife });
   await delay(random.between(100, 900));
   await server.kill("SIGKILL");
 }
@@ -49,10 +45,10 @@ test(`${KILLS} kills lose only the latest records, duplicate none and leave no g
   let missing = { records: 0, age: 0 };
   const lostAfter = () => diedAt - STORED_WITHIN - (ledger?.slowest() ?? 0);
   for (let round = 0; round < KILLS; round++) {
-    await using server = await startServer({ dataDir, env });
+    await using server = await startServer({ dataDir, env: longLife });
     using sender = createRecordSender(server.url);
     if (ledger === undefined) {
-      sessionIds = await newSessions(server.url);
+      sessionIds = await createSessions(server.url, SESSIONS);
       ledger = createRecordLedger(sessionIds);
     } else {
       const found = await ledger.verify(sender, lostAfter(), diedAt);
@@ -67,7 +63,7 @@ test(`${KILLS} kills lose only the latest records, duplicate none and leave no g
     if (round % 2 === 0) await killWhileMerging(dataDir, random);
     if (round % 4 === 0) await killWhileMerging(dataDir, random);
   }
-  await using server = await startServer({ dataDir, env });
+  await using server = await startServer({ dataDir, env: longLife });
   using sender = createRecordSender(server.url);
   await ledger?.verify(sender, lostAfter(), diedAt);
   using stored = openStoredData(dataDir);
@@ -76,35 +72,9 @@ test(`${KILLS} kills lose only the latest records, duplicate none and leave no g
   console.log(`${KILLS} kills, ${ledger?.accepted()} records accepted, ${lost}`);
 });
 
-for (const runtime of ["bun", "node"] as const) {
-  test(`SIGTERM under load loses no accepted record (${runtime})`, async () => {
-    const random = createRandom(runSeed());
-    await using directory = temporaryDirectory();
-    const dataDir = directory.path;
-    let ledger: RecordLedger | undefined;
-    let sessionIds: readonly string[] = [];
-    for (let round = 0; round < TERMINATIONS; round++) {
-      await using server = await startServer({ dataDir, env, runtime });
-      using sender = createRecordSender(server.url);
-      if (ledger === undefined) {
-        sessionIds = await newSessions(server.url);
-        ledger = createRecordLedger(sessionIds);
-      } else await ledger.verify(sender, Number.POSITIVE_INFINITY, performance.now());
-      const load = recordUntilGone(sender, ledger, sessionIds, random);
-      await Promise.race([delay(random.between(0, 500)), load]);
-      const exit = await server.kill("SIGTERM");
-      assert.deepEqual(exit, { code: 0, signal: null }, server.stderr());
-      await load;
-    }
-    await using server = await startServer({ dataDir, env, runtime });
-    using sender = createRecordSender(server.url);
-    await ledger?.verify(sender, Number.POSITIVE_INFINITY, performance.now());
-  });
-}
-
 test("sessions are served at the same speed while many records are compacted", async () => {
-  await using server = await startServer({ env });
-  const sessionIds = await newSessions(server.url);
+  await using server = await startServer({ env: longLife });
+  const sessionIds = await createSessions(server.url, SESSIONS);
   using sender = createRecordSender(server.url);
   using caller = createCaller(server.url, 1);
   const measure = async (isOver: () => boolean) => {

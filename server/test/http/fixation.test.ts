@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { handleOf } from "../../src/session/id.ts";
 import { type Answer, type Api, createApi, sessionOf } from "../support/api.ts";

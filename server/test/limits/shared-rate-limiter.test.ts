@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createSharedRateLimiter, type Remaining, type Usage } from "../../src/limits/shared-rate-limiter.ts";

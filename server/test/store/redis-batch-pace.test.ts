@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BatchPace } from "../../src/store/redis/notes/batch-pace.ts";

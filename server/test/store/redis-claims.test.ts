@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
