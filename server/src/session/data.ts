@@ -61,7 +61,7 @@ export function isTagged(json: string, tags: Tags): boolean {
 const TAG_CHARACTERS = 22;
 
 /**
- * Returns the entity tag of data, without quotes. Equal data have equal tags, also in another store and after a change
+ * Returns the entity tag of data, without quotes. The same text has the same tag, also in another store and after a change
  * back. So a tag needs no space and no counter that could be lost.
  */
 export function tagOfData(json: string): string {

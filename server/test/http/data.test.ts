@@ -143,6 +143,13 @@ onEachEngine(({ test, serve }) => {
       [{ text: 'é\u2028"' }, { text: 'é\u2028"' }],
     );
     problemOf(await get("/v1/sessions/unknown?include=data"), 404, "session-not-found");
+    for (const base of ["", "/v1"]) {
+      const path = `${base}/sessions/${id}?include=data`;
+      const [whole, head] = [await get(path), await api.call("HEAD", path)];
+      assert.equal(head.headers.get("content-length"), String(Buffer.byteLength(whole.text)), "RFC 9110, section 8.6");
+    }
+    assert.equal((await api.call("HEAD", `/sessions/${id}?include=timeline`)).status, 400);
+    assert.equal((await api.call("HEAD", "/sessions/unknown?include=data")).status, 404);
     assert.deepEqual(dataIn(await get(`/v2/sessions/${id}/data`)), { text: 'é\u2028"' });
   });
 

@@ -155,9 +155,16 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       return retrieval instanceof Promise ? retrieval.then(showRetrieved) : showRetrieved(retrieval);
     },
 
-    async head({ request, principal, sessionId }) {
+    async head(call) {
+      const { request, principal, sessionId } = call;
       const ids = permitted(principal, identityOfHeaders(request));
-      const session = await service.use(sessionId, readScope(principal, ids.customerId));
+      const scope = readScope(principal, ids.customerId);
+      if (includesData(call, dataReaders)) {
+        const used = await sessionData.use(sessionId, scope);
+        if (used === undefined) throw new Refusal({ code: "session-not-found" });
+        return showWithData(call, used);
+      }
+      const session = await service.use(sessionId, scope);
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
       return showLocated({ id: sessionId, session });
     },
@@ -185,7 +192,7 @@ function showLocatedSession(opened: OpenedSession, base: string, form: SessionFo
 }
 
 /** Responds with the session and its data; `Content-Location` names the session. */
-export function showLocatedWithData(
+function showLocatedWithData(
   opened: OpenedWithData,
   { base, form }: Required<Pick<SessionHandlerParts, "base" | "form">>,
 ): ApiResponse {

@@ -1,21 +1,18 @@
 import { Refusal } from "../../../session/errors.ts";
-import { changeScope, type Principal, readScope, type Scope } from "../../../session/permissions.ts";
+import { changeScope, type Principal, type Scope } from "../../../session/permissions.ts";
 import { hasNoIds, type Identity } from "../../../session/session.ts";
 import { hasTraits } from "../../../session/traits.ts";
 import { sessionInfo } from "../../../wire/session-info.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import { requestKeyOf } from "../../parse/idempotency.ts";
-import { identityOfHeaders, updateOfRequest } from "../../parse/identity.ts";
-import { includesData } from "../../parse/include.ts";
+import { updateOfRequest } from "../../parse/identity.ts";
 import {
   createSessionHandlers,
   fingerprintOf,
-  permitted,
   permittedUpdate,
   type SessionHandlerParts,
   type SessionHandlers,
-  showLocatedWithData,
   showSession,
   showStored,
   showUpdated,
@@ -24,12 +21,12 @@ import { envelopeOfV1 } from "./envelopes.ts";
 
 /**
  * Creates the handlers of dialect 8.5.1 (contract.md#dialects). Retrieving an unknown session is refused, and creates
- * no session. Updating an unknown session, or a session of another customer, creates a session with a new id. The
+ * no session, as with HEAD. Updating an unknown session, or a session of another customer, creates a session with a new id. The
  * clients of this dialect depend on that: they begin with a placeholder instead of an id, and cannot continue otherwise
  * when their session has expired or another person uses the browser.
  */
 export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandlers {
-  const { service, sessionData, auditRead, limits, base } = parts;
+  const { service, limits, base } = parts;
   const common = createSessionHandlers({ ...parts, form: envelopeOfV1 });
 
   async function associate(call: Call): Promise<ApiResponse> {
@@ -48,17 +45,7 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
       : showStored(await service.createOnce(ids, { ...key, response: sessionInfo }, traits), envelopeOfV1);
   }
 
-  async function retrieve(call: Call): Promise<ApiResponse> {
-    const { request, principal, sessionId } = call;
-    if (!includesData(call, parts.dataReaders)) return common.head(call);
-    const ids = permitted(principal, identityOfHeaders(request));
-    const used = await sessionData.use(sessionId, readScope(principal, ids.customerId));
-    if (used === undefined) throw new Refusal({ code: "session-not-found" });
-    await auditRead(call);
-    return showLocatedWithData(used, { base, form: envelopeOfV1 });
-  }
-
-  return { ...common, retrieve, associate };
+  return { ...common, retrieve: common.head, associate };
 }
 
 /** Returns an update's scope. If it names a customer, others' sessions count as unknown (contract.md#rule-4). */
