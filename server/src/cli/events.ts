@@ -2,7 +2,7 @@ import type { EventInfo } from "@antechamber/client/protocol";
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import type { Admin } from "../control/operations.ts";
-import { type EventType, type LoggedType, loggedTypes } from "../session/event.ts";
+import { type EventType, isEventPlace, type LoggedType, loggedTypes } from "../session/event.ts";
 import { withAdmin } from "./connect.ts";
 import { engineOf } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
@@ -40,6 +40,10 @@ function tailCommand(output: Output): Command {
     .action(async (options: TailOptions, self: Command) => {
       const { config } = loadSettings(self);
       const types = options.types === undefined ? null : typesIn(options.types);
+      if (!isEventPlace(options.after)) {
+        const text = terminalSafe(options.after);
+        throw new CliError(exitCodes.usage, `--after ${text} is not the id of an event, start or end`);
+      }
       await tail(config, { ...options, types }, output);
     });
   return addExamples(addSettings(command, dataSettings), [
@@ -77,7 +81,7 @@ async function show(admin: Admin, request: Request, output: Output, follows: boo
     const waitMs = follows ? WAIT_MS : 0;
     const page = await admin.readEvents({ after, limit: PAGE, types, customerId, waitMs });
     if (page === null) {
-      throw new CliError(exitCodes.notFound, "there is no event log: the setting events is off, or the store is Redis");
+      throw new CliError(exitCodes.notFound, "there is no event log: the setting events is off");
     }
     if (page.isGone)
       output.remark("The event to continue after is not in the log any more; these are all events that are kept.");

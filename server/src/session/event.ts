@@ -41,6 +41,19 @@ export interface EventSession extends Identity {
   readonly label: string | null;
 }
 
+/** An id of an event has fixed lengths, so that ids sort in the order of the log: time and sequence, in base 36. */
+const EVENT_ID = /^[0-9a-z]{9}-[0-9a-z]{10}$/;
+
+/** Returns whether a text has the form of the id of an event. */
+export function isEventId(text: string): boolean {
+  return EVENT_ID.test(text);
+}
+
+/** Returns whether a reader may ask for the events after this place: after an event, or from `start` or `end` of the log. */
+export function isEventPlace(text: string): boolean {
+  return text === "start" || text === "end" || isEventId(text);
+}
+
 interface Stamped {
   /**
    * The id of the event, the same for every reader. It is opaque; within a store, ids sort in the order of the log, and

@@ -1,3 +1,5 @@
+import { isEventId } from "../session/event.ts";
+
 /**
  * A position in the event log: the sequence of the event before it, and the time (Unix ms) at which that event was
  * stored. The time shows whether the event is still the same one: a restored backup counts the same sequences again.
@@ -8,10 +10,9 @@ export interface EventPosition {
   readonly at: number;
 }
 
-/** The lengths of the parts of an id, so that ids sort in the order of the log. They suffice until the year 5188. */
+/** The lengths of the parts of an id (`isEventId`). They suffice until the year 5188. */
 const TIME_DIGITS = 9;
 const SEQUENCE_DIGITS = 10;
-const ID = new RegExp(`^([0-9a-z]{${TIME_DIGITS}})-([0-9a-z]{${SEQUENCE_DIGITS}})$`);
 
 export function formatPosition({ at, sequence }: EventPosition): string {
   return `${digits(at, TIME_DIGITS)}-${digits(sequence, SEQUENCE_DIGITS)}`;
@@ -19,8 +20,8 @@ export function formatPosition({ at, sequence }: EventPosition): string {
 
 /** Returns the position in a text; `undefined` if the text is not one that `formatPosition` returns. */
 export function parsePosition(text: string): EventPosition | undefined {
-  const [, at, sequence] = ID.exec(text) ?? [];
-  if (at === undefined || sequence === undefined) return undefined;
+  if (!isEventId(text)) return undefined;
+  const [at = "", sequence = ""] = text.split("-");
   return { at: Number.parseInt(at, 36), sequence: Number.parseInt(sequence, 36) };
 }
 

@@ -47,6 +47,9 @@ test("events are shown line by line, in colours only on a terminal, or as JSON",
   const refused = await runHere([...args, "--types", "session.begun"]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /session\.begun is no type of event/);
+  const misplaced = await runHere([...args, "--after", "begin"]);
+  assert.deepEqual([misplaced.code, misplaced.stdout], [2, ""]);
+  assert.match(misplaced.stderr, /--after begin is not the id of an event/);
 });
 
 test("events are shown as they happen, until the server stops", async () => {

@@ -82,8 +82,14 @@ test("a reader that reconnects continues after its last event", async () => {
 
 test("a reader whose place is gone hears of it, and gets all events that are left", async () => {
   await service().create(of("left"));
-  for (const gone of ["zzzzzzzzz-zzzzzzzzzz", "invented"]) {
-    await using stream = await open(`?after=${gone}`);
+  const gone = "zzzzzzzzz-zzzzzzzzzz";
+  // A browser that reconnects sends the header. It would give up after a refusal, so any text counts as a place there.
+  for (const [query, id] of [
+    [`?after=${gone}`, ""],
+    ["", gone],
+    ["", "invented"],
+  ] as const) {
+    await using stream = await open(query, { ...as("service"), "last-event-id": id });
     const reset = await stream.next();
     assert.equal(reset?.event, "reset");
     assert.deepEqual(JSON.parse(reset.data ?? ""), { id: reset.id, type: "reset" });
@@ -91,8 +97,20 @@ test("a reader whose place is gone hears of it, and gets all events that are lef
     await using whole = await open("?after=start");
     assert.deepEqual(await whole.take(1), [oldest]);
   }
-  const answer = await service().call("GET", "/events?after=invented&limit=5", { headers: lines });
+  const poll = (place: string) => service().call("GET", `/events?after=${place}&limit=5`, { headers: lines });
+  const answer = await poll(gone);
   assert.deepEqual(typesIn(linesIn(answer.text)), ["reset"]);
+  const next = await poll(answer.headers.get("last-event-id") ?? "");
+  assert.deepEqual(linesIn(next.text), linesIn((await poll("start")).text), "the next page has all that is kept");
+});
+
+test("a reader that asks for events after a text that is no place is refused", async () => {
+  for (const place of ["begin", "Start", "", "0", "zzzzzzzzz-zzzzzzzzzz1"]) {
+    for (const rest of ["", "&limit=5"]) {
+      const response = await service().call("GET", `/events?after=${place}${rest}`, { headers: lines });
+      assert.match(problemOf(response, 400, "invalid-request").detail, /start or end/);
+    }
+  }
 });
 
 test("a reader chooses types and a customer, whose erasure it hears of", async () => {

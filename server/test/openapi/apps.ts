@@ -161,7 +161,7 @@ function requestOf(method: string, path: string, headers: Readonly<Record<string
     method,
     path,
     // A page: a stream would have no end.
-    query: path === "/events" ? "after=unknown&limit=5" : "",
+    query: path === "/events" ? "after=000000000-0000000001&limit=5" : "",
     peer: "",
     header: (name) => ({ host: "localhost", accept: "application/x-ndjson", ...headers })[name] ?? null,
     hasBody: false,

@@ -1,7 +1,7 @@
 import type { HttpRequest } from "@antechamber/http1";
 import { faultOfStoredId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
-import { type LoggedType, loggedTypes } from "../../session/event.ts";
+import { isEventPlace, type LoggedType, loggedTypes } from "../../session/event.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
 import { limitOf } from "./paging.ts";
@@ -12,7 +12,7 @@ export interface EventQuery {
   readonly types: ReadonlySet<LoggedType> | null;
   /** `null`: all customers. */
   readonly customerId: string | null;
-  /** The position after which the events begin, or `start` or `end` of the log. It was not checked. */
+  /** The position after which the events begin, or `start` or `end` of the log. The log may not have this position. */
   readonly after: string;
   readonly format: "event-stream" | "json-lines";
   /** Set for a poll, whose response ends: the maximum number of events, and how long (ms) it waits for the first. */
@@ -42,7 +42,9 @@ export function readEventQuery(request: HttpRequest): EventQuery {
     fault("customerId", "customerId is not an id of 1 to 256 characters without control characters.");
   }
   const after = parameters.get("after");
-  if (after === "") fault("after", "after is empty: give it the id of an event, start or end, or leave it out.");
+  if (after !== null && !isEventPlace(after)) {
+    fault("after", "after is not the id of an event, start or end: give it one of these, or leave it out.");
+  }
   const format = /\bapplication\/x-ndjson\b/i.test(request.header("accept") ?? "") ? "json-lines" : "event-stream";
   const isPoll = parameters.has("limit") || parameters.has("wait");
   if (isPoll && format === "event-stream") {
@@ -53,7 +55,8 @@ export function readEventQuery(request: HttpRequest): EventQuery {
   return {
     types: types === null ? null : new Set(types.split(",").filter(isLoggedType)),
     customerId,
-    // A reader that reconnects by itself repeats its first URL, so the header counts more than the parameter.
+    // A reader that reconnects by itself repeats its first URL, so the header counts more than the parameter. A header
+    // that is no id is a place that is gone: a browser would never connect again after a refusal.
     after: request.header("last-event-id") || after || "end",
     format,
     poll,
