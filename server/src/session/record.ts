@@ -1,4 +1,4 @@
-import { isPlainText } from "./text.ts";
+import { faultOfText, isPlainText } from "./text.ts";
 
 /** A method is a token (RFC 9110, section 9.1). */
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
@@ -76,7 +76,7 @@ export function forwardedRecord(
     status: null,
     startedAt,
     durationMs: null,
-    service: service === null || service.length > 256 || !isPlainText(service) ? null : service,
+    service: service === null || faultOfText(service, 256) !== undefined ? null : service,
     attributes: noAttributes,
   };
 }

@@ -98,6 +98,8 @@ test("an empty array, as PHP writes it, counts as an object without members", as
   assert.equal(updated.customerId, "c");
   const nothing = await api().update(created.sessionId, { json: [] });
   problemOf(nothing, 400, "nothing-to-associate");
+  const filter = problemOf(await api().call("POST", "/sessions/end", { json: [] }), 400, "invalid-request");
+  assert.match(filter.detail, /asks for nothing/);
 });
 
 for (const [name, value] of Object.entries(wrong)) {

@@ -71,7 +71,7 @@ test("missing values of a record are null; a missing start is the time at which 
   for (const sent of [
     visit("/"),
     { ...visit("/"), status: null, startedAt: null, durationMs: null, attributes: null },
-    { ...visit("/"), service: "" },
+    { ...visit("/"), service: "", attributes: [] },
   ]) {
     const id = await newSession(api);
     const earliest = server.now();
@@ -130,6 +130,7 @@ const wrong: readonly [name: string, json: unknown, places: readonly string[]][]
   ["a time without zone", { ...visit("/"), startedAt: "2026-11-23T10:00:00" }, ["startedAt"]],
   ["a day", { ...visit("/"), startedAt: "2026-11-23" }, ["startedAt"]],
   ["an impossible time", { ...visit("/"), startedAt: "2026-13-23T10:00:00Z" }, ["startedAt"]],
+  ["a day that the month does not have", { ...visit("/"), startedAt: "2026-02-29T10:00:00Z" }, ["startedAt"]],
   ["a time before 1970", { ...visit("/"), startedAt: -1 }, ["startedAt"]],
   ["a time beyond all dates", { ...visit("/"), startedAt: 9e15 }, ["startedAt"]],
   ["a time of another type", { ...visit("/"), startedAt: true }, ["startedAt"]],
@@ -200,6 +201,20 @@ test("a body that is not JSON is refused", async () => {
   const request = `${text.slice(0, -2)}Content-Length: ${bytes.length}\r\n\r\n${bytes}`;
   assert.equal((await exchange(server.port, request)).status, 400);
   assert.equal((await pageOf(api, id)).total, 0);
+});
+
+test("a service and the name of an attribute are as long as promised, counted in characters", async () => {
+  const id = await newSession(api);
+  const [service, name] = ["🦊".repeat(256), "🦊".repeat(128)];
+  acceptedOf(await post(api, id, { ...visit("/"), service, attributes: { [name]: "a" } }));
+  const request = await onlyRequest(id);
+  assert.deepEqual([request.service, request.attributes], [service, { [name]: "a" }]);
+  const longer = { ...visit("/"), service: `${service}x`, attributes: { [`${name}x`]: "a" } };
+  const { errors } = problemOf(await post(api, id, longer), 400, "invalid-request");
+  assert.deepEqual(
+    errors?.map((fault) => fault.name),
+    ["service", "attributes"],
+  );
 });
 
 test("a record may have the maximum length, whatever it consists of", async () => {

@@ -108,16 +108,27 @@ export function parseJsonText(body: Uint8Array, faults: Fault[]): ParsedText | u
   }
 }
 
+/** Parses a body that must be a JSON object. Returns an empty object and appends to `faults` if it is none. */
+export function parseObject(body: Uint8Array, faults: Fault[]): object {
+  const parsed = parseJson(body, faults);
+  if (parsed === undefined || isEmptyArray(parsed)) return {};
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
+  faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
+  return {};
+}
+
+/** Returns whether a value is an empty array. PHP writes an object without members as one. */
+export function isEmptyArray(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
 /** Reads a JSON object; an empty body is an empty object. Refuses like `readJsonBody`, and with `invalid-request`. */
 export async function readJsonObject(request: HttpRequest, limit: number): Promise<object> {
   const faults: Fault[] = [];
   const body = request.hasBody ? await readJsonBody(request, limit) : undefined;
-  const value = body === undefined ? {} : parseJson(body, faults);
+  const object = body === undefined ? {} : parseObject(body, faults);
   refuseFaults(faults);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
-  }
-  return value as object;
+  return object;
 }
 
 /** Returns an object's own member, never one of the prototype; `null` if there is none. */

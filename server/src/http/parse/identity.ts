@@ -4,7 +4,7 @@ import type { Fault } from "../../session/errors.ts";
 import { bodyFields, headerFields, headerNames, type IdField } from "../../session/fields.ts";
 import { type Identity, noIdentity } from "../../session/session.ts";
 import { faultOfLabel, noTraits, type Traits } from "../../session/traits.ts";
-import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import { memberOf, parseObject, readJsonBody, refuseFaults } from "./bodies.ts";
 import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 
 /** The maximum length of a body that is read, in bytes (contract.md#refusals). */
@@ -99,16 +99,6 @@ function readRotate(members: object, faults: Fault[]): boolean {
   if (value === null || typeof value === "boolean") return value === true;
   faults.push({ in: "body", name: "rotate", detail: "rotate is neither true nor false." });
   return false;
-}
-
-function parseObject(body: Uint8Array, faults: Fault[]): object {
-  const parsed = parseJson(body, faults);
-  if (parsed === undefined) return {};
-  // PHP writes an object without members as an empty array.
-  if (Array.isArray(parsed) && parsed.length === 0) return {};
-  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
-  faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
-  return {};
 }
 
 function readMember(

@@ -1,8 +1,8 @@
 import { MAX_RECORD_BYTES, MAX_RECORDS } from "@antechamber/client/protocol";
 import type { Fault } from "../../session/errors.ts";
 import { isMethod, isPath, type RequestRecord, recordedPath } from "../../session/record.ts";
-import { isPlainText } from "../../session/text.ts";
-import { memberOf, parseJson, refuseFaults } from "./bodies.ts";
+import { faultOfText } from "../../session/text.ts";
+import { isEmptyArray, memberOf, parseJson, refuseFaults } from "./bodies.ts";
 import { hasMoreValues } from "./json-values.ts";
 import { parseTime } from "./time.ts";
 
@@ -15,9 +15,10 @@ export const MAX_RECORDS_BODY_BYTES = MAX_RECORDS * (MAX_RECORD_BYTES + 1) + 2;
  */
 const MAX_VALUES = 64 * MAX_RECORDS;
 
+/** The longest name of a service, and of an attribute, in Unicode characters. */
 const MAX_SERVICE = 256;
-const MAX_ATTRIBUTES = 16;
 const MAX_ATTRIBUTE_NAME = 128;
+const MAX_ATTRIBUTES = 16;
 const MAX_DURATION_MS = 1e12;
 /** The maximum number of faults that are collected: if every record is wrong, the first few faults show why. */
 const MAX_FAULTS = 20;
@@ -125,16 +126,14 @@ class MemberReader {
   service(): string | null {
     const value = memberOf(this.#record, "service");
     if (value === null || value === "") return null;
-    if (typeof value === "string" && value.length <= MAX_SERVICE && isPlainText(value)) {
-      return value;
-    }
+    if (typeof value === "string" && faultOfText(value, MAX_SERVICE) === undefined) return value;
     this.fault("service", `is not a text of up to ${MAX_SERVICE} characters, without controls`);
     return null;
   }
 
   attributes(): Readonly<Record<string, string>> {
     const value = memberOf(this.#record, "attributes");
-    if (value === null) return {};
+    if (value === null || isEmptyArray(value)) return {};
     const entries = typeof value === "object" && !Array.isArray(value) ? Object.entries(value) : [];
     if (typeof value !== "object" || Array.isArray(value) || entries.length > MAX_ATTRIBUTES) {
       this.fault("attributes", `is not a map of up to ${MAX_ATTRIBUTES} strings`);
@@ -143,7 +142,7 @@ class MemberReader {
     for (const [name, text] of entries) {
       if (typeof text !== "string" || !text.isWellFormed()) {
         this.fault(`attributes.${name.slice(0, 32)}`, "is not a string");
-      } else if (name.length > MAX_ATTRIBUTE_NAME || !isPlainText(name)) {
+      } else if (faultOfText(name, MAX_ATTRIBUTE_NAME) !== undefined) {
         this.fault("attributes", `has a name of over ${MAX_ATTRIBUTE_NAME} characters, or controls`);
       }
     }
