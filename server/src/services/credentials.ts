@@ -122,12 +122,15 @@ export class CredentialAdmin {
     return (await store.listApiKeys()).map(withoutHash);
   }
 
-  /** Creates an API key. Throws `TypeError` for a request with a fault (`faultOfApiKeyRequest`). */
-  async createKey(by: Initiator, request: ApiKeyRequest): Promise<CreatedApiKey> {
-    const { store, trail, wallClock, events } = this.#parts;
+  /**
+   * Creates an API key whose validity begins at `now` (Unix ms), by default at once. Throws `TypeError` for a request with
+   * a fault (`faultOfApiKeyRequest`).
+   */
+  async createKey(by: Initiator, request: ApiKeyRequest, now = this.#parts.wallClock()): Promise<CreatedApiKey> {
+    const { store, trail, events } = this.#parts;
     const fault = faultOfApiKeyRequest(request);
     if (fault !== undefined) throw new TypeError(fault.detail);
-    const { key, stored } = newKey(request, wallClock());
+    const { key, stored } = newKey(request, now);
     const event = { ...by, what: "key.create", details: this.#auditDetails(stored) };
     await trail.audited(event, async () => {
       await store.addApiKey(stored);

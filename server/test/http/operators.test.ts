@@ -64,11 +64,9 @@ test("faults of a request for a key are reported together, each with its member"
 test("a rotated key is valid until its grace is over, and cannot be rotated again", async () => {
   await using own = await serveKeys({ administrator: holders.administrator });
   const calls = createAdministration({ url: own.url, key: keyOf(holders.administrator) });
-  const first = await calls.keys.create({
-    role: "reporter",
-    name: "Graphs",
-    expiresAt: new Date(own.now() + DAY).toISOString(),
-  });
+  const expiresAt = new Date(own.now() + DAY).toISOString();
+  const first = await calls.keys.create({ role: "reporter", name: "Graphs", expiresAt });
+  assert.equal(first.expiresAt, expiresAt);
   const { replaced, ...second } = await calls.keys.rotate(first.id, { graceSeconds: 3600 });
   assert.equal(replaced.id, first.id);
   assert.equal(replaced.successorId, second.id);

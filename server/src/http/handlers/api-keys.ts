@@ -51,7 +51,7 @@ export function createApiKeyHandlers({ credentials, wallClock, config, initiator
         const detail = `${fault.detail.charAt(0).toUpperCase()}${fault.detail.slice(1)}.`;
         refuseFaults([{ in: "body", name: fault.name, detail }]);
       }
-      const { key, info } = await credentials.createKey(by(call), wanted);
+      const { key, info } = await credentials.createKey(by(call), wanted, now);
       return json({ key, ...apiKeyInfo(info, now) } satisfies CreatedApiKey, 201);
     },
 
