@@ -150,7 +150,7 @@ onEachEngine(({ test, empty }) => {
     assert.equal(receiver.received.at(-1)?.headers["webhook-id"], queued.eventId);
     problemOf(await call("POST", `/webhooks/${id}/deliveries/99/redeliver`), 404, "not-found");
     const all = (await deliveries(id)).deliveries.map((one) => one.id);
-    const { deliveries: page, next } = await deliveries(id, "?limit=2");
+    const { deliveries: page, next } = await deliveries(id, "?limit=2&cursor=");
     const rest = await deliveries(id, `?limit=2&cursor=${next}`);
     assert.deepEqual(
       [...page, ...rest.deliveries].map((one) => one.id),

@@ -56,11 +56,11 @@ export function deliveryQueryOf(query: string) {
   const state = parameters.get("state");
   const isState = state === null || (deliveryStates as readonly string[]).includes(state);
   if (!isState) faults.push({ in: "query", name: "state", detail: `state is none of ${deliveryStates.join(", ")}.` });
-  const before = parameters.get("cursor");
-  if (before !== null && !/^[1-9]\d{0,11}$/.test(before)) {
+  const cursor = parameters.get("cursor") ?? "";
+  if (cursor !== "" && !/^[1-9]\d{0,11}$/.test(cursor)) {
     faults.push({ in: "query", name: "cursor", detail: "cursor is not the next of an earlier page." });
   }
   const limit = limitOf(parameters, faults);
   refuseFaults(faults);
-  return { state: state as DeliveryState | null, before, limit };
+  return { state: state as DeliveryState | null, before: cursor === "" ? null : cursor, limit };
 }
