@@ -6,6 +6,8 @@
 //                                 faults, outside, alone) or a part of the path of a test file
 //   npm run test:quick            runs only the tests that need nothing except Node
 //   npm run test:long             runs all tests, with larger numbers
+//
+// Any other option, such as --help, prints how to choose tests, and runs none.
 import { fileURLToPath } from "node:url";
 import { ensurePackages, packages } from "./programs.mjs";
 import { execute } from "./tests/execute.mjs";
@@ -21,6 +23,13 @@ const minute = 60_000;
 const stop = new AbortController();
 process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
 
+const unknown = process.argv.slice(2).filter((word) => word.startsWith("--") && !["--quick", "--long"].includes(word));
+if (unknown.length > 0) {
+  console.error(
+    "usage: npm test [-- words]\n       each word is a run (bun, node, oldest, faults, outside, alone) or a part of a path",
+  );
+  process.exit(2);
+}
 const isQuick = process.argv.includes("--quick");
 const isLong = process.argv.includes("--long") || Boolean(process.env.ANTECHAMBER_LONG);
 const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));

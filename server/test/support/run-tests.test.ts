@@ -24,6 +24,13 @@ test("a word that matches no test file ends the run with a failure that says so"
   }
 });
 
+test("an unknown option runs no test", () => {
+  const args = [join(root, "scripts/run-tests.mjs"), "--help"];
+  const { status, stdout, stderr } = spawnSync("node", args, { encoding: "utf8" });
+  assert.deepEqual([status, stdout], [2, ""]);
+  assert.match(stderr, /^usage: npm test/);
+});
+
 /** Names of programs, each in two parts: whole names would mean that this file itself needs them. */
 const [strace, redis] = ["s".concat("trace"), "redis".concat("-server")];
 
