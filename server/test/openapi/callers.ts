@@ -27,7 +27,7 @@ export interface RequestParts {
   /** Text that is appended to the path. */
   readonly after?: string;
   /** The holder of the credential that is sent; by default an administrator. */
-  readonly as?: "administrator" | "customer" | "page" | "reporter" | "nobody" | "stranger";
+  readonly as?: "administrator" | "customer" | "page" | "reporter" | "view" | "nobody" | "stranger";
 }
 
 /** A server in one mode of access, and credentials for requests to it. */
@@ -53,7 +53,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
   };
   const server = await serve({ ...options, config, keys });
 
-  function credential(as: RequestParts["as"] = "administrator"): string[] {
+  function credential(as: Exclude<RequestParts["as"], "view"> = "administrator"): string[] {
     if (as === "nobody") return [];
     const headers = as === "stranger" ? known.stranger : known.headers[as];
     return Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
@@ -76,7 +76,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
     const text = requestText(
       `${method} ${parts.base ?? ""}${path}${parts.after ?? ""}${query}`,
-      [...credential(parts.as), ...lines],
+      [...(parts.as === "view" ? [await viewToken()] : credential(parts.as)), ...lines],
       parts.body,
     );
     return exchange(server.port, withOneHost(text, headers), { head: method === "HEAD" });
@@ -103,6 +103,11 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
     const { id } = JSON.parse(response.body) as { id: string };
     if (isEnabled) await post(`/webhooks/${id}/test`, {});
     return id;
+  }
+
+  async function viewToken(): Promise<string> {
+    const response = await post("/view-tokens", { customerId: "customer-4711" });
+    return `Authorization: Bearer ${(JSON.parse(response.body) as { token: string }).token}`;
   }
 
   /** Creates an API key and returns its id. */

@@ -7,7 +7,7 @@ import { startIssuer } from "../support/issuer.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
 import { type OpenedApp, openApp } from "./apps.ts";
-import { type Host, startHost } from "./callers.ts";
+import { type Host, type RequestParts, startHost } from "./callers.ts";
 import { type DocumentedOperation, type Mode, operationsOf } from "./description.ts";
 import { bodyOf, takes } from "./requests.ts";
 
@@ -52,6 +52,12 @@ export async function startHosts(
   }
   return hosts;
 }
+
+/** Holders of credentials that may not use these operations. */
+const forbidden: Readonly<Record<string, RequestParts["as"]>> = {
+  ...{ metrics: "customer", readEvents: "customer", readStatistics: "customer", listSessions: "page" },
+  ...{ createSession: "view", retrieveSession: "view", headSession: "view", readData: "view" },
+};
 
 /** The body of an update that gives the session a new id. */
 const rotation = JSON.stringify({ rotate: true });
@@ -144,11 +150,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
   "role-not-permitted": (operation, { usual }) =>
     usual.send(operation, {
-      as: ["metrics", "readEvents", "readStatistics"].includes(operation.id)
-        ? "customer"
-        : operation.id === "listSessions"
-          ? "page"
-          : "reporter",
+      as: forbidden[operation.id] ?? "reporter",
       ...(operation.id === "updateSession" && { body: rotation }),
     }),
   "session-required": (operation, { demanding }) => demanding.send(operation),
