@@ -199,6 +199,8 @@ export interface Health {
     readonly pendingChanges: number;
     /** Size of the data, on disk or in the memory of Redis; `null` if it is unknown. */
     readonly bytes: number | null;
+    /** Number of the 256 shards of a Redis Cluster whose data were found to be lost within the last day. */
+    readonly lostShards: number;
   };
 }
 

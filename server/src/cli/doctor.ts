@@ -1,12 +1,16 @@
 import { Command } from "commander";
+import type { Config } from "../config/config.ts";
+import { machineTime } from "../runtime/clock.ts";
+import { openStore } from "../runtime/open-store.ts";
 import { inspect } from "../store/sqlite/offline/inspect.ts";
-import { engineOf, requireSqlite } from "./engines.ts";
+import { commandEvents } from "./connect.ts";
+import { engineOf } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `doctor`: checks the data for damage, and shows sizes and counts. */
+/** `doctor`: checks the data for damage, and shows sizes and counts. Over Redis shows whether data were lost. */
 export function doctorCommand(output: Output): Command {
   const command = new Command("doctor")
     .description(
@@ -15,7 +19,7 @@ export function doctorCommand(output: Output): Command {
     .option("--json", "print the report as JSON")
     .action(async (options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);
-      requireSqlite(config, "doctor checks a SQLite file; Redis reports on itself with INFO and in its logs");
+      if (config.store.engine === "redis") return inspectRedis(config, options.json === true, output);
       const engine = engineOf(config);
       engine.requireData();
       const serverRuns = (await engine.connect()) !== undefined;
@@ -32,7 +36,29 @@ export function doctorCommand(output: Output): Command {
   return addExamples(addSettings(command, [...dataSettings, "retention"]), [
     ["doctor", "integrity, sizes and counts"],
     ["doctor --json | jq .counts.live", "how many sessions are live"],
+    ["doctor --store redis+cluster://10.0.0.1:6379", "whether Redis has lost data within the last day"],
   ]);
+}
+
+/** Shows whether shards of a cluster have lost their data within the last day, as the servers have found. */
+async function inspectRedis(config: Config, isJson: boolean, output: Output): Promise<void> {
+  const store = await openStore(config, machineTime, commandEvents, "look");
+  const { bytes = null, lostShards } = store.status();
+  await store.close();
+  const report = { sound: lostShards === 0, store: engineOf(config).name, bytes, lostShards };
+  if (isJson) output.printJson(report);
+  else {
+    const rows = [
+      ["store", report.store],
+      ["size", bytes === null ? "unknown" : bytesText(bytes)],
+      ["lost", lostShards === 0 ? "no shard within the last day" : `${lostShards} of 256 shards within the last day`],
+    ];
+    output.print(table(rows));
+  }
+  if (!report.sound) {
+    const advice = "Redis has lost data: the log of the servers names the nodes, docs/operating.md says what to do";
+    throw new CliError(exitCodes.failure, advice);
+  }
 }
 
 type Report = ReturnType<typeof inspect> & {

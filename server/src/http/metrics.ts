@@ -230,6 +230,8 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
   const unindexedHelp = "Changes whose index entries and events are not written yet; only over Redis.";
   gauge("store_unindexed_changes", unindexedHelp, ({ unindexed }) => unindexed);
   gauge("store_size_bytes", "Size of the store.", ({ bytes }) => bytes);
+  const lostHelp = "Shards of a Redis Cluster, of 256, whose data were found to be lost within the last day.";
+  gauge("store_lost_shards", lostHelp, ({ lostShards }) => lostShards);
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }
 

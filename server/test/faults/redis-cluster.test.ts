@@ -200,3 +200,11 @@ test("a service that is killed blocks no other", async () => {
     assert.ok(slowest < 2000, `somebody waited ${slowest} ms`);
   }
 });
+
+test("the services have taken none of these faults for a loss of shards", async () => {
+  await restore();
+  const state = "ac:{fixed}state";
+  const node = await cluster.primaryOf(await cluster.slotOf(state));
+  assert.equal(await node.command("HGET", state, "marked"), "1");
+  assert.equal(await node.command("HGET", state, "lost"), null);
+});

@@ -7,7 +7,6 @@ import { StoreOpenError } from "../../src/store/open-error.ts";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
-import { startRedisCluster } from "../support/redis/cluster.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { unheard } from "../support/store-events.ts";
@@ -239,15 +238,4 @@ test("an older copy of the data is reported, and every process reads the API key
     await store.close();
     await other.close();
   }
-});
-
-test("on a cluster the loss of the secrets on their node is noticed", async () => {
-  await using cluster = await startRedisCluster();
-  await using server = await serve({ config: over(cluster.url) });
-  await create(server, "c");
-  const node = await cluster.primaryOf(await cluster.slotOf(STATE));
-  await node.command("FLUSHALL");
-  await eventually(async () => assert.match(server.log(), /data in Redis is gone/), 2000);
-  assert.equal(await isReady(server), false);
-  problemOf(await createApi(server.url).create(), 503, "unavailable");
 });

@@ -65,12 +65,13 @@ function StateLine(): JSX.Element | null {
   );
 }
 
-function toneOf({ status }: Health): Tone {
+function toneOf({ status, store }: Health): Tone {
+  if (store.lostShards > 0) return "bad";
   return status === "ok" ? "good" : status === "stopping" ? "warning" : "bad";
 }
 
-function storeTextOf({ status }: Health): string {
-  if (status === "ok") return "Healthy";
+function storeTextOf({ status, store }: Health): string {
+  if (status === "ok") return store.lostShards > 0 ? `${store.lostShards} of 256 shards lost their data` : "Healthy";
   return status === "stopping" ? "Stopping" : "The store accepts no changes";
 }
 

@@ -39,7 +39,8 @@ export function createHealthHandlers(
     async ready(): Promise<ApiResponse> {
       // Even if the probe has succeeded, the last write of a request may have failed.
       const reason = isStopping() ? notReady : await probeStore();
-      if (reason === undefined && store.status().writable) return json({ status: "ok" });
+      const { writable, lostShards } = store.status();
+      if (reason === undefined && writable) return json({ status: "ok", ...(lostShards > 0 && { lostShards }) });
       throw new Refusal(reason ?? notReady);
     },
     async metrics(): Promise<ApiResponse> {

@@ -19,7 +19,7 @@ export function createOperationHandlers({ config, settings, version, store, isSt
     configuration: () => json({ settings } satisfies Configuration),
 
     health() {
-      const { writable, pending, bytes } = store.status();
+      const { writable, pending, bytes, lostShards } = store.status();
       const health: Health = {
         status: isStopping() ? "stopping" : writable ? "ok" : "unavailable",
         version,
@@ -32,6 +32,7 @@ export function createOperationHandlers({ config, settings, version, store, isSt
           isWritable: writable,
           pendingChanges: pending,
           bytes: bytes ?? null,
+          lostShards,
         },
       };
       return json(health);

@@ -33,7 +33,7 @@ export interface PurgeResult {
 
 /** State of the engine. */
 export interface StoreStatus {
-  /** Whether the last attempt to write succeeded. */
+  /** Whether the last attempt to write succeeded, and the stored data are those that the process knows. */
   readonly writable: boolean;
   /** Number of changes that are not completed yet. */
   readonly pending: number;
@@ -44,6 +44,11 @@ export interface StoreStatus {
   readonly unindexed: number | undefined;
   /** Size of the data in bytes, on disk or in the memory of Redis; `undefined` if the engine may not query it. */
   readonly bytes: number | undefined;
+  /**
+   * Number of the 256 shards of a Redis Cluster whose data were found to be lost within the last day. Always 0 with
+   * SQLite and with one Redis server.
+   */
+  readonly lostShards: number;
 }
 
 /** Functions by which an engine reports events. Called on the serving thread, so each must return quickly. */

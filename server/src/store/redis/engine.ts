@@ -4,7 +4,9 @@ import type { RetentionPolicy } from "../../session/retention.ts";
 import type { Session } from "../../session/session.ts";
 import type { Admission } from "./connection/admission.ts";
 import type { Argument, Connection, TimedOperation } from "./connection/connection.ts";
+import { ShardLosses } from "./globals/shard-losses.ts";
 import { createKeyNames, type KeyNames } from "./layout/key-names.ts";
+import { implicitSession } from "./layout/session-codec.ts";
 import { PendingNotes } from "./notes/pending-notes.ts";
 import type { RedisStoreOptions } from "./options.ts";
 import type { Script } from "./scripts/scripts.ts";
@@ -32,6 +34,7 @@ export class Engine {
   readonly associations = new SessionBatch(this, "associate");
   readonly associationsWithData = new SessionBatch(this, "associate-with-data");
   readonly renewals = new PendingRenewals();
+  readonly losses = new ShardLosses();
   /** The sessions that `find` has read and for which a record is set aside. */
   readonly setAside = new WeakSet<Session>();
   /**
@@ -73,6 +76,15 @@ export class Engine {
   /** Returns the queue for the notes of a session. */
   queueOf(handle: string): string {
     return this.connection.isOneServer ? (this.keys.allNotes[0] as string) : this.keys.notes(handle);
+  }
+
+  /**
+   * Returns the session of a handle about which nothing is stored (contract.md#rule-8). It has ended if what was stored may
+   * have been lost: the id of a recognized or ended session must not open an anonymous one.
+   */
+  implicitSession(handle: string): Session {
+    const session = implicitSession(handle, this.policy.lifetimes);
+    return this.losses.mayInclude(handle) ? { ...session, ended: true } : session;
   }
 
   /** Increases `latest` to `now` if that is later. */

@@ -145,6 +145,9 @@ function sessionPort({
       engine.change(request.now, async (operation) => {
         const flushed = records.flush(operation, request.handle);
         if (flushed !== undefined) await flushed;
+        // Awaiting a boolean would cost every association a turn of the microtask queue.
+        const isLost = sessions.isLost(operation, request.handle);
+        if (isLost !== false && (await isLost)) return { outcome: "absent" };
         const { idempotent, rotate } = request;
         const result =
           idempotent === undefined
@@ -159,7 +162,12 @@ function sessionPort({
       sessions.renew(engine, session, now);
       return renewed(session, now, engine.policy.lifetimes);
     },
-    end: (request) => engine.change(request.now, (operation) => sessions.end(operation, request)),
+    end: (request) =>
+      engine.change(request.now, async (operation) => {
+        const isLost = sessions.isLost(operation, request.handle);
+        if (isLost !== false && (await isLost)) return false;
+        return sessions.end(operation, request);
+      }),
     async listSessions(request) {
       const operation = engine.begin(request.now);
       await records.flushAll(operation);
@@ -322,10 +330,11 @@ function lifecyclePort(store: OpenStore): LifecycleStore {
       return (await upkeep?.slice(Math.min(now, sessionTime))) ?? { expired: 0, isExpiring: false, hasMore: false };
     },
     status: () => ({
-      writable: admission.isWritable && !heartbeat.isSuspended,
+      writable: admission.isWritable && !heartbeat.isSuspended && !heartbeat.isAlarmed,
       pending: admission.pending,
       unindexed: engine.notes.size,
       bytes: heartbeat.bytes,
+      lostShards: engine.losses.count,
     }),
     async close() {
       if (setAside.size > 0) engine.options.events.noticed("info", leftText(setAside.size));

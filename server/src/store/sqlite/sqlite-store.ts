@@ -126,6 +126,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
       pending: writer.pending,
       unindexed: undefined,
       bytes: fileSize(file) + fileSize(`${file}-wal`),
+      lostShards: 0,
     }),
     async close() {
       const dropped = setAside.close();

@@ -6,13 +6,17 @@ import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
 import { lifetimes } from "../sessions.ts";
 import { unheard } from "../store-events.ts";
 
+type Given = Partial<RedisStoreOptions> & { readonly caFile?: string };
+
 /** Opens the store at a URL of the setting `store`, with the lifetimes and limits of the tests in `contract/`. */
-export function openRedisAt(
-  url: string,
-  { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
-): Promise<StoreEngine> {
+export function openRedisAt(url: string, given: Given = {}): Promise<StoreEngine> {
+  return openRedisStore(redisOptions(url, given));
+}
+
+/** Returns the options with which `openRedisAt` opens the store. */
+export function redisOptions(url: string, { caFile, ...more }: Given = {}): RedisStoreOptions {
   const place = parseStoreUrl(url) as Extract<StoreUrl, { engine: "redis" }>;
-  return openRedisStore({
+  return {
     place: { ...place, caFile, sentinelUsername: undefined, sentinelPassword: undefined },
     prefix: "ac:",
     lifetimes,
@@ -28,5 +32,5 @@ export function openRedisAt(
     minReplicasAck: 0,
     openTimeout: 10_000,
     ...more,
-  });
+  };
 }

@@ -7,6 +7,8 @@ export interface Client {
   readonly isReady: boolean;
   /** Sends a command to the server that has `key`. Rejects it at once if there is no connection to this server. */
   send(command: TimedCommand, key: string): void;
+  /** Returns the client of the server that has `key`; `undefined` if no node of the cluster serves its slot. */
+  nodeOf(key: string): NodeClient | undefined;
   /** Returns the clients of all primaries by their addresses. */
   primaries(): ReadonlyMap<string, NodeClient>;
   /** Finds out whether another server is the primary, or which nodes of a cluster serve which slots. */

@@ -23,6 +23,7 @@ function createSingleClient({ hosts }: RedisPlace, options: NodeOptions, events:
       return node.isReady;
     },
     send: (command) => node.send(command),
+    nodeOf: () => node,
     primaries: () => new Map([[`${address.host}:${address.port}`, node]]),
     refresh: () => undefined,
     // The name in the address may lead to another server by now.

@@ -57,13 +57,17 @@ export class ClusterClient implements Client {
   }
 
   send(command: TimedCommand, key: string): void {
-    const node = this.#slots[slotOf(key)];
+    const node = this.nodeOf(key);
     command.redirect = this.#redirect;
     if (node !== undefined) node.send(command);
     else {
       command.reject(new RedisFault("CLUSTERDOWN", "no node of the cluster serves the slot"));
       this.refresh();
     }
+  }
+
+  nodeOf(key: string): NodeClient | undefined {
+    return this.#slots[slotOf(key)];
   }
 
   primaries(): ReadonlyMap<string, NodeClient> {

@@ -52,6 +52,8 @@ export interface Connection {
   readonly isOneServer: boolean;
   /** Whether commands can be sent now. */
   readonly isReady: boolean;
+  /** Returns the client of the server that has `key`; `undefined` if no node of the cluster serves its slot. */
+  nodeOf(key: string): NodeClient | undefined;
   /** Returns the clients of all primaries by their addresses. */
   primaries(): ReadonlyMap<string, NodeClient>;
   /** Sends a command that only reads to one of the primaries. */
@@ -242,6 +244,7 @@ function createConnection(
     get isReady() {
       return client.isReady;
     },
+    nodeOf: (key) => client.nodeOf(key),
     primaries: () => client.primaries(),
     commandOn: (operation, primary, name, ...args) =>
       sendWithRetry(operation, "read", primary, [name, ...args.map(String)], ""),

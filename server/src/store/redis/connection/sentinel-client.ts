@@ -23,6 +23,7 @@ export function createSentinelClient(place: RedisPlace, options: NodeOptions, ev
       return primary.isReady;
     },
     send: (command) => primary.send(command),
+    nodeOf: () => primary,
     primaries() {
       const { host = "", port = 0 } = primary.connection?.address ?? {};
       return new Map([[`${host}:${port}`, primary]]);

@@ -3,6 +3,7 @@ import type { Engine, Operation } from "../engine.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { readApiKeyTexts, readSecretTexts, restoreApiKeys } from "./credentials.ts";
 import { MemoryWatch } from "./memory-watch.ts";
+import { ShardWatch } from "./shard-watch.ts";
 import {
   heartbeat,
   identifyStore,
@@ -23,6 +24,8 @@ import {
  *   intact     --state and secrets gone, or data of another store--> suspended: every operation is refused
  *   suspended  --the data are back--> intact
  *
+ * These are the data in the slot of the state. `ShardWatch` notices the loss of other data of a cluster.
+ *
  * A process never accepts other secrets by itself. The operator decides, by restoring the data or by restarting all
  * processes (docs/decisions/0035-lost-redis-data.md).
  */
@@ -39,6 +42,7 @@ export class Heartbeat {
   readonly #engine: Engine;
   readonly #memory: MemoryWatch;
   readonly #clocks: ClockWatch;
+  readonly #shards: ShardWatch;
   #known: KnownStore;
   #beats = 0;
   /** Number of reconnections so far. */
@@ -58,6 +62,7 @@ export class Heartbeat {
     this.#known = known;
     this.#memory = new MemoryWatch(engine);
     this.#clocks = new ClockWatch(engine);
+    this.#shards = new ShardWatch(engine);
     this.#timer = setTimeout(() => this.#next(), INTERVAL);
     engine.connection.checkAfterReconnecting(() => {
       this.#reconnects++;
@@ -74,6 +79,7 @@ export class Heartbeat {
     const known = await readStore(engine.begin(), pulse);
     const started = new Heartbeat(engine, known);
     started.#clocks.compare(before, pulse.serverTime);
+    await started.#shards.start(pulse);
     await started.#memory.query();
     return started;
   }
@@ -81,6 +87,11 @@ export class Heartbeat {
   /** Memory in use on all primaries, in bytes; `undefined` if the user of Redis may not query it. */
   get bytes(): number | undefined {
     return this.#memory.bytes;
+  }
+
+  /** Whether shards of a cluster seem to have lost their data, and this is not stored yet. */
+  get isAlarmed(): boolean {
+    return this.#shards.isAlarmed;
   }
 
   /** Whether every operation is refused because the data are gone or those of another store. */
@@ -112,6 +123,7 @@ export class Heartbeat {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#current;
+    await this.#shards.close();
   }
 
   #next(): void {
@@ -138,6 +150,8 @@ export class Heartbeat {
       if (!(await this.#isOurs(pulse))) return;
       this.#resume();
       await this.#follow(pulse);
+      await this.#shards.follow(pulse);
+      this.#shards.check(pulse, pulse.oldestSecret);
       if (++this.#beats % HEARTBEATS_PER_QUERY === 0) await this.#memory.query();
     } catch (error) {
       // Other errors were reported where they occurred. The next heartbeat tries again.

@@ -36,6 +36,10 @@ export interface Pulse {
   readonly isOlder: boolean;
   readonly apiKeys: number;
   readonly auditEntries: number;
+  /** Whether all shards of the cluster have markers (`shard-watch.ts`). */
+  readonly isMarked: boolean;
+  /** Time of the last loss of shards on the clock of Redis, Unix ms; 0 if there was none. */
+  readonly lostAt: number;
 }
 
 /** The part of a heartbeat's result that identifies a store. */
@@ -125,6 +129,11 @@ export async function restoreStore(operation: Operation, known: KnownStore): Pro
   return (await operation.change(scripts.restoreState, stateNames(operation), args)) === 1;
 }
 
+/** Stores that all shards of the cluster have markers. */
+export async function noteMarkedShards(operation: Operation): Promise<void> {
+  await operation.write("hset", operation.keys.state, "marked", 1);
+}
+
 /** Returns the clock high-water mark: the latest stored time, Unix ms. */
 export async function readHighWaterMark(operation: Operation): Promise<number> {
   return Number(await readField(operation, "floor"));
@@ -168,7 +177,8 @@ async function readField(operation: Operation, field: string): Promise<string | 
 }
 
 function pulseIn(reply: unknown): Pulse {
-  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries] = reply as string[];
+  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries, marked, lost] =
+    reply as string[];
   return {
     revision: Number(revision),
     highWaterMark: Number(mark),
@@ -178,6 +188,8 @@ function pulseIn(reply: unknown): Pulse {
     isOlder: older === "1",
     apiKeys: Number(apiKeys),
     auditEntries: Number(auditEntries),
+    isMarked: marked === "1",
+    lostAt: Number(lost),
   };
 }
 

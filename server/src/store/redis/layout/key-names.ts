@@ -52,6 +52,10 @@ export function createKeyNames(prefix: string) {
     /** Handles of erased sessions, for which no entries may be added to the indexes of a shard. */
     erased: (tag: string) => `${prefix}e:{${tag}}`,
     bucket: (name: string) => `${prefix}l:${digestOf(name).slice(0, HASH_CHARACTERS)}`,
+    /** Marker of a shard (`globals/shard-watch.ts`). */
+    marker: (tag: string) => `${prefix}m:{${tag}}`,
+    /** Shards that have lost their data (`globals/shard-losses.ts`). */
+    losses: `${prefix}{fixed}lost`,
     state: `${prefix}{fixed}state`,
     apiKeys: `${prefix}{fixed}keys`,
     apiKeyUses: `${prefix}{fixed}uses`,

@@ -5,13 +5,7 @@ import type { EndEvent, RecordPage } from "../../../session/timeline.ts";
 import type { RecordPageRequest } from "../../ports/records.ts";
 import { recordOf } from "../../record-line.ts";
 import type { Operation } from "../engine.ts";
-import {
-  decodeWithHistory,
-  hasHadData,
-  implicitSession,
-  isErased,
-  type SessionWithHistory,
-} from "../layout/session-codec.ts";
+import { decodeWithHistory, hasHadData, isErased, type SessionWithHistory } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionKeys } from "../sessions/session-scripts.ts";
 import { hasRecord } from "./set-aside.ts";
@@ -85,7 +79,7 @@ async function readRecords(operation: Operation, handle: string, from: number, l
 
 function sessionIn(operation: Operation, handle: string, text: string | null): SessionWithHistory {
   if (text !== null) return decodeWithHistory(handle, text);
-  return { session: implicitSession(handle, operation.engine.policy.lifetimes), associations: [] };
+  return { session: operation.engine.implicitSession(handle), associations: [] };
 }
 
 function charactersOf(lines: readonly string[]): number {

@@ -6,6 +6,8 @@
 -- ARGV[2..] secrets, newest first
 if ARGV[1] == '1' then
   redis.call('DEL', KEYS[2])
+  -- The markers of shards name the oldest secret.
+  redis.call('HDEL', KEYS[1], 'marked')
 elseif redis.call('LINDEX', KEYS[2], 0) == ARGV[2] then
   return
 end

@@ -14,6 +14,8 @@ end
 local time = redis.call('TIME')
 local server = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[1], 'layout', ARGV[1])
+-- A process of the store that was here may have stored this after the loss of the layout.
+redis.call('HDEL', KEYS[1], 'marked')
 redis.call('HSETNX', KEYS[1], 'floor', string.format('%.0f', math.min(tonumber(ARGV[3]), server + ARGV[4])))
 if not hasSecrets then
   redis.call('RPUSH', KEYS[2], ARGV[2])

@@ -127,6 +127,8 @@ export const scripts = {
   replaceApiKey: script(2, "replace-api-key"),
   eraseApiKeys: script(3, "erase-api-keys"),
   noteApiKeyUse: script(2, "note-api-key-use"),
+  advanceMarker: script(1, "advance-marker"),
+  recordLosses: script(3, "record-losses"),
   appendAuditEntry: script(1, "append-audit-entry"),
 
   storeStatistics: script(1, "store-statistics"),

@@ -8,7 +8,7 @@ import { indexHashes } from "../index/index-entry.ts";
 import { removeFromIndexes } from "../index/index-writer.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { encodeCreation, numberOfEndReason } from "../layout/note-codec.ts";
-import { decode, decodeIds, decodeWithHistory, encode, implicitSession } from "../layout/session-codec.ts";
+import { decode, decodeIds, decodeWithHistory, encode } from "../layout/session-codec.ts";
 import { hasRecord } from "../records/set-aside.ts";
 import { scripts } from "../scripts/scripts.ts";
 import type { Draft } from "./session-batch.ts";
@@ -22,6 +22,12 @@ const TOMBSTONE_LIFE = 60 * 60 * 1000;
 /** Returns the stored session, or the implicit session of the handle if nothing is stored. */
 export async function find(operation: Operation, handle: string): Promise<Session> {
   return (await findWith(operation, handle)).session;
+}
+
+/** Returns whether nothing is stored of a session whose data may have been lost (`globals/shard-losses.ts`). */
+export function isLost(operation: Operation, handle: string): false | Promise<boolean> {
+  if (!operation.engine.losses.mayInclude(handle)) return false;
+  return operation.command("exists", operation.keys.session(handle)).then((count) => count === 0);
 }
 
 /** Does the same as `find`, and reads another key of the session's shard at the same moment. */
@@ -49,7 +55,7 @@ export function sessionIn(operation: Operation, handle: string, text: unknown): 
     if (isRetained(operation, session)) return session;
   }
   // The session is not stored, or its retention is over.
-  return implicitSession(handle, operation.engine.policy.lifetimes);
+  return operation.engine.implicitSession(handle);
 }
 
 function isRetained({ engine, now }: Operation, session: Session): boolean {
