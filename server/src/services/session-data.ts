@@ -1,5 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
-import { type DataChange, MAX_DATA_BYTES, NO_DATA, type Preconditions } from "../session/data.ts";
+import { type DataChange, isTagged, MAX_DATA_BYTES, NO_DATA, type Preconditions } from "../session/data.ts";
 import { Refusal } from "../session/errors.ts";
 import { generationOf, handleOf, type IdIssuer } from "../session/id.ts";
 import { isFindable, isReached, type Scope } from "../session/permissions.ts";
@@ -57,20 +57,19 @@ export class SessionData {
   }
 
   /**
-   * Returns the data of a live session within the scope. A session that is named by its handle is not renewed. Refuses
-   * with `session-not-found`.
+   * Returns the data of a live session within the scope, if they meet `ifMatch`. A session that is named by its handle is
+   * not renewed. Refuses with `session-not-found` and `precondition-failed`, and renews nothing then.
    */
-  async read(name: SessionName, scope: Scope): Promise<string> {
+  async read(name: SessionName, scope: Scope, { ifMatch }: Pick<Preconditions, "ifMatch"> = {}): Promise<string> {
     const { service, store, ids, clock } = this.#parts;
     const verified = ids.verify(name.text);
     const named = verified ?? (await service.find(name, scope));
     if (named === undefined) throw new Refusal({ code: "session-not-found" });
     const { session, data } = await store.findWithData(named.handle, verified && name.text);
-    const isUsable =
-      verified === undefined
-        ? isLive(session, clock()) && isReached(session, undefined, scope) && isFindable(session, name.findable)
-        : service.useFound(session, verified.generation, scope) !== undefined;
-    if (!isUsable) throw new Refusal({ code: "session-not-found" });
+    const isOpen = isReached(session, verified?.generation, scope) && (verified || isFindable(session, name.findable));
+    if (!isOpen || !isLive(session, clock())) throw new Refusal({ code: "session-not-found" });
+    if (ifMatch !== undefined && !isTagged(data, ifMatch)) throw new Refusal({ code: "precondition-failed" });
+    if (verified !== undefined) service.useFound(session, verified.generation, scope);
     return data;
   }
 

@@ -6,7 +6,7 @@ import { handleOf } from "../../src/session/id.ts";
 import { type Answer, type Api, createApi, problemOf, type RequestOptions, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import type { TestServer } from "../support/in-process.ts";
-import { HOUR, MINUTE } from "../support/sessions.ts";
+import { MINUTE } from "../support/sessions.ts";
 
 const as = (customerId: string) => ({ gkc_customerId: customerId });
 
@@ -175,7 +175,10 @@ onEachEngine(({ test, serve }) => {
     }
     server.pass(25 * MINUTE);
     assert.deepEqual(await read(id), { a: 2 });
-    server.pass(HOUR);
+    server.pass(29 * MINUTE);
+    const refused = await call("GET", id, undefined, { headers: { "if-match": '"other"' } });
+    problemOf(refused, 412, "precondition-failed");
+    server.pass(2 * MINUTE);
     const gone = ["unknown", id, "A".repeat(40), "%ff"];
     const ended = await newId();
     await call("PATCH", ended, { a: 1 });

@@ -1,6 +1,5 @@
 import type { SessionData } from "../../services/session-data.ts";
-import { type DataChange, isTagged, meets, NO_DATA, tagOfData } from "../../session/data.ts";
-import { Refusal } from "../../session/errors.ts";
+import { type DataChange, isTagged, NO_DATA, tagOfData } from "../../session/data.ts";
 import { changeScope, findableBy, readScope } from "../../session/permissions.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call } from "../call.ts";
@@ -27,9 +26,9 @@ export function createDataHandlers(data: SessionData, auditRead: AuditDataRead) 
   return {
     async read(call: Call): Promise<ApiResponse> {
       const { request, principal } = call;
-      const { ifMatch, ifNoneMatch } = preconditionsOf(request);
-      const json = await data.read(nameOf(call), readScope(principal, namedBy(call)));
-      if (ifMatch !== undefined && !meets(json, { ifMatch })) throw new Refusal({ code: "precondition-failed" });
+      const conditions = preconditionsOf(request);
+      const { ifNoneMatch } = conditions;
+      const json = await data.read(nameOf(call), readScope(principal, namedBy(call)), conditions);
       const audited = auditRead(call);
       if (audited !== undefined) await audited;
       const isKnown = ifNoneMatch !== undefined && isTagged(json, ifNoneMatch);
