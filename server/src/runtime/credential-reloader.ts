@@ -1,16 +1,17 @@
 import type { Logger } from "pino";
 import type { SigningSecret } from "../session/id.ts";
-import type { ApiKey, ApiKeyUse, CredentialStore } from "../store/ports/credentials.ts";
+import type { ApiKey, ApiKeyUse, CredentialStore, SignOut } from "../store/ports/credentials.ts";
 
 /** The store, and the caches of its credentials that the reloader updates. */
 export interface CredentialCopies {
-  readonly store: Pick<CredentialStore, "listApiKeys" | "listSecrets" | "recordApiKeyUse">;
+  readonly store: Pick<CredentialStore, "listApiKeys" | "listSecrets" | "listSignOuts" | "recordApiKeyUse">;
   readonly keyRing: { use(keys: readonly ApiKey[]): void; uses(): readonly ApiKeyUse[] };
   readonly secretUsers: { use(secrets: readonly SigningSecret[]): void };
+  readonly signOuts: { use(signOuts: readonly SignOut[]): void };
 }
 
 /**
- * Reloads the API keys and secrets of a server when they change. The reloader is created before the store, whose events
+ * Reloads the API keys, secrets and sign-outs of a server when they change. The reloader is created before the store, whose events
  * it handles. Until `start` is called, every method rejects, and the store repeats its event.
  *
  * Reads run one after another. Otherwise a slow read could overwrite the result of a later one, and a revoked key would
@@ -26,10 +27,11 @@ export class CredentialReloader {
     this.#log = log;
   }
 
-  /** Loads the API keys (the secrets were loaded when the store was opened). Refuses with `unavailable`. */
+  /** Loads the API keys and sign-outs (the secrets were loaded when the store was opened). Refuses with `unavailable`. */
   async start(copies: CredentialCopies): Promise<void> {
     this.#copies = copies;
     await this.reloadKeys();
+    await this.#reloadSignOuts();
   }
 
   /** Reloads the API keys. If this fails, it refuses with `unavailable` and the cached keys stay unchanged. */
@@ -38,11 +40,12 @@ export class CredentialReloader {
     await this.#inTurn(async () => keyRing.use(await store.listApiKeys()));
   }
 
-  /** Reloads the API keys and the secrets. Logs the first failure, and the first success after a failure. */
+  /** Reloads the API keys, the secrets and the sign-outs. Logs the first failure, and the first success after a failure. */
   async reloadAll(): Promise<void> {
     const { store, secretUsers } = this.#started();
     try {
       await this.reloadKeys();
+      await this.#reloadSignOuts();
       await this.#inTurn(async () => secretUsers.use(await store.listSecrets()));
     } catch (error) {
       // Logged only once per outage, because the store repeats its event until a read succeeds.
@@ -61,6 +64,11 @@ export class CredentialReloader {
     if (uses.length === 0) return;
     await store.recordApiKeyUse(uses);
     await this.reloadKeys();
+  }
+
+  #reloadSignOuts(): Promise<void> {
+    const { store, signOuts } = this.#started();
+    return this.#inTurn(async () => signOuts.use(await store.listSignOuts()));
   }
 
   #started(): CredentialCopies {

@@ -13,6 +13,7 @@ import { type ConsoleAccess, createConsoleAccess } from "../http/auth/console-ac
 import { KeySets } from "../http/auth/key-sets.ts";
 import { createLogoutTokenVerifier } from "../http/auth/logout-token.ts";
 import { withOtherCredentials } from "../http/auth/other-credentials.ts";
+import { SignOuts } from "../http/auth/sign-outs.ts";
 import { ViewTokens } from "../http/auth/view-tokens.ts";
 import { listen } from "../http/listen.ts";
 import { listenError } from "../http/listen-error.ts";
@@ -121,12 +122,13 @@ async function openAll(
   opening.defer(closeLimits);
 
   const keyRing = createKeyRing(wallClock);
-  await credentials.start({ store, keyRing, secretUsers });
+  const signOuts = new SignOuts();
+  await credentials.start({ store, keyRing, secretUsers, signOuts });
 
   const keySets = new KeySets(clock, log);
   opening.defer(() => keySets.close());
   const consoleFiles = config.console ? await loadConsole(log) : undefined;
-  const credentialParts = { ...opened, ...{ config, wallClock, log, keyRing, keySets } };
+  const credentialParts = { ...opened, ...{ config, wallClock, log, keyRing, keySets, signOuts } };
   const consoleAccess = consoleFiles && createConsoleAccess(credentialParts);
   const viewTokens = new ViewTokens({ signer: opened.signers.view, wallClock, keyRing });
   const authenticate = authenticateAs(config, createAuthenticator(credentialParts), consoleAccess, viewTokens);

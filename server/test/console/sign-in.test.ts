@@ -5,6 +5,8 @@ import { after, before, test } from "node:test";
 import type { AuditPage, ConsoleSessionInfo } from "@antechamber/client/protocol";
 import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { type Answer, createApi, problemOf } from "../support/api.ts";
+import { onEachEngine } from "../support/engines.ts";
+import { until } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { startIssuer } from "../support/issuer.ts";
 import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
@@ -162,7 +164,24 @@ test("after a sign-out a copy of the cookie is refused, also a renewed one", asy
   const answer = await withCookie(own.url, renewed).call("POST", "/console/sign-out");
   assert.equal(answer.status, 204);
   assert.match(answer.headers.get("set-cookie") ?? "", /^antechamber-console=;.*Max-Age=0/);
+  const other = cookieOf(await signIn(own.url, secretOf("agent")));
   for (const copy of [first, renewed]) assert.equal((await whoIs(own.url, copy)).info.isSignedIn, false);
+  await own.restart();
+  for (const copy of [first, renewed]) assert.equal((await whoIs(own.url, copy)).info.isSignedIn, false);
+  assert.equal((await whoIs(own.url, other)).info.isSignedIn, true);
+});
+
+onEachEngine(({ name: engine, test: testWith, empty }) => {
+  if (engine !== "Redis") return;
+  testWith("a sign-out in one process is noticed by the others", async () => {
+    const config = { ...(await empty()), console: true };
+    await using one = await serveKeys(holders, config);
+    await using two = await serve({ config: { ...config, auth: "key" } });
+    const cookie = cookieOf(await signIn(one.url, secretOf("agent")));
+    assert.equal((await whoIs(two.url, cookie)).info.isSignedIn, true);
+    assert.equal((await withCookie(one.url, cookie).call("POST", "/console/sign-out")).status, 204);
+    await until("the other process has noticed", async () => !(await whoIs(two.url, cookie)).info.isSignedIn, 10_000);
+  });
 });
 
 test("a sign-in ends after 30 minutes without use, and after 8 hours in any case", async () => {

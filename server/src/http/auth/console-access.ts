@@ -2,11 +2,13 @@ import type { Logger } from "pino";
 import type { Config } from "../../config/config.ts";
 import type { Clock, WallClock } from "../../runtime/clock.ts";
 import type { TokenSigner, TokenSigners } from "../../session/signed-token.ts";
+import type { CredentialStore } from "../../store/ports/credentials.ts";
 import type { KeyRing } from "./api-key-auth.ts";
 import { type ConsoleCookie, createConsoleCookie } from "./console-cookie.ts";
 import { ConsoleSessions } from "./console-sessions.ts";
 import type { KeySets } from "./key-sets.ts";
 import { createProviderSignIn, type ProviderSignIn } from "./provider-sign-in.ts";
+import type { SignOuts } from "./sign-outs.ts";
 
 /** The sign-in to the console. */
 export interface ConsoleAccess {
@@ -24,6 +26,8 @@ export interface ConsoleAccessParts {
   readonly signers: TokenSigners;
   readonly keyRing: Pick<KeyRing, "find">;
   readonly keySets: KeySets;
+  readonly signOuts: SignOuts;
+  readonly store: Pick<CredentialStore, "addSignOut">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly log: Logger;
@@ -33,11 +37,11 @@ export interface ConsoleAccessParts {
 const PENDING_SECONDS = 600;
 
 export function createConsoleAccess(parts: ConsoleAccessParts): ConsoleAccess {
-  const { config, signers, keyRing, keySets, clock, wallClock, log } = parts;
+  const { config, signers, keyRing, keySets, signOuts, store, clock, wallClock, log } = parts;
   const { consoleUrl, consoleClient: client, tokens } = config;
   const cookie = createConsoleCookie({ name: "antechamber-console", sameSite: "Strict", consoleUrl });
   return {
-    sessions: new ConsoleSessions({ signer: signers.console, cookie, wallClock, keyRing }),
+    sessions: new ConsoleSessions({ signer: signers.console, cookie, clock, wallClock, keyRing, signOuts, store }),
     provider:
       client === undefined || tokens === undefined || consoleUrl === null
         ? undefined

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { WallClock } from "../../runtime/clock.ts";
+import type { Clock, WallClock } from "../../runtime/clock.ts";
 import { consoleRoles, type Principal, type Role } from "../../session/permissions.ts";
 import type { TokenSigner } from "../../session/signed-token.ts";
-import type { ApiKey } from "../../store/ports/credentials.ts";
+import type { ApiKey, CredentialStore } from "../../store/ports/credentials.ts";
 import type { CredentialSource, KeyRing } from "./api-key-auth.ts";
 import { type ConsoleCookie, isFromConsole } from "./console-cookie.ts";
-import { TextCache } from "./text-cache.ts";
+import type { SignOuts } from "./sign-outs.ts";
 
 /** Time (ms) without activity after which the console asks for a sign-in again. */
 export const CONSOLE_IDLE_MS = 30 * 60_000;
@@ -13,8 +13,6 @@ export const CONSOLE_IDLE_MS = 30 * 60_000;
 const CONSOLE_TOTAL_MS = 8 * 60 * 60_000;
 /** Minimum age (ms) at which a cookie is renewed. */
 const RENEW_AFTER_MS = 60_000;
-/** Number of sign-outs that are remembered. */
-const MAX_SIGNED_OUT = 10_000;
 
 /** A person who is signed in to the console. Times are Unix ms. */
 export interface ConsoleSession {
@@ -34,8 +32,11 @@ export interface ConsoleSession {
 export interface ConsoleSessionParts {
   readonly signer: TokenSigner;
   readonly cookie: ConsoleCookie;
+  readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly keyRing: Pick<KeyRing, "find">;
+  readonly signOuts: SignOuts;
+  readonly store: Pick<CredentialStore, "addSignOut">;
 }
 
 /** The person of a request from the console. */
@@ -46,12 +47,11 @@ export interface SignedIn {
 
 /**
  * The people who are signed in to the console with a cookie (decision 0071). The cookie says who they are and is signed,
- * so the server stores nothing. An API key is looked up at each request: a revoked one ends its sign-ins at once. A
- * sign-out is remembered by this process until the cookie would have expired anyway.
+ * so the server stores nothing but sign-outs, until the cookie would have expired anyway. An API key is looked up at each
+ * request: a revoked one ends its sign-ins at once.
  */
 export class ConsoleSessions {
   readonly #parts: ConsoleSessionParts;
-  readonly #signedOut = new TextCache<true>(MAX_SIGNED_OUT, MAX_SIGNED_OUT * 32);
 
   constructor(parts: ConsoleSessionParts) {
     this.#parts = parts;
@@ -93,16 +93,26 @@ export class ConsoleSessions {
     return now - session.renewedAt < RENEW_AFTER_MS ? undefined : this.#write(request, { ...session, renewedAt: now });
   }
 
-  /** Ends the session of a request, if there is one, and returns the `Set-Cookie` that removes it. */
-  end(request: CredentialSource): string {
+  /**
+   * Ends the session of a request, if there is one, and returns the `Set-Cookie` that removes it. Rejects with
+   * `unavailable` if the store takes no writes; then only this process refuses copies of the cookie.
+   */
+  async end(request: CredentialSource): Promise<string> {
+    const { clock, cookie, signOuts, store } = this.#parts;
     const found = this.find(request);
-    if (found) this.#signedOut.set(found.session.id, true);
-    return this.#parts.cookie.remove(request);
+    if (found) {
+      const now = clock();
+      // The newest cookie of the session may be as new as this request.
+      const signOut = { id: found.session.id, until: now + CONSOLE_IDLE_MS };
+      signOuts.add(signOut, now);
+      await store.addSignOut(signOut, now);
+    }
+    return cookie.remove(request);
   }
 
   #principalOf({ id, keyId, as, renewedAt, endsAt }: ConsoleSession): Principal | ApiKey | undefined {
     const now = this.#parts.wallClock();
-    if (now >= endsAt || now - renewedAt >= CONSOLE_IDLE_MS || this.#signedOut.get(id)) return undefined;
+    if (now >= endsAt || now - renewedAt >= CONSOLE_IDLE_MS || this.#parts.signOuts.has(id)) return undefined;
     const principal = keyId === null ? as && { ...as, customerId: null } : this.#parts.keyRing.find(keyId);
     return principal && consoleRoles.includes(principal.role) ? principal : undefined;
   }

@@ -1,7 +1,7 @@
 import type { SigningSecret } from "../../session/id.ts";
 import type { Role } from "../../session/permissions.ts";
 
-/** Port: API keys, and the secrets that sign session ids. */
+/** Port: API keys, the secrets that sign session ids, and sign-outs from the console. */
 export interface CredentialStore {
   /** Returns all API keys, including revoked and expired ones, oldest first. */
   listApiKeys(): Promise<readonly ApiKey[]>;
@@ -25,6 +25,19 @@ export interface CredentialStore {
   listSecrets(): Promise<readonly SigningSecret[]>;
   /** Adds a new signing secret as the newest. Session ids that were signed with older secrets stay valid. */
   addSecret(secret: SigningSecret): Promise<void>;
+
+  /** Stores a sign-out at `now` (Unix ms). Sign-outs that no longer matter at that time are removed. */
+  addSignOut(signOut: SignOut, now: number): Promise<void>;
+  /** Returns the stored sign-outs. Some of them may no longer matter. */
+  listSignOuts(): Promise<readonly SignOut[]>;
+}
+
+/** The end of a sign-in to the console. */
+export interface SignOut {
+  /** Id of the sign-in. */
+  readonly id: string;
+  /** Time (Unix ms) from which the cookies of the sign-in are refused anyway, so that the sign-out no longer matters. */
+  readonly until: number;
 }
 
 /** A stored API key. API keys are used if the authentication mode is `key`. Times are Unix ms. */

@@ -294,6 +294,8 @@ function credentialPort({ engine, heartbeat }: OpenStore): CredentialStore {
       const secret = { base64: Buffer.from(bytes).toString("base64"), createdAt };
       return engine.change(createdAt, (operation) => credentials.addSecrets(operation, [secret], false));
     },
+    addSignOut: (signOut, now) => engine.change(now, (operation) => credentials.addSignOut(operation, signOut)),
+    listSignOuts: () => credentials.readSignOuts(engine.begin()),
   };
 }
 

@@ -30,7 +30,7 @@ import { SetAsideRecords } from "./serving/set-aside.ts";
 import { StoredReader } from "./serving/stored-reader.ts";
 import { readApiKeys } from "./tables/api-key-table.ts";
 import { readAuditEntries, readLastAuditEntry } from "./tables/audit-table.ts";
-import { readClock, readImportCursor, readSecrets } from "./tables/meta-tables.ts";
+import { readClock, readImportCursor, readSecrets, readSignOuts } from "./tables/meta-tables.ts";
 import { implicitSessionOf } from "./tables/session-row.ts";
 import { readRotation } from "./tables/session-table.ts";
 import { readLiveCount, readStatistics } from "./tables/statistics-table.ts";
@@ -328,6 +328,10 @@ function credentialStore({ writer, reader }: Parts): CredentialStore {
       const base64 = Buffer.from(bytes).toString("base64");
       await writer.submit("addSecret", { base64, now: createdAt });
     },
+    async addSignOut(signOut, now) {
+      await writer.submit("addSignOut", { signOut, now });
+    },
+    listSignOuts: async () => reader.read(readSignOuts),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ApiKey } from "../../../src/store/ports/credentials.ts";
+import type { ApiKey, SignOut } from "../../../src/store/ports/credentials.ts";
 import { DAY, HOUR, MINUTE, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
@@ -124,5 +124,18 @@ export function credentialsContract(name: string, make: DataFactory): void {
       );
       await world.reopen();
     }
+  });
+
+  test(`${name}: sign-outs are stored until they no longer matter`, async () => {
+    await using world = await openWorld(make);
+    assert.deepEqual(await world.store.listSignOuts(), []);
+    const [first, second, third] = [1, 2, 3].map((i) => ({ id: `sign-in ${i}`, until: START + i * HOUR }));
+    await world.store.addSignOut(first as SignOut, START);
+    await world.store.addSignOut(second as SignOut, START);
+    await world.store.addSignOut(first as SignOut, START);
+    await world.reopen();
+    assert.deepEqual(await world.store.listSignOuts(), [first, second]);
+    await world.store.addSignOut(third as SignOut, START + HOUR);
+    assert.deepEqual(await world.store.listSignOuts(), [second, third]);
   });
 }

@@ -88,7 +88,7 @@ export function createSignInHandlers(parts: SignInHandlerParts) {
     async signOut({ request }: Call): Promise<ApiResponse> {
       requireConsole(request);
       const signedIn = sessions.find(request);
-      const cookie = sessions.end(request);
+      const cookie = await sessions.end(request);
       if (signedIn !== undefined) {
         const act = { ...initiatorOf(signedIn.principal, request), what: "console.sign-out", details: {} };
         await trail.append(act, "done");

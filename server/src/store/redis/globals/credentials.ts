@@ -1,5 +1,5 @@
 import type { SigningSecret } from "../../../session/id.ts";
-import type { ApiKey, ApiKeyUse } from "../../ports/credentials.ts";
+import type { ApiKey, ApiKeyUse, SignOut } from "../../ports/credentials.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 import { type Script, scripts } from "../scripts/scripts.ts";
@@ -28,7 +28,7 @@ export async function readApiKeys(operation: Operation): Promise<readonly ApiKey
     .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
 
-/** Returns the fields of a hash, which a reply lists as names and values in turn. */
+/** Returns the fields of a hash, or the members and scores of a sorted set, which a reply lists in turn. */
 function pairsIn(reply: readonly string[]): ReadonlyMap<string, string> {
   const pairs = new Map<string, string>();
   for (let i = 0; i + 1 < reply.length; i += 2) pairs.set(reply[i] as string, reply[i + 1] as string);
@@ -111,6 +111,17 @@ export async function addSecrets(
   const names = [operation.keys.state, operation.keys.secrets];
   const args = [isReplacement ? 1 : 0, ...secrets.map(encodeSecret)];
   await operation.change(scripts.addSecrets, names, args);
+}
+
+export async function addSignOut(operation: Operation, { id, until }: SignOut): Promise<void> {
+  const names = [operation.keys.state, operation.keys.signOuts];
+  await operation.change(scripts.addSignOut, names, [id, until, operation.now]);
+}
+
+/** Reads all sign-outs from the console. */
+export async function readSignOuts(operation: Operation): Promise<readonly SignOut[]> {
+  const reply = await operation.command("zrange", operation.keys.signOuts, 0, -1, "WITHSCORES");
+  return Array.from(pairsIn(reply as readonly string[]), ([id, until]) => ({ id, until: Number(until) }));
 }
 
 /** Runs a script whose keys are the state and the API keys. */

@@ -61,6 +61,7 @@ export function createKeyNames(prefix: string) {
     apiKeyUses: `${prefix}{fixed}uses`,
     audit: `${prefix}{fixed}audit`,
     secrets: `${prefix}{fixed}secrets`,
+    signOuts: `${prefix}{fixed}sign-outs`,
     /** Nonce of the process that does the work that one process at a time does. */
     lease: `${prefix}{fixed}lease`,
     /** The event log: a stream of entries (`events/event-entries.ts`). */

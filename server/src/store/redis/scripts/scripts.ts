@@ -129,6 +129,7 @@ export const scripts = {
   noteApiKeyUse: script(2, "note-api-key-use"),
   advanceMarker: script(1, "advance-marker"),
   recordLosses: script(3, "record-losses"),
+  addSignOut: script(2, "add-sign-out"),
   appendAuditEntry: script(1, "append-audit-entry"),
 
   storeStatistics: script(1, "store-statistics"),

@@ -162,6 +162,14 @@ CREATE TABLE secrets (
   bytes      BLOB    NOT NULL UNIQUE
 ) STRICT;
 
+-- Ends of sign-ins to the console.
+CREATE TABLE sign_outs (
+  -- Id of the sign-in.
+  id       TEXT PRIMARY KEY,
+  -- From this time on the row has no effect.
+  until_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The audit trail: each entry as JSON, with the hash of the entry before it.
 CREATE TABLE audit (
   sequence INTEGER PRIMARY KEY,

@@ -26,6 +26,8 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
   const { index, journal, responses, apiKeys, audit, events, deliveries, data, statistics } = tables;
   const { lifetimes } = options;
   const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
+  const removeSignOuts = database.prepare("DELETE FROM sign_outs WHERE until_at <= ?");
+  const insertSignOut = database.prepare("INSERT OR REPLACE INTO sign_outs (id, until_at) VALUES (?, ?)");
   const expiryPurge = new ExpiryPurge(database, tables, options);
   const done = { outcome: "recorded" } as const;
   const onFirstRecord = events.isOn ? createFirstRecord(tables, lifetimes) : undefined;
@@ -77,6 +79,11 @@ export function createWriteOperations(database: DatabaseSync, tables: Tables, op
     },
     addSecret({ base64, now }) {
       insertSecret.run(now, Buffer.from(base64, "base64"));
+      return null;
+    },
+    addSignOut({ signOut: { id, until }, now }) {
+      removeSignOuts.run(now);
+      insertSignOut.run(id, until);
       return null;
     },
     ...webhookOperations(tables),

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { SigningSecret } from "../../../session/id.ts";
+import type { SignOut } from "../../ports/credentials.ts";
 
 /** Reads the secrets that sign session ids, newest first. */
 export function readSecrets(database: DatabaseSync): SigningSecret[] {
@@ -7,6 +8,12 @@ export function readSecrets(database: DatabaseSync): SigningSecret[] {
     "SELECT bytes, created_at AS createdAt FROM secrets ORDER BY created_at DESC, rowid DESC",
   );
   return rows.all().map((row) => ({ ...row }) as unknown as SigningSecret);
+}
+
+/** Reads the sign-outs from the console. */
+export function readSignOuts(database: DatabaseSync): SignOut[] {
+  const rows = database.prepare("SELECT id, until_at AS until FROM sign_outs ORDER BY id");
+  return rows.all().map((row) => ({ ...row }) as unknown as SignOut);
 }
 
 /** Reads the latest time that was stored, in Unix ms. */

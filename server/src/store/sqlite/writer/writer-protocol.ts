@@ -4,7 +4,7 @@ import type { RecordPage } from "../../../session/timeline.ts";
 import type { Delivery, Endpoint } from "../../../session/webhook.ts";
 import type { AuditEntry } from "../../audit-chain.ts";
 import type { StoreOpenFault } from "../../open-error.ts";
-import type { ApiKey, ApiKeyUse } from "../../ports/credentials.ts";
+import type { ApiKey, ApiKeyUse, SignOut } from "../../ports/credentials.ts";
 import type { DataRequest, DataResult } from "../../ports/data.ts";
 import type { IdempotentRequest, Replay, StoredResponseItem } from "../../ports/idempotency.ts";
 import type { PurgeResult } from "../../ports/lifecycle.ts";
@@ -64,6 +64,7 @@ export interface WriteOperations {
   ): boolean;
   recordApiKeyUse(change: { readonly uses: readonly ApiKeyUse[] } & Timed): null;
   addSecret(change: { readonly base64: string } & Timed): null;
+  addSignOut(change: { readonly signOut: SignOut } & Timed): null;
   addEndpoint(change: { readonly endpoint: Endpoint } & Timed): boolean;
   replaceEndpoint(change: { readonly endpoint: Endpoint } & Timed): boolean;
   removeEndpoint(change: { readonly id: string } & Timed): boolean;
