@@ -1,5 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
-import { Refusal } from "../session/errors.ts";
+import { Refusal, withUnknownOutcome } from "../session/errors.ts";
 import { type Act, type AuditEntry, entryAfter } from "../store/audit-chain.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
 
@@ -20,7 +20,7 @@ export class AuditTrail {
   readonly #store: AuditStore;
   readonly #clock: Clock;
   /** A promise that settles with the last append of this process; appends run one after another. */
-  #queue: Promise<unknown> = Promise.resolve();
+  #queue: Promise<void> = Promise.resolve();
   readonly #refusals = new Map<string, { readonly since: number; repeated: number }>();
 
   constructor(store: AuditStore, clock: Clock) {
@@ -28,10 +28,19 @@ export class AuditTrail {
     this.#clock = clock;
   }
 
-  /** Appends an entry; resolves when it is stored. Refuses with `unavailable`. */
+  /**
+   * Appends an entry; resolves when it is stored. Refuses with `unavailable`, also if an append that was waited for is
+   * refused: otherwise each of many callers would wait for the timeouts of all before it while the store is unavailable.
+   */
   append(event: AuditEvent, outcome: Act["outcome"]): Promise<void> {
     const appended = this.#queue.then(() => this.#append({ ...event, outcome, at: this.#clock() }));
-    this.#queue = appended.catch(() => undefined);
+    const queue = appended.catch((error: unknown) => {
+      // Later calls try again.
+      if (this.#queue === queue) this.#queue = Promise.resolve();
+      if (error instanceof Refusal) throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error.cause);
+    });
+    queue.catch(() => undefined);
+    this.#queue = queue;
     return appended;
   }
 
@@ -85,7 +94,8 @@ export class AuditTrail {
 }
 
 /**
- * Runs an operation, and appends an entry with its outcome before it returns. `detailsOf` returns details of the result
+ * Runs an operation, and appends an entry with its outcome before it returns. If the entry cannot be stored although the
+ * operation is done, refuses with an unknown outcome. `detailsOf` returns details of the result
  * for the entry; if it returns `undefined`, nothing was done and no entry is appended. `isDone` returns false if the
  * result is a failure.
  */
@@ -107,7 +117,11 @@ export async function audited<Event extends Pick<Act, "details">, Result>(
   const added = detailsOf(result);
   if (added === undefined) return result;
   const details = { ...event.details, ...added };
-  await append({ ...event, details }, isDone(result) ? "done" : "failed");
+  try {
+    await append({ ...event, details }, isDone(result) ? "done" : "failed");
+  } catch (error) {
+    throw withUnknownOutcome(error);
+  }
   return result;
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { NO_DATA } from "../session/data.ts";
+import { withUnknownOutcome } from "../session/errors.ts";
 import { anySession } from "../session/filter.ts";
 import type { Session } from "../session/session.ts";
 import { type Cursor, type Entry, pageOf, timelineStart } from "../session/timeline.ts";
@@ -110,14 +111,21 @@ async function eraseBatch({ store, clock, logHash }: CustomerAdminParts, custome
       includePurgeable: true,
     });
     const handles = page.sessions.map(({ handle }) => handle);
-    if (handles.length > 0) await store.eraseSessions(handles, clock());
+    if (handles.length > 0) await afterOthers(store.eraseSessions(handles, clock()));
     sessions += handles.length;
     after = page.next;
     if (after !== null) continue;
-    const keys = await store.eraseCustomerApiKeys(customerId, logHash(customerId), clock());
+    const keys = await afterOthers(store.eraseCustomerApiKeys(customerId, logHash(customerId), clock()));
     return { sessions, keys, next: null };
   }
   return { sessions, keys: 0, next: after };
+}
+
+/** Waits for a change of many steps, some of which may be done when a later one is refused. */
+function afterOthers<T>(change: Promise<T>): Promise<T> {
+  return change.catch((error: unknown) => {
+    throw withUnknownOutcome(error);
+  });
 }
 
 /** A position in an export. The cursor of a page is this position as JSON text. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
-import { Refusal } from "../session/errors.ts";
+import { Refusal, withUnknownOutcome } from "../session/errors.ts";
 import type { EndReason } from "../session/event.ts";
 import { idFields } from "../session/fields.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
@@ -207,18 +207,23 @@ async function endBatch(
   let count = 0;
   for (let examined = 0; examined < MAX_BATCH; examined += PAGE) {
     const request = { filter: { ...filter, live: true }, after: next, limit: PAGE, now: clock() };
-    const page = await store.listSessions(request);
+    const page = await store.listSessions(request).catch((error: unknown) => {
+      throw count > 0 && !isDry ? withUnknownOutcome(error) : error;
+    });
     const sessions = page.sessions.filter(({ handle }) => handle !== except);
     if (isDry) count += sessions.length;
     else {
-      const ended = await Promise.all(
+      const ended = await Promise.allSettled(
         sessions.map(({ handle }) => store.end({ handle, scope: "everyone", now: clock(), reason })),
       );
-      for (const wasLive of ended) {
-        if (!wasLive) continue;
+      for (const one of ended) {
+        if (one.status === "rejected" || !one.value) continue;
         events.ended();
         count++;
       }
+      const failed = ended.find(({ status }) => status === "rejected");
+      // One node of a cluster may fail.
+      if (failed?.status === "rejected") throw count > 0 ? withUnknownOutcome(failed.reason) : failed.reason;
     }
     next = page.next;
     if (next === null) break;

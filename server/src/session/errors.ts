@@ -71,3 +71,12 @@ export class Refusal extends Error {
     this.reason = reason;
   }
 }
+
+/**
+ * Returns the refusal `unavailable` with an unknown outcome, because earlier steps of the same request have changed
+ * something. Returns every other error unchanged.
+ */
+export function withUnknownOutcome(error: unknown): unknown {
+  if (!(error instanceof Refusal) || error.reason.code !== "unavailable") return error;
+  return new Refusal({ ...error.reason, outcome: "unknown" }, error.cause);
+}

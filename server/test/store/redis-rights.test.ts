@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-ports.ts";
 import { serve } from "../support/in-process.ts";
 import { startRedis } from "../support/redis/node.ts";
@@ -30,6 +31,40 @@ test("a right that a running server loses is named, a half-made change is report
   assert.doesNotMatch(server.log(), /"defect"/);
   await redis.node.command("ACL", "SETUSER", "default", "+xadd");
   sessionOf(await api.create({ headers }));
+});
+
+test("an act that is done and cannot be entered in the audit trail has an unknown outcome", async () => {
+  await using redis = await startSingleRedis();
+  const store = parseStoreUrl(redis.url) as StoreUrl;
+  await using server = await serve({ config: { store, redisTimeout: 500 } });
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "c" };
+  const { sessionId } = sessionOf(await api.create({ headers }));
+  await redis.node.command("ACL", "SETUSER", "default", "resetkeys", "~ac:?:*", "~ac:{fixed}[^a]*");
+  const refused = problemOf(await api.call("POST", "/sessions/end", { json: { customerId: "c" } }), 503, "unavailable");
+  assert.equal((refused as { outcome?: string }).outcome, "unknown");
+  await redis.node.command("ACL", "SETUSER", "default", "allkeys");
+  assert.equal((await api.call("HEAD", `/sessions/${sessionId}`)).status, 404, "the session has ended");
+});
+
+test("acts do not wait for the timeouts of each other while Redis does not answer", async () => {
+  await using redis = await startSingleRedis();
+  const store = parseStoreUrl(redis.url) as StoreUrl;
+  await using server = await serve({ config: { store, redisTimeout: 250 } });
+  const api = createApi(server.url);
+  sessionOf(await api.create({ headers: { gkc_customerId: "c" } }));
+  redis.node.pause();
+  try {
+    const began = performance.now();
+    const acts = Array.from({ length: 40 }, () => api.call("POST", "/sessions/end", { json: { customerId: "c" } }));
+    for (const response of await Promise.all(acts)) problemOf(response, 503, "unavailable");
+    // One after the other they would take at least 10 s.
+    assert.ok(performance.now() - began < 5000);
+  } finally {
+    redis.node.resume();
+  }
+  await eventually(async () => assert.equal((await api.call("GET", "/readyz")).status, 200), 5000);
+  assert.equal((await api.call("POST", "/sessions/end", { json: { customerId: "c" } })).status, 200);
 });
 
 test("the log has one line, not two for each change, while some changes fail and others do not", async () => {
