@@ -7,6 +7,7 @@ import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames, lastByteForVisit } from "../../src/store/redis/layout/key-names.ts";
+import { until } from "../support/eventually.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { startTopologies } from "../support/redis/topologies.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
@@ -89,6 +90,33 @@ storeTest("Redis Cluster: one live session holds a visit, whichever slots its co
     assert.deepEqual(await create(store, visitId, bytes[round % 4]).result, created);
   }
 });
+
+storeTest(
+  "claims of the layout 1 are not moved while an older server runs, nor used before all are moved",
+  async (open) => {
+    const prefix = "older:";
+    const { url, node } = single();
+    const keys = createKeyNames(prefix);
+    const layout = () => node.command("HGET", keys.state, "layout");
+    // A server of that release also says regularly that it runs.
+    const older = await openRedisAt(url, { prefix, purpose: "serve" });
+    await node.command("HSET", keys.state, "layout", "1");
+    await node.command("SET", `${prefix}v:{${"a".repeat(18)}}`, "handle nonce");
+    await until("it says that it runs", async () => (await node.command("HEXISTS", keys.state, "served")) === 1, 3000);
+    await assert.rejects(open(url, { prefix, purpose: "serve" }), { fault: "in-use" });
+    assert.equal(await layout(), "1");
+    await older.close();
+    await node.command("HDEL", keys.state, "served");
+
+    const noticed = () => {
+      throw new Error("the process dies when it has moved the claims");
+    };
+    await assert.rejects(open(url, { prefix, purpose: "serve", events: { ...unheard, noticed } }));
+    assert.equal(await layout(), "1 to 2", "a release that knows only one of the layouts does not start");
+    await open(url, { prefix, purpose: "serve" });
+    assert.equal(await layout(), "2");
+  },
+);
 
 for (const [topology, reach] of Object.entries(topologies)) {
   storeTest(

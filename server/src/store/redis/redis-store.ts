@@ -98,15 +98,13 @@ async function openStore(engine: Engine): Promise<OpenStore> {
   if (purpose === "look" && !(await state.identifyStore(engine.begin())).hasState) {
     throw new StoreOpenError("missing", missingText(engine.keys.state));
   }
-  const { hasOldClaims } = await state.initStore(engine.begin());
-  if (purpose === "move" && (await isServed(() => state.readServedAt(engine.begin())))) {
+  const claims = await state.initStore(engine.begin());
+  const hasServer = () => isServed(() => state.readServedAt(engine.begin()));
+  if (purpose === "move" && (await hasServer())) {
     throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
   }
   // Commands give no session a visit, and an older release may still serve beside them.
-  if (hasOldClaims && purpose === "serve") {
-    await moveOldClaims(engine);
-    await state.noteMovedClaims(engine.begin());
-  }
+  if (claims !== "present" && purpose === "serve") await moveClaims(engine, claims, hasServer);
   engine.advance(await state.readHighWaterMark(engine.begin()));
   await initLiveCount(engine.begin());
   if (engine.publishes) await Expiry.init(engine.begin());
@@ -121,6 +119,19 @@ async function openStore(engine: Engine): Promise<OpenStore> {
   const events = new RedisEventLog(engine, settleOwn);
   notes.appended = (last) => events.appended(last);
   return { ...parts, events, upkeep: new EventUpkeep(engine, lease, settleOwn) };
+}
+
+/** Gives old claims their present form, unless another process has done it meanwhile. Refuses while an older release serves. */
+async function moveClaims(engine: Engine, claims: state.Claims, hasServer: () => Promise<boolean>): Promise<void> {
+  if (claims === "old" && (await hasServer()) && (await state.initStore(engine.begin())) === "old") {
+    const text =
+      "A server of an earlier version runs on the data in Redis, and would not see the visits of this one: stop all of them first.";
+    throw new StoreOpenError("in-use", text);
+  }
+  if ((await state.initStore(engine.begin())) === "present") return;
+  await state.noteMove(engine.begin(), false);
+  await moveOldClaims(engine);
+  await state.noteMove(engine.begin(), true);
 }
 
 function sessionPort({

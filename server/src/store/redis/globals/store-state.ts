@@ -53,6 +53,8 @@ const MARK_TOLERANCE = 10_000;
 const LAYOUT = "2";
 /** Version in which the claims of visits have other key names (`sessions/old-claims.ts`). */
 const LAYOUT_WITH_OLD_CLAIMS = "1";
+/** Stands for the layout while claims are being moved, so that no release that knows only one of the two forms starts. */
+const LAYOUT_OF_MOVE = "1 to 2";
 
 /** Returns the hash of the oldest secret, which identifies the store. `secrets` are ordered newest first. */
 export function oldestSecretOf(secrets: readonly string[]): string {
@@ -61,25 +63,34 @@ export function oldestSecretOf(secrets: readonly string[]): string {
     .digest("hex");
 }
 
+/** Which claims of visits the store has: the present ones; old ones that have to be moved; or a move of old ones has begun. */
+export type Claims = "present" | "old" | "moving";
+
+const claimsByLayout: ReadonlyMap<string, Claims> = new Map([
+  [LAYOUT, "present"],
+  [LAYOUT_WITH_OLD_CLAIMS, "old"],
+  [LAYOUT_OF_MOVE, "moving"],
+]);
+
 /**
- * Initializes the store if it is new. Returns whether its claims have to be moved (`sessions/old-claims.ts`). Throws
- * `StoreOpenError` if the data have an unknown layout or no secrets.
+ * Initializes the store if it is new. Returns which claims it has (`sessions/old-claims.ts`). Throws `StoreOpenError` if
+ * the data have an unknown layout or no secrets.
  */
-export async function initStore(operation: Operation): Promise<{ readonly hasOldClaims: boolean }> {
+export async function initStore(operation: Operation): Promise<Claims> {
   const base64 = randomBytes(SECRET_BYTES).toString("base64");
   const secret = encodeSecret({ base64, createdAt: operation.now });
   const args = [LAYOUT, secret, operation.now, CLOCK_TOLERANCE];
   const layout = await operation.run(scripts.initStore, stateNames(operation), args);
-  const hasOldClaims = layout === LAYOUT_WITH_OLD_CLAIMS;
-  if (layout === LAYOUT || hasOldClaims) return { hasOldClaims };
+  const claims = claimsByLayout.get(String(layout));
+  if (claims !== undefined) return claims;
   if (layout === "no secrets") throw new StoreOpenError("incomplete", noSecretsText(operation.keys));
   const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
   throw new StoreOpenError("unknown-schema", message);
 }
 
-/** Stores that all claims are moved. */
-export async function noteMovedClaims(operation: Operation): Promise<void> {
-  await operation.write("hset", operation.keys.state, "layout", LAYOUT);
+/** Stores that claims are being moved, or that all are moved. */
+export async function noteMove(operation: Operation, isDone: boolean): Promise<void> {
+  await operation.write("hset", operation.keys.state, "layout", isDone ? LAYOUT : LAYOUT_OF_MOVE);
 }
 
 /**
