@@ -196,8 +196,7 @@ async function readStored(operation: Operation, key: string) {
  */
 async function addTo(operation: Operation, handle: string, key: string): Promise<void> {
   const name = operation.keys.responsesAbout(handle);
-  await operation.write("sadd", name, key);
-  await operation.command("pexpire", name, STORED_RESPONSE_LIFE_MS);
+  await operation.change(scripts.addIdempotencyKey, [name], [STORED_RESPONSE_LIFE_MS, key]);
 }
 
 /** Reads the idempotency keys of requests that created or changed a session. */

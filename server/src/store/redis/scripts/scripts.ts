@@ -116,6 +116,7 @@ export const scripts = {
   reserveRequest: script(1, "reserve-request"),
   settleRequest: script(1, "settle-request"),
   eraseResponse: script(1, "erase-response"),
+  addIdempotencyKey: script(1, "add-idempotency-key"),
 
   initStore: script(2, "init-store"),
   heartbeat: script(4, "heartbeat"),
