@@ -3,16 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "../../src/session/errors.ts";
+import { anyEvent } from "../../src/session/event.ts";
 import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { MAX_COUNTED } from "../../src/store/ports/search.ts";
-import { indexHash } from "../../src/store/redis/index/index-entry.ts";
+import { indexHash, placeOf, sessionTags } from "../../src/store/redis/index/index-entry.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { encodeCreation } from "../../src/store/redis/layout/note-codec.ts";
-import { shardTags } from "../../src/store/redis/layout/shards.ts";
+import { shardTags, tagOf } from "../../src/store/redis/layout/shards.ts";
 import { eventually, until } from "../support/eventually.ts";
 import { SLOTS } from "../support/redis/cluster-state.ts";
 import type { RedisNode } from "../support/redis/node.ts";
@@ -190,6 +191,57 @@ test("changes are refused while too many notes wait, and accepted when they are 
   await create(store, { customerId: "c" });
   assert.equal((await findAll(store, { customerId: "c" })).length, 51);
   await store.close();
+});
+
+test("while the slot of one index is being moved, sessions with ids in other indexes are found, and all events are published", async () => {
+  const prefix = `n${prefixes++}:`;
+  const { url, nodes, slotOf } = cluster();
+  const keys = createKeyNames(prefix);
+  const store = await openRedisAt(url, { prefix, eventRetention: MINUTE, timeout: 1000 });
+  const tagOfCustomer = (id: string) => placeOf(indexHash("customerId", id)).tag;
+  // An index of ids in a shard that has neither an index of all sessions nor lists of due sessions.
+  const held =
+    many(500)
+      .map((i) => `held ${i}`)
+      .find((id) => !sessionTags.includes(tagOfCustomer(id))) ?? "";
+  const others = many(500)
+    .map((i) => `other ${i}`)
+    .filter((id) => tagOfCustomer(id) !== tagOfCustomer(held))
+    .slice(0, 40);
+  const slot = await slotOf(keys.erased(tagOfCustomer(held)));
+  const owner = await cluster().primaryOf(slot);
+  const finish = await cluster().beginMove(slot, nodes.slice(0, 3).find((node) => node !== owner) ?? owner);
+  const made: string[] = [];
+  try {
+    // A new session in the shard itself cannot be stored now.
+    for (let stored = false; !stored; ) {
+      const { handle, createdAt } = issuer.issue(Date.now());
+      stored = tagOf(handle) !== tagOfCustomer(held);
+      if (!stored) continue;
+      await store.create(newSession(handle, createdAt, ids({ customerId: held }), lifetimes), createdAt);
+      made.push(handle);
+    }
+    for (const customerId of others) {
+      const created = create(store, { customerId }).catch((error: unknown) => assert.ok(error instanceof Refusal));
+      const handle = await created;
+      if (handle !== undefined) made.push(handle);
+    }
+    await eventually(async () => assert.equal((await findAll(store, { customerId: others[0] ?? "" })).length, 1), 5000);
+    assert.equal((await findAll(store, { customerId: others.at(-1) ?? "" })).length, 1);
+    await assert.rejects(findAll(store, { customerId: held }), Refusal);
+    await until("no change of this process waits", () => store.status().unindexed === 0, 3000);
+    const start = (await store.eventBounds())?.start ?? "";
+    const { events } = await store.readEvents({ after: start, limit: 100, filter: anyEvent });
+    assert.deepEqual(
+      new Set(events.flatMap((event) => ("session" in event ? [event.session.handle] : []))),
+      new Set(made),
+    );
+  } finally {
+    await finish();
+  }
+  await eventually(async () => assert.deepEqual(await findAll(store, { customerId: held }), made.slice(0, 1)), 5000);
+  await store.close();
+  assert.equal(await contents(nodes.slice(0, 3), `${prefix}n:*`), "", "no note is left");
 });
 
 for (const eventRetention of [MINUTE, null]) {

@@ -141,6 +141,13 @@ export class Operation implements TimedOperation {
     this.isExempt = isExempt;
   }
 
+  /** Returns an operation like this one that ends after `timeout` ms at the latest. */
+  within(timeout: number): Operation {
+    const { now, isExempt, isUncertain } = this;
+    const deadline = Math.min(this.deadline, performance.now() + timeout);
+    return new Operation(this.engine, { now, deadline, isExempt, isUncertain });
+  }
+
   /** Sends a command for `key`. The command only reads, or writes something that may get lost. */
   command(name: string, key: string, ...args: Argument[]): Promise<unknown> {
     return this.engine.connection.command(this, "read", name, [key, ...args]);

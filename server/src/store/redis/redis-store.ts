@@ -63,6 +63,9 @@ interface OpenStore {
   readonly upkeep: EventUpkeep | undefined;
 }
 
+/** Maximum time (ms) to store queued records before sessions are listed, so that those with nothing else are found. */
+const FLUSH_TIMEOUT = 1000;
+
 /** Opens the Redis engine. It caches no sessions, as other processes may change them. Throws `StoreOpenError`. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<StoreEngine> {
   const admission = createAdmission(options.maxPending, options.events);
@@ -181,10 +184,13 @@ function sessionPort({
       }),
     async listSessions(request) {
       const operation = engine.begin(request.now);
-      await records.flushAll(operation);
+      await records.flushAll(operation.within(FLUSH_TIMEOUT)).catch((error: unknown) => {
+        // Records that wait for one node of a cluster do not keep other sessions from being found.
+        if (engine.connection.isOneServer) throw error;
+      });
       // Later pages continue at sessions that the first page could have found.
-      if (request.after === null) await notes.settle();
-      return listSessions(operation, request);
+      const incomplete = request.after === null ? await notes.settle() : new Set<string>();
+      return listSessions(operation, request, incomplete);
     },
     async eraseSessions(handles, now) {
       for (const handle of handles) records.discard(handle);
@@ -203,7 +209,8 @@ function sessionPort({
       );
       await engine.change(now, (operation) => eraseDeliveries(operation, handles));
       // Erased sessions get no more notes. Those that they have contain parts of the hashes of their ids.
-      await notes.settle();
+      const { size } = await notes.settle();
+      if (size > 0) throw notSettled();
     },
     eraseCustomerApiKeys: (customerId, customerHash, now) =>
       engine.change(now, async (operation) => {
@@ -384,6 +391,14 @@ function leftText(records: number): string {
 
 function missingText(name: string): string {
   return `There is no data in Redis under the name ${name}: no server has run on it, or its data is gone. Nothing was written. Check the address, the number of the database and redisPrefix.`;
+}
+
+function notSettled(): Refusal {
+  const cause = new RedisFault(
+    "",
+    "some notes cannot be worked off while a node of the cluster fails or a slot is moved",
+  );
+  return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
 }
 
 function notThisStore(): Refusal {

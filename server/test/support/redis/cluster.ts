@@ -8,7 +8,7 @@ import { checkCluster, ownerOf, SLOTS, stateOf, statesOf } from "./cluster-state
 import { openNetwork, type PrivateNetwork } from "./network.ts";
 import { type RedisNode, startRedis } from "./node.ts";
 import { type Persistence, persistenceSettings } from "./single.ts";
-import { moveSlot } from "./slots.ts";
+import { beginMove, moveSlot } from "./slots.ts";
 
 /** A cluster of three primaries, each with a replica. */
 export interface RedisCluster extends AsyncDisposable {
@@ -24,6 +24,8 @@ export interface RedisCluster extends AsyncDisposable {
   untilOk(timeout?: number): Promise<void>;
   /** Moves slots with their keys to another primary while they are in use. */
   moveSlots(slots: Iterable<number>, to: RedisNode): Promise<void>;
+  /** Begins to move a slot to another primary. Returns a function that finishes the move. */
+  beginMove(slot: number, to: RedisNode): Promise<() => Promise<void>>;
   /** Separates groups of nodes from each other; the tests and the service still reach all of them. */
   partition(groups: readonly (readonly RedisNode[])[]): void;
   heal(): void;
@@ -171,6 +173,7 @@ function clusterOf(
     async moveSlots(slots, to) {
       for (const slot of slots) await moveSlot(slot, await statesOf(nodes), to);
     },
+    beginMove: async (slot, to) => beginMove(slot, await statesOf(nodes), to),
     partition: (groups) => connected().partition(groups.map((group) => group.map(({ host }) => host))),
     heal: () => connected().heal(),
     [Symbol.asyncDispose]: dispose,

@@ -31,15 +31,28 @@ export function lastEnded(now: number): number {
 
 /** Returns the key name of the list of a slot. The lists of successive slots are in different shards. */
 export function listOf({ keys }: Operation, slot: number): string {
-  return keys.due(sessionTags[slot % sessionTags.length] as string, slot);
+  return keys.due(tagOfSlot(slot), slot);
+}
+
+function tagOfSlot(slot: number): string {
+  return sessionTags[slot % sessionTags.length] as string;
+}
+
+/** Returns the tag of the shard that has the list of a session which may expire at this time (Unix ms). */
+export function tagOfDue({ now }: Operation, at: number): string {
+  return tagOfSlot(listedSlot(now, at));
+}
+
+/** Returns the slot to whose list a session is added at `now`. Earlier lists are not looked at again. */
+function listedSlot(now: number, at: number): number {
+  return Math.max(lastEnded(now), slotOf(at));
 }
 
 /** Adds handles to the lists of the times (Unix ms) at which their sessions may expire, many in one command. */
 export async function addDue(operation: Operation, due: readonly Due[]): Promise<void> {
   const { now, engine } = operation;
   const latest = lastEnded(now);
-  // Earlier lists are not looked at again.
-  const bySlot = Map.groupBy(due, ({ at }) => Math.max(latest, slotOf(at)));
+  const bySlot = Map.groupBy(due, ({ at }) => listedSlot(now, at));
   const sent: Promise<unknown>[] = [];
   for (const [slot, some] of bySlot) {
     // An expiry that is found after the retention is not published.

@@ -1,5 +1,6 @@
 import type { Engine, Operation } from "../engine.ts";
 import { DAY_MS } from "../index/index-entry.ts";
+import { tagIn } from "../layout/key-names.ts";
 import { newNonce } from "../layout/nonce.ts";
 import type { NoteContents } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -87,9 +88,4 @@ function byTime(one: Group, other: Group): number {
 /** Returns the first arguments of the scripts that append: the time, and the time for which the log is needed. */
 function argsOf({ engine, now }: Operation): [now: number | "", life: number] {
   return [engine.isClockWrong ? "" : now, (engine.options.eventRetention ?? 0) + DAY_MS];
-}
-
-/** Returns the tag in the key name of a queue. */
-function tagIn(queue: string): string {
-  return queue.slice(queue.indexOf("{") + 1, -1);
 }

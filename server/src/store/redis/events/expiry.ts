@@ -2,6 +2,8 @@ import { timeAndCount } from "../../../session/id.ts";
 import { ExpiryPace } from "../../expiry-pace.ts";
 import type { PurgeResult } from "../../ports/lifecycle.ts";
 import type { Engine, Operation } from "../engine.ts";
+import { tagIn } from "../layout/key-names.ts";
+import { FailingShards } from "../notes/failing-shards.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionArgs, sessionKeys } from "../sessions/session-scripts.ts";
 import { addDue, type Due, lastEnded, listOf } from "./due-lists.ts";
@@ -15,6 +17,8 @@ const SESSIONS_PER_SCRIPT = 16;
  * added to them meanwhile.
  */
 const LOOK_BACK = 12;
+/** Time (ms) after which a session that could not be examined is due again. */
+const RETRY_PAUSE = 20_000;
 
 /** Works the lists of due sessions off (`due-lists.ts`), slot by slot. One process at a time does this. */
 export class Expiry {
@@ -24,9 +28,12 @@ export class Expiry {
   /** The next slot to look at in this round. */
   #next = 0;
   readonly #pace = new ExpiryPace();
+  /** The shards whose sessions cannot be examined. They are due again later, so that all others need not wait for them. */
+  readonly #shards: FailingShards;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#shards = new FailingShards(engine);
   }
 
   /** Begins at the current slot, in a store that has never published an event. */
@@ -84,15 +91,16 @@ export class Expiry {
         this.#engine.queueOf(handle),
       );
       const parts = await Promise.all(
-        Array.from(byQueue, async ([queue, some]) => ({
-          some,
-          results: await expireSessions(operation, queue, some, now),
-        })),
+        Array.from(byQueue, async ([queue, some]) => {
+          const expire = (one: Operation) => expireSessions(one, queue, some, now);
+          return { some, results: await this.#shards.run(operation, tagIn(queue), expire) };
+        }),
       );
       for (const { some, results } of parts) {
         for (const [i, { handle, createdAt }] of some.entries()) {
-          const result = results[i] ?? 0;
-          if (result === 0) expired++;
+          const result = results?.[i] ?? 0;
+          if (results === undefined) later.push({ handle, at: now + RETRY_PAUSE });
+          else if (result === 0) expired++;
           else if (result > 0) later.push({ handle, at: createdAt + result });
         }
       }

@@ -19,19 +19,16 @@ export function longestRetained({ lifetimes, retention }: RetentionPolicy): numb
 }
 
 /**
- * Adds entries to their indexes, many in one command. Adding an entry again changes nothing. Entries of erased sessions
- * are not added.
+ * Adds entries to the indexes of a shard and day, many in one command. Adding an entry again changes nothing. Entries of
+ * erased sessions are not added.
  */
-export async function addEntries(operation: Operation, collection: EntryCollection): Promise<void> {
-  const { keys } = operation;
+export async function addEntries(operation: Operation, entries: Entries): Promise<void> {
+  const { tag, day, ids, sessions } = entries;
   const sent: Promise<void>[] = [];
-  for (const entries of collection.all) {
-    const { tag, day, ids, sessions } = entries;
-    for (let from = 0; from < ids.length; from += PAIR * MAX_HANDLES) {
-      sent.push(addIds(operation, entries, ids.slice(from, from + PAIR * MAX_HANDLES)));
-    }
-    if (sessions !== "") sent.push(addHandles(operation, keys.sessionIndex(tag, day), entries, sessions));
+  for (let from = 0; from < ids.length; from += PAIR * MAX_HANDLES) {
+    sent.push(addIds(operation, entries, ids.slice(from, from + PAIR * MAX_HANDLES)));
   }
+  if (sessions !== "") sent.push(addHandles(operation, operation.keys.sessionIndex(tag, day), entries, sessions));
   await Promise.all(sent);
 }
 
@@ -79,7 +76,7 @@ function lifeOf({ engine, now }: Operation, day: number): number {
 
 /** Adds a session to the indexes of its ids and of all sessions. */
 export async function indexSession(operation: Operation, handle: string, ids: Identity): Promise<void> {
-  await addEntries(operation, entriesOf(handle, ids));
+  await Promise.all(Array.from(entriesOf(handle, ids).all, (entries) => addEntries(operation, entries)));
 }
 
 /**

@@ -4,6 +4,8 @@ import { timeAndCount } from "../../../session/id.ts";
 import { purgeAfter } from "../../../session/retention.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../ports/search.ts";
+import { refusal } from "../connection/connection.ts";
+import { RedisFault } from "../connection/faults.ts";
 import type { Operation } from "../engine.ts";
 import { decode, hasHadData, implicitSession } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -37,11 +39,24 @@ interface Found {
   readonly count: number;
 }
 
-/** Reads a page of sessions, newest first. */
-export async function listSessions(operation: Operation, request: ListRequest): Promise<SessionPage> {
+/**
+ * Reads a page of sessions, newest first. `incomplete` has the tags of the shards whose indexes may lack sessions; if one of
+ * them would have to be read, refuses.
+ */
+export async function listSessions(
+  operation: Operation,
+  request: ListRequest,
+  incomplete: ReadonlySet<string>,
+): Promise<SessionPage> {
   const { filter, after, limit, now, includePurgeable = false } = request;
   const field = idsBySelectivity.find((one) => filter[one] !== null);
   let selection = selectionOf(operation, filter, field, after);
+  if (selection.tags.some((tag) => incomplete.has(tag))) {
+    throw refusal(
+      operation,
+      new RedisFault("", "the index cannot be completed while a node of the cluster fails or a slot is moved"),
+    );
+  }
   const isCounted = after === null && isCountable(filter, field);
   let total: number | null = null;
   const sessions: Session[] = [];

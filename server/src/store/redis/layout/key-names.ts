@@ -86,6 +86,11 @@ export function createKeyNames(prefix: string) {
   };
 }
 
+/** Returns the tag in the key name of a queue of notes. */
+export function tagIn(queue: string): string {
+  return queue.slice(queue.indexOf("{") + 1, -1);
+}
+
 /** Returns the last byte of the handles of sessions that are in the same shard as the claim of this visit. */
 export function lastByteForVisit(visitId: string): number {
   return lastByteOf(hashOfVisit(visitId));

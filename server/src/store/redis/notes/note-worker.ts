@@ -1,16 +1,20 @@
 import { Refusal } from "../../../session/errors.ts";
 import { atTurnsEnd } from "../connection/command.ts";
+import { refusal } from "../connection/connection.ts";
+import { RedisFault } from "../connection/faults.ts";
 import type { Engine, Operation } from "../engine.ts";
-import { addDue, type Due } from "../events/due-lists.ts";
+import { addDue, type Due, tagOfDue } from "../events/due-lists.ts";
 import { newExpiryOf } from "../events/event-entries.ts";
-import { appendEvents } from "../events/event-writer.ts";
+import { appendEvents, type DecodedNote } from "../events/event-writer.ts";
 import type { Lease } from "../globals/lease.ts";
 import { EntryCollection } from "../index/index-entry.ts";
 import { pruneIndexes, pruningPause } from "../index/index-pruning.ts";
 import { addEntries } from "../index/index-writer.ts";
+import { tagIn } from "../layout/key-names.ts";
 import { decodeNote, type Note, textsIn } from "../layout/note-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { BatchPace } from "./batch-pace.ts";
+import { FailingShards } from "./failing-shards.ts";
 
 /*
  * Works off notes: adds the index entries and appends the events, then removes the notes from their queues. Every step
@@ -24,6 +28,9 @@ import { BatchPace } from "./batch-pace.ts";
  * note, and a reader that works off all notes first finds it.
  *
  * One process at a time holds the lease of the sweep.
+ *
+ * If a node of a cluster fails, or a slot that is being moved takes no changes, the notes that have entries there stay in their
+ * queues for the sweep, and all others are worked off.
  *
  * If events are published, the notes of a queue are worked off from the oldest one on, also those of other processes. So the
  * events of a session are in the log in the order of its changes, and the id of the last note says which ones are there.
@@ -42,6 +49,8 @@ const RETRY_PAUSE = 1000;
 /** Maximum number of notes that are read by one command, and that are removed by one, which takes Redis 1 us for each. */
 const MAX_NOTES_PER_COMMAND = 256;
 const MAX_REMOVED = 128;
+/** Maximum time (ms) to remove notes after other steps of their batch have failed. */
+const REMOVAL_TIMEOUT = 1000;
 /** Number of entries that are read at a time from all queues together, and the least and greatest number from each. */
 const MAX_READ = 4096;
 const MIN_PAGE = 16;
@@ -62,14 +71,20 @@ export class NoteWorker {
   /** The queues that a reader must read. */
   readonly #queues: readonly string[];
   readonly #pace: BatchPace;
+  /** The shards in which index entries and lists of due sessions cannot be written. */
+  readonly #unwritable: FailingShards;
+  /** The shards whose queues of notes cannot be used. A slot that is being moved is not among them. */
+  readonly #unreachable: FailingShards;
+  /** The last note of each queue up to which this process has worked it off, if events are published. */
+  readonly #workedOff = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
   #latestWork = Promise.resolve(true);
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweeping = Promise.resolve();
   /** The pass over all notes that is in progress, and the next one, which begins after it. */
-  #settling: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  #settling: Promise<ReadonlySet<string>> | undefined;
+  #next: Promise<ReadonlySet<string>> | undefined;
   /** Time on the clock of `performance.now()` from which the indexes are pruned again. */
   #pruneAt = 0;
   #isClosed = false;
@@ -79,25 +94,28 @@ export class NoteWorker {
     this.#lease = lease;
     this.#queues = engine.queues;
     this.#pace = new BatchPace(engine.publishes);
+    this.#unwritable = new FailingShards(engine);
+    this.#unreachable = new FailingShards(engine);
     engine.notes.added = (before) => this.#added(before);
     if (engine.options.purpose === "serve") this.#sweepLater();
   }
 
   /**
    * Works off every note that was written before this call, by any process. Calls of one turn of the event loop, or while
-   * earlier calls are in progress, share one pass.
+   * earlier calls are in progress, share one pass. Returns the tags of the shards in which that was not possible, whose
+   * indexes are not complete.
    */
-  settle(): Promise<void> {
+  settle(): Promise<ReadonlySet<string>> {
     this.#next ??= this.#settleNext();
     return this.#next;
   }
 
-  async #settleNext(): Promise<void> {
+  async #settleNext(): Promise<ReadonlySet<string>> {
     await (this.#settling?.catch(() => undefined) ?? new Promise<void>(atTurnsEnd));
     this.#settling = this.#next;
     this.#next = undefined;
     try {
-      await this.#readAll(this.#engine.begin());
+      return await this.#readAll(this.#engine.begin());
     } finally {
       this.#settling = undefined;
     }
@@ -191,9 +209,10 @@ export class NoteWorker {
         const operation = this.#engine.begin();
         const count = Math.max(MIN_PAGE, Math.min(MAX_PAGE, Math.floor(MAX_READ / queues.size)));
         const names = [...queues];
-        const pages = await Promise.all(names.map((queue) => readNotes(operation, queue, "-", count)));
+        const pages = await Promise.all(names.map((queue) => this.#readOn(operation, queue, count)));
         for (const batch of batchesOf(pages.flat())) {
           await this.#workOff(this.#engine.begin(), batch);
+          for (const { queue, id } of batch) this.#workedOff.set(queue, id);
           const some = countIn(batch);
           worked += some;
           const done = Math.min(left, some);
@@ -214,39 +233,67 @@ export class NoteWorker {
     }
   }
 
-  /** Works off notes: first adds their index entries and events, then removes them. */
-  async #workOff(operation: Operation, notes: readonly Note[]): Promise<void> {
-    if (notes.length === 0) return;
-    const entries = new EntryCollection();
-    const due: Due[] = [];
+  /**
+   * Reads the oldest notes of a queue that this process has not worked off yet: those that it has left to the sweep are not
+   * read again. If the queue cannot be read, returns none, and leaves its notes to the sweep.
+   */
+  async #readOn(operation: Operation, queue: string, count: number): Promise<readonly Note[]> {
+    const last = this.#workedOff.get(queue);
+    const from = last === undefined ? "-" : `(${last}`;
+    const read = (one: Operation) => readNotes(one, queue, from, count);
+    return (await this.#unreachable.run(operation, tagIn(queue), read)) ?? [];
+  }
+
+  /**
+   * Works off notes: first adds their index entries and events, then removes them. Returns the tags of the shards in which a
+   * step has failed. The notes that need these steps stay in their queues. Rejects if the events cannot be appended.
+   */
+  async #workOff(operation: Operation, notes: readonly Note[]): Promise<ReadonlySet<string>> {
+    const failed = new Set<string>();
+    if (notes.length === 0) return failed;
     const decoded = notes.map(({ queue, id, texts }) => ({ queue, id, contents: texts.map(decodeNote) }));
-    for (const one of decoded.flatMap(({ contents }) => contents)) {
-      const { handle, isNew, hashes } = one;
-      entries.add(handle, hashes, isNew);
-      const at = newExpiryOf(one);
-      if (at !== undefined) due.push({ handle, at });
-    }
+    const { entries, due } = stepsOf(operation, decoded);
+    const step = async (by: Operation, shards: FailingShards, tag: string, run: (one: Operation) => Promise<void>) => {
+      if ((await shards.run(by, tag, (one) => run(one).then(() => true))) !== true) failed.add(tag);
+    };
     await Promise.all([
       // Readers of events do not wait for the index entries.
       appendEvents(this.#engine, decoded).then((last) => last !== "" && this.appended(last)),
-      addEntries(operation, entries),
-      addDue(operation, due),
+      ...Array.from(entries.all, (some) => step(operation, this.#unwritable, some.tag, (one) => addEntries(one, some))),
+      ...Array.from(due, ([tag, some]) => step(operation, this.#unwritable, tag, (one) => addDue(one, some))),
     ]);
-    const byQueue = Map.groupBy(notes, ({ queue }) => queue);
-    await Promise.all(Array.from(byQueue, ([queue, some]) => removeNotes(operation, queue, some)));
+    const done = failed.size === 0 ? decoded : decoded.filter((note) => !needs(operation, note, failed));
+    const byQueue = Map.groupBy(done, ({ queue }) => queue);
+    // A failure has used up the time of the operation.
+    const removal = failed.size === 0 ? operation : this.#engine.begin().within(REMOVAL_TIMEOUT);
+    await Promise.all(
+      Array.from(byQueue, ([queue, some]) =>
+        step(removal, this.#unreachable, tagIn(queue), (one) => removeNotes(one, queue, some)),
+      ),
+    );
     this.#engine.notes.forget(notes);
+    return failed;
   }
 
-  async #readAll(operation: Operation): Promise<void> {
+  /** Works off the notes of all queues. Returns the tags of the shards in which a step has failed. */
+  async #readAll(operation: Operation): Promise<ReadonlySet<string>> {
+    const failed = new Set<string>();
     await Promise.all(
       this.#queues.map(async (queue) => {
         for (let from = "-"; from !== ""; ) {
-          const notes = await readNotes(operation, queue, from, MAX_NOTES_PER_COMMAND);
-          for (const batch of batchesOf(notes)) await this.#workOff(operation, batch);
+          const read = (one: Operation) => readNotes(one, queue, from, MAX_NOTES_PER_COMMAND);
+          const notes = await this.#unreachable.run(operation, tagIn(queue), read);
+          // Nobody knows of which sessions the queue has notes.
+          if (notes === undefined)
+            throw refusal(operation, new RedisFault("", "a node of the cluster has notes that cannot be read"));
+          for (const batch of batchesOf(notes)) {
+            for (const tag of await this.#workOff(operation, batch)) failed.add(tag);
+          }
           from = notes.length < MAX_NOTES_PER_COMMAND ? "" : `(${notes.at(-1)?.id}`;
         }
       }),
     );
+    return failed;
   }
 
   #sweepLater(): void {
@@ -286,12 +333,15 @@ export class NoteWorker {
     this.#pruneAt = performance.now() + pruningPause(this.#engine.policy);
   }
 
-  /** Works off the oldest notes of a queue that were left behind. Returns whether there may be more. */
+  /** Works off the oldest notes of a queue that were left behind. Returns whether there may be more to do now. */
   async #sweepQueue(operation: Operation, queue: string): Promise<boolean> {
-    const found = await operation.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_PER_COMMAND]);
+    const read = (one: Operation) => one.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_PER_COMMAND]);
+    const found = await this.#unreachable.run(operation, tagIn(queue), read);
+    if (found === undefined) return false;
     const notes = notesIn(queue, found);
-    for (const batch of batchesOf(notes)) await this.#workOff(operation, batch);
-    return notes.length === MAX_NOTES_PER_COMMAND;
+    let hasFailed = false;
+    for (const batch of batchesOf(notes)) hasFailed = (await this.#workOff(operation, batch)).size > 0 || hasFailed;
+    return !hasFailed && notes.length === MAX_NOTES_PER_COMMAND;
   }
 
   #report(error: unknown): void {
@@ -300,11 +350,36 @@ export class NoteWorker {
   }
 }
 
+/** Returns the index entries that notes require, and by the tags of their shards the sessions that will be due. */
+function stepsOf(operation: Operation, notes: readonly DecodedNote[]) {
+  const entries = new EntryCollection();
+  const due = new Map<string, Due[]>();
+  for (const { contents } of notes) {
+    for (const one of contents) {
+      const { handle, isNew, hashes } = one;
+      entries.add(handle, hashes, isNew);
+      const at = newExpiryOf(one);
+      if (at === undefined) continue;
+      const tag = tagOfDue(operation, at);
+      const others = due.get(tag);
+      if (others === undefined) due.set(tag, [{ handle, at }]);
+      else others.push({ handle, at });
+    }
+  }
+  return { entries, due };
+}
+
+/** Returns whether a note requires a step in one of these shards. */
+function needs(operation: Operation, note: DecodedNote, tags: ReadonlySet<string>): boolean {
+  const { entries, due } = stepsOf(operation, [note]);
+  return [...due.keys(), ...Array.from(entries.all, ({ tag }) => tag)].some((tag) => tags.has(tag));
+}
+
 async function readNotes(operation: Operation, queue: string, from: string, count: number): Promise<Note[]> {
   return notesIn(queue, await operation.command("xrange", queue, from, "+", "COUNT", count));
 }
 
-async function removeNotes(operation: Operation, queue: string, notes: readonly Note[]): Promise<void> {
+async function removeNotes(operation: Operation, queue: string, notes: readonly Pick<Note, "id">[]): Promise<void> {
   for (let from = 0; from < notes.length; from += MAX_REMOVED) {
     const ids = notes.slice(from, from + MAX_REMOVED).map(({ id }) => id);
     // Redis executes commands that arrive together without serving other clients in between.
