@@ -72,9 +72,9 @@ export interface ListPageOptions extends ListOptions {
 /**
  * Operations for programs of those who run the service. Exporting, erasing and the audit trail need a key with the role
  * `administrator`; for the others, `service` is enough. With a customer's key they reach the customer's own sessions
- * only. A key of the other roles must never be in a web page. A failed call rejects
- * with a `ProblemError`. Failed calls are retried as with `Transport`; a retry never has a second effect. For an empty
- * condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
+ * only. A key of the other roles must never be in a web page. A failed call rejects with a `ProblemError`. Failed calls
+ * are retried as with `Transport`; a retry never has a second effect. For an empty condition, or an id that no URL can
+ * contain, a `TypeError` is thrown and no request is sent.
  */
 export interface AdministrationClient extends OperatorCalls {
   /** Yields live, expired and ended sessions, newest first. Each page of the list is requested only when needed. */

@@ -19,8 +19,7 @@ export interface SessionsOptions {
   readonly service?: string | undefined;
   /**
    * Maximum time that a request waits for its session, in milliseconds; then it continues without a session. 250 by
-   * default, at most 600,000. `identify`, `update`, `replace` and `end` wait up to four
-   * times as long.
+   * default, at most 600,000. `identify`, `update`, `replace` and `end` wait up to four times as long.
    */
   readonly deadline?: number | undefined;
   /** Whether a visitor without a live session gets one; `true` by default. */

@@ -136,10 +136,9 @@ export class SessionAdmin {
 
   /**
    * Ends the session that an id or a handle names. Returns false if no such live session is within the scope. An
-   * application's own server ends it on behalf of the visitor, so the event has the reason `caller`.
-   * `auditsMissing` says whether the
-   * audit trail gets an entry in that case too. It must be false for remote callers, who could fill the trail with
-   * unknown ids.
+   * application's own server ends it on behalf of the visitor, so the event has the reason `caller`. `auditsMissing`
+   * says whether the audit trail gets an entry in that case too. It must be false for remote callers, who could fill
+   * the trail with unknown ids.
    */
   end(
     by: Initiator,

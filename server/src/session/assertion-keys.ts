@@ -50,9 +50,9 @@ export function createAssertionKeys(secrets: readonly SigningSecret[]): Assertio
 }
 
 interface Period {
-  /** The time at which the key begins to sign. */
+  /** The time (Unix ms) at which the key begins to sign. */
   readonly from: number;
-  /** The time at which the key is no longer published. */
+  /** The time (Unix ms) at which the key is no longer published. */
   readonly until: number;
   /** Derives the key once, because most secrets of an old store are no longer in use. */
   readonly key: () => AssertionKey;

@@ -53,7 +53,7 @@ export interface Endpoint {
   readonly epoch: number;
   /** Position in the event log after which events are sent; `null` for the start of the log. */
   readonly startAfter: string | null;
-  /** Time up to which nothing is sent, because the receiver asked for it (`Retry-After`); missing if it did not. */
+  /** Time (Unix ms) until which nothing is sent, as the receiver has asked (`Retry-After`); missing if it has not. */
   readonly pausedUntil?: number | undefined;
 }
 

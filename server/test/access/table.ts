@@ -4,9 +4,8 @@
  *
  * Each block is for one person who sends requests. A row begins with the ids that the headers assert and the operation;
  * then follows the outcome for each session of `sessions`, or one outcome for all of them. `list` and `end-many` find
- * the session by its visit; `handle-timeline`, `handle-data` and `handle-change` (which never assert ids) and `handle-end`
- * name it by its handle. `export`
- * and `erase` name the session's customer, or a customer without sessions.
+ * the session by its visit; `handle-timeline`, `handle-data` and `handle-change` (which never assert ids) and
+ * `handle-end` name it by its handle. `export` and `erase` name the session's customer, or a customer without sessions.
  *
  *   same     200, that session              new      200, another session, which is new
  *   done     200, 202 or 204, executed      shown    200, with data

@@ -13,8 +13,8 @@ export interface ErasureStore {
   /**
    * Completes the erasure of a customer whose sessions have been erased. Removes the customer's API keys, including
    * revoked ones, and what remains of sessions that were purged earlier: index entries, and deliveries of webhooks with
-   * the customer's id. Publishes the event
-   * `customer.erased` with `customerHash`, the keyed hash of the customer's id. Returns the number of removed API keys.
+   * the customer's id. Publishes the event `customer.erased` with `customerHash`, the keyed hash of the customer's id.
+   * Returns the number of removed API keys.
    */
   eraseCustomerApiKeys(customerId: string, customerHash: string, now: number): Promise<number>;
 }

@@ -18,8 +18,8 @@ import {
 
 /**
  * Carries out the steps that `visit-claim.ts` decides. Claims the visit, and calls `write` to write the visit into the
- * session. `write` gets the nonce of the claim. It may be called again
- * with another nonce. Returns false if another session holds the visit, otherwise true, even if `write` was refused.
+ * session. `write` gets the nonce of the claim. It may be called again with another nonce. Returns false if another
+ * session holds the visit, otherwise true, even if `write` was refused.
  */
 export async function obtainVisit(
   operation: Operation,
