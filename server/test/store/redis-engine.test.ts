@@ -1,13 +1,11 @@
+// runs: once
+
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { Refusal } from "../../src/session/errors.ts";
 import { anySession } from "../../src/session/filter.ts";
-import { createIdIssuer } from "../../src/session/id.ts";
-import { newSession } from "../../src/session/lifetime.ts";
-import type { Identity, Session } from "../../src/session/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { noTraits } from "../../src/session/traits.ts";
-import { StoreOpenError } from "../../src/store/open-error.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { NodeConnection } from "../../src/store/redis/connection/node-connection.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
@@ -15,46 +13,24 @@ import { decode, encode } from "../../src/store/redis/layout/session-codec.ts";
 import { scripts } from "../../src/store/redis/scripts/scripts.ts";
 import { claimLife } from "../../src/store/redis/sessions/visit-claim.ts";
 import { eventually } from "../support/eventually.ts";
-import { startSecuredRedis } from "../support/redis/secured.ts";
+import { draft } from "../support/redis/changes.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { HOUR, ids, lifetimes } from "../support/sessions.ts";
 import { unheard } from "../support/store-events.ts";
 import { record } from "./contract/timeline.ts";
 
-const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 const keys = createKeyNames("ac:");
 const conflict = { outcome: "conflict", field: "visitId" };
 const created = { outcome: "created" };
-
-function draft(given: Partial<Identity>): Session {
-  const { handle, createdAt } = issuer.issue(Date.now());
-  return newSession(handle, createdAt, ids(given), lifetimes);
-}
 
 function endSession(store: StoreEngine, handle: string) {
   return store.end({ handle, scope: "everyone", now: Date.now() });
 }
 
-function create(store: StoreEngine, given: Partial<Identity>) {
-  return store.create(draft(given), Date.now());
-}
-
-/** Returns the reason for which a call is refused. Fails if the call is not refused. */
-async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof Refusal, String(error));
-  return error.reason;
-}
-
-const unavailable = { code: "unavailable", retryAfterSeconds: 1 } as const;
-
 let redis: SingleRedis;
 before(async () => {
-  redis = await startSingleRedis("everysec");
+  redis = await startSingleRedis();
 });
 
 const opened: StoreEngine[] = [];
@@ -76,80 +52,6 @@ async function claimAndDie(visitId: string, session: Session, age: number): Prom
   return nonce;
 }
 
-test("TLS with a user and a password works, and only with the trusted certificate", async () => {
-  await using secured = await startSecuredRedis();
-  const store = await openRedisAt(secured.url, { caFile: secured.caFile });
-  assert.deepEqual(await create(store, { visitId: "v" }), created);
-  // Closed now, because closing a store takes long after its Redis has ended.
-  await store.close();
-  await assert.rejects(openRedisAt(secured.url, { openTimeout: 500 }), (error) => {
-    assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
-    assert.ok(!error.message.includes(secured.password));
-    return true;
-  });
-});
-
-test("while Redis is unreachable requests are refused in time, and afterwards the store continues", async () => {
-  const timeout = 400;
-  const store = await open(redis.url, { timeout });
-  const session = draft({ customerId: "c" });
-  await store.create(session, Date.now());
-  await redis.node.kill();
-  const start = performance.now();
-  assert.deepEqual(await refusalOf(create(store, { visitId: "away" })), unavailable);
-  assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.handle))), unavailable);
-  // Two requests were made, one after the other. Each may take up to three timeouts.
-  assert.ok(performance.now() - start < 2 * 3 * timeout);
-  assert.equal(store.status().writable, false);
-  assert.equal(store.enqueueRecords(session.handle, [record("away")], Date.now()), true);
-  await redis.node.restart();
-  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
-  assert.deepEqual(await create(store, { visitId: "away" }), created, "the refused creation is not stored late");
-  const request = {
-    handle: session.handle,
-    scope: "everyone",
-    after: 0,
-    limit: 9,
-    now: Date.now(),
-  } as const;
-  assert.equal((await store.readRecordPage(request))?.total, 1, "stored once");
-});
-
-test("a renewal that cannot be stored while Redis is unreachable does no harm", async () => {
-  const store = await open(redis.url, { timeout: 300 });
-  const session = draft({ visitId: "renewed" });
-  await store.create(session, Date.now());
-  await redis.node.kill();
-  const pending = (count: number) => eventually(async () => assert.equal(store.status().pending, count), 2000);
-  try {
-    store.renew(session, Date.now() + HOUR);
-    await pending(1);
-    // The renewal fails now. If its promise had no rejection handler, the test would fail.
-    await pending(0);
-  } finally {
-    await redis.node.restart();
-  }
-  await eventually(async () => assert.deepEqual(await store.find(session.handle), session), 10_000);
-});
-
-test("a change without a reply has an unknown outcome, and is made at most once", async () => {
-  const store = await open(redis.url, { timeout: 400 });
-  const session = draft({});
-  // Loads the script. Otherwise Redis would reply to the change below that it lacks the script.
-  await endSession(store, draft({}).handle);
-  redis.node.pause();
-  const reason = await refusalOf(endSession(store, session.handle)).finally(() => redis.node.resume());
-  assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
-  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
-  assert.equal((await store.find(session.handle)).ended, true);
-});
-
-test("a change that too few replicas have has an unknown outcome", async () => {
-  const store = await open(redis.url, { timeout: 300, minReplicasAck: 1 });
-  const reason = await refusalOf(create(store, { customerId: "c" }));
-  assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
-});
-
 test("a contender takes over the visit of a process that died while claiming it, at once if the claim is old", async () => {
   const store = await open(redis.url);
   const waits: number[] = [];
@@ -158,9 +60,9 @@ test("a contender takes over the visit of a process that died while claiming it,
     const dead = draft({ visitId });
     const nonce = await claimAndDie(visitId, dead, age);
     const start = performance.now();
-    assert.deepEqual(await create(store, { visitId }), created);
+    assert.deepEqual(await store.create(draft({ visitId }), Date.now()), created);
     waits.push(performance.now() - start);
-    assert.deepEqual(await create(store, { visitId }), conflict);
+    assert.deepEqual(await store.create(draft({ visitId }), Date.now()), conflict);
 
     // If the claiming process was not dead but only delayed, it writes now.
     const names = [keys.session(dead.handle), keys.fence(dead.handle, nonce)];
@@ -335,10 +237,10 @@ test("replays and reused idempotency keys store nothing", async () => {
 
 test("scripts that Redis has forgotten are sent again", async () => {
   const store = await open(redis.url);
-  await create(store, { visitId: "before" });
+  await store.create(draft({ visitId: "before" }), Date.now());
   await redis.node.command("SCRIPT", "FLUSH");
-  assert.deepEqual(await create(store, { visitId: "after" }), created);
-  assert.deepEqual(await create(store, { visitId: "before" }), conflict);
+  assert.deepEqual(await store.create(draft({ visitId: "after" }), Date.now()), created);
+  assert.deepEqual(await store.create(draft({ visitId: "before" }), Date.now()), conflict);
 });
 
 test("all keys expire except the state, the secrets and empty queues of notes", async () => {

@@ -4,26 +4,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { anyEvent, type SessionEvent } from "../../src/session/event.ts";
-import { createIdIssuer } from "../../src/session/id.ts";
-import { newSession } from "../../src/session/lifetime.ts";
-import type { Identity } from "../../src/session/session.ts";
 import { formatPosition } from "../../src/store/event-position.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { EventPage } from "../../src/store/ports/events.ts";
 import { noteBits } from "../../src/store/redis/layout/note-codec.ts";
 import { eventually, until } from "../support/eventually.ts";
+import { associate, createSession } from "../support/redis/changes.ts";
 import type { RedisNode } from "../support/redis/node.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { startTopologies } from "../support/redis/topologies.ts";
-import { DAY, ids, lifetimes, MINUTE } from "../support/sessions.ts";
+import { DAY, MINUTE } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
 
 /*
  * The event log over Redis with several stores, each of which works like a process of its own. `contract/events.ts` tests
  * what one process sees.
  */
-
-const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 
 const { single, topologies } = startTopologies();
 
@@ -33,18 +29,6 @@ const open = (url: string, prefix: string, more: Parameters<typeof openRedisAt>[
   openRedisAt(url, { prefix, eventRetention: DAY, ...more });
 
 const many = (count: number) => Array.from({ length: count }, (_, i) => i);
-
-async function create(store: StoreEngine, given: Partial<Identity>, now = Date.now()): Promise<string> {
-  const { handle, createdAt } = issuer.issue(now);
-  const result = await store.create(newSession(handle, createdAt, ids(given), lifetimes), now);
-  assert.deepEqual(result, { outcome: "created" });
-  return handle;
-}
-
-async function associate(store: StoreEngine, handle: string, given: Partial<Identity>): Promise<void> {
-  const request = { handle, generation: 0, ids: ids(given), scope: "everyone", now: Date.now() } as const;
-  assert.equal((await store.associate(request)).outcome, "associated");
-}
 
 /** Returns the events after `position` that are in the log now. */
 async function readAll(store: StoreEngine, position = formatPosition({ at: 0, sequence: 0 })): Promise<SessionEvent[]> {
@@ -81,7 +65,7 @@ for (const [name, at] of Object.entries(topologies)) {
     const of = (i: number) => stores[i % 3] as StoreEngine;
     const handles = await Promise.all(
       many(sized(60, 200, 5000)).map(async (i) => {
-        const handle = await create(of(i), { customerId: `c${i}` });
+        const handle = await createSession(of(i), { customerId: `c${i}` });
         await associate(of(i + 1), handle, { agentId: "a" });
         await associate(of(i + 2), handle, { globalVisitId: "g" });
         await associate(of(i), handle, { visitId: `v${i}` });
@@ -90,7 +74,7 @@ for (const [name, at] of Object.entries(topologies)) {
       }),
     );
     // A reader of an index works off the same notes as the processes themselves.
-    await of(0).eraseSessions([await create(of(1), { customerId: "erased" })], Date.now());
+    await of(0).eraseSessions([await createSession(of(1), { customerId: "erased" })], Date.now());
     await Promise.all(stores.map((store) => store.eventBounds()));
     const found = histories(await readAll(of(2)));
     const expected = ["created", "agentId", "globalVisitId", "visitId", "ended"];
@@ -107,7 +91,7 @@ for (const [name, at] of Object.entries(topologies)) {
     let calls = 0;
     const stop = other.onEvents(() => calls++);
     const started = performance.now();
-    const handle = await create(one, { customerId: "c" });
+    const handle = await createSession(one, { customerId: "c" });
     await until("the event is there", async () => (await readAll(other, end)).length > 0, 5000);
     await until("the listener is called", () => calls > 0, 5000);
     console.log(`${name}: after ${Math.round(performance.now() - started)} ms`);
@@ -131,7 +115,7 @@ for (const [name, at] of Object.entries(topologies)) {
     for (let attempt = 0; attempt < 20 && !isSoon; attempt++) {
       const event = Promise.withResolvers<EventPage>();
       heard = event.resolve;
-      await create(one, { customerId: "c" });
+      await createSession(one, { customerId: "c" });
       isSoon = await Promise.race([event.promise.then(() => true), delay(100, false)]);
       after = (await event.promise).next;
     }
@@ -143,11 +127,11 @@ for (const [name, at] of Object.entries(topologies)) {
   test(`${name}: of an erased customer the log has nothing, also if its events are on their way`, async () => {
     const prefix = newPrefix();
     const [one, other] = await Promise.all([open(at().url, prefix), open(at().url, prefix)]);
-    const early = await Promise.all(many(20).map(() => create(one, { customerId: "c" })));
+    const early = await Promise.all(many(20).map(() => createSession(one, { customerId: "c" })));
     await one.eventBounds();
     const resume = await holdLog(at().nodes, prefix);
-    const late = await Promise.all(many(20).map(() => create(one, { customerId: "c" })));
-    const kept = await create(one, { customerId: "d" });
+    const late = await Promise.all(many(20).map(() => createSession(one, { customerId: "c" })));
+    const kept = await createSession(one, { customerId: "d" });
     const erase = () => other.eraseSessions([...early, ...late], Date.now());
     await assert.rejects(erase());
     await resume();
@@ -172,7 +156,7 @@ for (const [name, at] of Object.entries(topologies)) {
       handles.push(
         ...(await Promise.all(
           many(Math.min(500, count - handles.length)).map((i) =>
-            create(i % 2 ? one : other, { customerId: "c" }, start),
+            createSession(i % 2 ? one : other, { customerId: "c" }, start),
           ),
         )),
       );
@@ -210,7 +194,7 @@ test("the readers of a process are called once for an event of the process itsel
   const looks = async () =>
     Number(/cmdstat_hget:calls=(\d+)/.exec(String(await node.command("INFO", "commandstats")))?.[1]);
   await until("the first look has called the reader", () => calls === 1, 5000);
-  await create(store, { customerId: "c" });
+  await createSession(store, { customerId: "c" });
   await until("the event has called the reader", () => calls === 2, 5000);
   const before = await looks();
   await until("the process has looked again", async () => (await looks()) > before + 10, 5000);
@@ -223,7 +207,7 @@ test("notes that a dead process has left become events, once", async () => {
   const prefix = newPrefix();
   const { url, nodes } = topologies["Redis Cluster"]();
   const living = await open(url, prefix);
-  const handle = await create(living, { customerId: "c" });
+  const handle = await createSession(living, { customerId: "c" });
   await living.eventBounds();
   // The dead process had ended the session. Another one has appended the event, and has not removed the note yet.
   const text = `${handle}${noteBits.ended},5000,,2,5000,0,1`;
@@ -252,7 +236,7 @@ test("without events, notes are shorter, and nothing else is stored or written",
     const prefix = newPrefix();
     const store = await open(url, prefix, { eventRetention });
     const resume = await holdLog([node], prefix);
-    const handle = await create(store, { customerId: "c" });
+    const handle = await createSession(store, { customerId: "c" });
     const [note] = (await node.command("XRANGE", (await keysAt([node], `${prefix}n:*`))[0] ?? "", "-", "+")) as [
       string,
       string[],

@@ -5,8 +5,6 @@ import { test } from "node:test";
 import { Refusal } from "../../src/session/errors.ts";
 import { anyEvent } from "../../src/session/event.ts";
 import { anySession } from "../../src/session/filter.ts";
-import { createIdIssuer } from "../../src/session/id.ts";
-import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { MAX_COUNTED } from "../../src/store/ports/search.ts";
@@ -15,11 +13,12 @@ import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { encodeCreation } from "../../src/store/redis/layout/note-codec.ts";
 import { shardTags, tagOf } from "../../src/store/redis/layout/shards.ts";
 import { eventually, until } from "../support/eventually.ts";
+import { associate, createSession, draft, newIssuer } from "../support/redis/changes.ts";
 import { SLOTS } from "../support/redis/cluster-state.ts";
 import type { RedisNode } from "../support/redis/node.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { startTopologies } from "../support/redis/topologies.ts";
-import { ids, lifetimes, MINUTE } from "../support/sessions.ts";
+import { MINUTE } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
 
 /*
@@ -27,24 +26,9 @@ import { sized } from "../support/tier.ts";
  * off like a process of its own, on one Redis and on a cluster.
  */
 
-const newIssuer = () => createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
-const issuer = newIssuer();
-
 const { cluster, single, topologies } = startTopologies();
 
 let prefixes = 0;
-
-async function create(store: StoreEngine, given: Partial<Identity>, now = Date.now(), by = issuer): Promise<string> {
-  const { handle, createdAt } = by.issue(now);
-  const result = await store.create(newSession(handle, createdAt, ids(given), lifetimes), now);
-  assert.deepEqual(result, { outcome: "created" });
-  return handle;
-}
-
-async function associate(store: StoreEngine, handle: string, given: Partial<Identity>): Promise<void> {
-  const request = { handle, generation: 0, ids: ids(given), scope: "everyone", now: Date.now() } as const;
-  assert.equal((await store.associate(request)).outcome, "associated");
-}
 
 /** Returns the handles of all sessions that have an id, page by page. */
 async function findAll(store: StoreEngine, given: Partial<Identity>, limit = 1000): Promise<string[]> {
@@ -84,8 +68,8 @@ for (const [name, at] of Object.entries(topologies)) {
   test(`${name}: another process finds a session at once, by every id, and ends it`, async () => {
     const prefix = `n${prefixes++}:`;
     const [one, other] = await Promise.all([openRedisAt(at().url, { prefix }), openRedisAt(at().url, { prefix })]);
-    const created = await create(one, { customerId: "c", visitId: "v", globalVisitId: "g" });
-    const later = await create(other, { visitId: "w" });
+    const created = await createSession(one, { customerId: "c", visitId: "v", globalVisitId: "g" });
+    const later = await createSession(other, { visitId: "w" });
     await associate(one, later, { customerId: "c", agentId: "a" });
     assert.deepEqual(new Set(await findAll(other, { customerId: "c" })), new Set([created, later]));
     for (const [given, handle] of [
@@ -107,12 +91,12 @@ for (const [name, at] of Object.entries(topologies)) {
     const [one, two, three] = stores as [StoreEngine, StoreEngine, StoreEngine];
     // The first two still have the notes in memory when the third one erases the sessions.
     const made = await Promise.all(
-      many(40).map((i) => create(i % 2 ? one : two, { customerId: "c", visitId: `v${i}` })),
+      many(40).map((i) => createSession(i % 2 ? one : two, { customerId: "c", visitId: `v${i}` })),
     );
     const erased = await findAll(three, { customerId: "c" });
     assert.deepEqual(new Set(erased), new Set(made));
     await Promise.all(made.map((handle, i) => associate(i % 2 ? two : one, handle, { agentId: "a" })));
-    const kept = await create(one, { customerId: "d", agentId: "a" });
+    const kept = await createSession(one, { customerId: "d", agentId: "a" });
     await three.eraseSessions(erased, Date.now());
     const left = () => contents(at().nodes, `${prefix}[nxi]:*`);
     const when = await left();
@@ -133,11 +117,11 @@ for (const [name, at] of Object.entries(topologies)) {
     while (made.length < count) {
       made.push(
         ...(await Promise.all(
-          many(Math.min(500, count - made.length)).map(() => create(store, { customerId: "big" })),
+          many(Math.min(500, count - made.length)).map(() => createSession(store, { customerId: "big" })),
         )),
       );
     }
-    await create(store, { customerId: "small" });
+    await createSession(store, { customerId: "small" });
     const expected = made.toSorted((a, b) => (sorted(a) < sorted(b) ? 1 : -1));
     for (const limit of [97, 1000]) assert.deepEqual(await findAll(store, { customerId: "big" }, limit), expected);
     const page = { filter: { ...anySession, customerId: "big" }, after: null, limit: 1, now: Date.now() };
@@ -157,9 +141,9 @@ test("notes that a dead process has left are worked off by the process that gets
   const keys = createKeyNames(prefix);
   const { url, nodes } = topologies["Redis Cluster"]();
   // The dead process had created a session, and had the lease.
-  const { handle, createdAt } = issuer.issue(Date.now());
+  const session = draft({ customerId: "c" });
+  const { handle } = session;
   const hash = indexHash("customerId", "c");
-  const session = newSession(handle, createdAt, ids({ customerId: "c" }), lifetimes);
   await onOwner(nodes, ["XADD", keys.notes(handle), "*", "", encodeCreation(session, hash, false)]);
   await onOwner(nodes, ["SET", keys.lease, "dead", "PX", "2500"]);
   const store = await openRedisAt(url, { prefix, purpose: "serve" });
@@ -177,8 +161,8 @@ test("changes are refused while too many notes wait, and accepted when they are 
   // No event can be appended to this.
   await node.command("SET", events, "");
   for (let made = 0; ; made++) {
-    const { handle, createdAt } = issuer.issue(Date.now());
-    const result = store.create(newSession(handle, createdAt, ids({ customerId: "c" }), lifetimes), createdAt);
+    const session = draft({ customerId: "c" });
+    const result = store.create(session, session.createdAt);
     const outcome = await result.catch((error: Refusal) => error);
     if (!(outcome instanceof Refusal)) continue;
     assert.equal(outcome.reason.code, "unavailable");
@@ -188,7 +172,7 @@ test("changes are refused while too many notes wait, and accepted when they are 
   assert.equal(store.status().unindexed, 50);
   await node.command("DEL", events);
   await until("all notes are worked off", () => store.status().unindexed === 0, 5000);
-  await create(store, { customerId: "c" });
+  await createSession(store, { customerId: "c" });
   assert.equal((await findAll(store, { customerId: "c" })).length, 51);
   await store.close();
 });
@@ -249,7 +233,7 @@ for (const eventRetention of [MINUTE, null]) {
   test(`a store ${log} an event log closes while its notes are being worked off for a reader`, async () => {
     const { url } = single();
     const store = await openRedisAt(url, { prefix: `n${prefixes++}:`, eventRetention });
-    await Promise.all(Array.from({ length: 100 }, () => create(store, { customerId: "c" })));
+    await Promise.all(Array.from({ length: 100 }, () => createSession(store, { customerId: "c" })));
     assert.ok(store.status().unindexed !== 0);
     const reading = eventRetention === null ? findAll(store, { customerId: "c" }) : store.eventBounds();
     await Promise.allSettled([store.close(), reading]);
@@ -266,8 +250,10 @@ test("entries of sessions that can no longer be retained are removed from the in
   // The time of an issuer never runs backwards.
   const earlier = newIssuer();
   // More sessions than the index of ids has for a customer, so that there is an overflow too.
-  const outdated = await Promise.all(many(50).map(() => create(store, { customerId: "c" }, now - 6 * MINUTE, earlier)));
-  const kept = await Promise.all(many(50).map(() => create(store, { customerId: "d" }, now)));
+  const outdated = await Promise.all(
+    many(50).map(() => createSession(store, { customerId: "c" }, now - 6 * MINUTE, earlier)),
+  );
+  const kept = await Promise.all(many(50).map(() => createSession(store, { customerId: "d" }, now)));
   await findAll(store, {});
   const left = () => contents([single().node], `${prefix}[xi]:*`);
   await eventually(async () => {
@@ -291,7 +277,7 @@ test("while a process creates sessions of a customer, another one finds and ends
   const reported = new Set<string>();
   const stop = new AbortController();
   const load = many(8).map(async () => {
-    while (!stop.signal.aborted) reported.add(await create(one, { customerId: "c" }));
+    while (!stop.signal.aborted) reported.add(await createSession(one, { customerId: "c" }));
   });
   for (let round = 0; round < 5; round++) {
     const earlier = [...reported];

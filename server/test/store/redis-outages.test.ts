@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Refusal } from "../../src/session/errors.ts";
+import { StoreOpenError } from "../../src/store/open-error.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
+import { eventually } from "../support/eventually.ts";
+import { draft } from "../support/redis/changes.ts";
+import { startSecuredRedis } from "../support/redis/secured.ts";
+import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt } from "../support/redis/store.ts";
+import { HOUR } from "../support/sessions.ts";
+import { record } from "./contract/timeline.ts";
+
+/* What an operation does if Redis cannot be reached, does not reply, or does not trust the process. */
+
+const created = { outcome: "created" };
+
+/** Returns the reason for which a call is refused. Fails if the call is not refused. */
+async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof Refusal, String(error));
+  return error.reason;
+}
+
+const unavailable = { code: "unavailable", retryAfterSeconds: 1 } as const;
+
+function end(store: StoreEngine, handle: string) {
+  return store.end({ handle, scope: "everyone", now: Date.now() });
+}
+
+let redis: SingleRedis;
+before(async () => {
+  redis = await startSingleRedis("everysec");
+});
+
+const opened: StoreEngine[] = [];
+async function open(...options: Parameters<typeof openRedisAt>): Promise<StoreEngine> {
+  const store = await openRedisAt(...options);
+  opened.push(store);
+  return store;
+}
+after(async () => {
+  await Promise.all(opened.map((store) => store.close()));
+  await redis[Symbol.asyncDispose]();
+});
+
+test("TLS with a user and a password works, and only with the trusted certificate", async () => {
+  await using secured = await startSecuredRedis();
+  const store = await openRedisAt(secured.url, { caFile: secured.caFile });
+  assert.deepEqual(await store.create(draft({ visitId: "v" }), Date.now()), created);
+  // Closed now, because closing a store takes long after its Redis has ended.
+  await store.close();
+  await assert.rejects(openRedisAt(secured.url, { openTimeout: 500 }), (error) => {
+    assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
+    assert.ok(!error.message.includes(secured.password));
+    return true;
+  });
+});
+
+test("while Redis is unreachable requests are refused in time, and afterwards the store continues", async () => {
+  const timeout = 400;
+  const store = await open(redis.url, { timeout });
+  const session = draft({ customerId: "c" });
+  await store.create(session, Date.now());
+  await redis.node.kill();
+  const start = performance.now();
+  assert.deepEqual(await refusalOf(store.create(draft({ visitId: "away" }), Date.now())), unavailable);
+  assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.handle))), unavailable);
+  // Two requests were made, one after the other. Each may take up to three timeouts.
+  assert.ok(performance.now() - start < 2 * 3 * timeout);
+  assert.equal(store.status().writable, false);
+  assert.equal(store.enqueueRecords(session.handle, [record("away")], Date.now()), true);
+  await redis.node.restart();
+  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  assert.deepEqual(
+    await store.create(draft({ visitId: "away" }), Date.now()),
+    created,
+    "the refused creation is not stored late",
+  );
+  const request = {
+    handle: session.handle,
+    scope: "everyone",
+    after: 0,
+    limit: 9,
+    now: Date.now(),
+  } as const;
+  assert.equal((await store.readRecordPage(request))?.total, 1, "stored once");
+});
+
+test("a renewal that cannot be stored while Redis is unreachable does no harm", async () => {
+  const store = await open(redis.url, { timeout: 300 });
+  const session = draft({ visitId: "renewed" });
+  await store.create(session, Date.now());
+  await redis.node.kill();
+  const pending = (count: number) => eventually(async () => assert.equal(store.status().pending, count), 2000);
+  try {
+    store.renew(session, Date.now() + HOUR);
+    await pending(1);
+    // The renewal fails now. If its promise had no rejection handler, the test would fail.
+    await pending(0);
+  } finally {
+    await redis.node.restart();
+  }
+  await eventually(async () => assert.deepEqual(await store.find(session.handle), session), 10_000);
+});
+
+test("a change without a reply has an unknown outcome, and is made at most once", async () => {
+  const store = await open(redis.url, { timeout: 400 });
+  const session = draft({});
+  // Loads the script. Otherwise Redis would reply to the change below that it lacks the script.
+  await end(store, draft({}).handle);
+  redis.node.pause();
+  const reason = await refusalOf(end(store, session.handle)).finally(() => redis.node.resume());
+  assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
+  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  assert.equal((await store.find(session.handle)).ended, true);
+});
+
+test("a change that too few replicas have has an unknown outcome", async () => {
+  const store = await open(redis.url, { timeout: 300, minReplicasAck: 1 });
+  const reason = await refusalOf(store.create(draft({ customerId: "c" }), Date.now()));
+  assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
+});
