@@ -17,6 +17,7 @@ import { serve } from "../support/in-process.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { launcher, startServer } from "../support/server-process.ts";
 import { ids } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 interface Moved {
@@ -212,15 +213,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
   const store = openSqliteStore({
     dataDir,
     lifetimes,
-    events: {
-      committed() {},
-      failed() {},
-      recordsLost() {},
-      recordsDropped() {},
-      credentialsChanged() {},
-      noticed() {},
-      suspended() {},
-    },
+    events: unheard,
     maxRecords: 10_000,
     retention: 86_400_000,
     eventRetention: 86_400_000,

@@ -34,14 +34,25 @@ async function assertRefuses(server: ServerProcess): Promise<void> {
   await eventually(async () => assert.match(server.stderr(), /while the server ran.*[Ss]top the server/s), 10_000);
 }
 
-/** Starts a server, creates a session, makes a backup, and creates a session of another customer. */
-async function prepare(dataDir: string, backup: string): Promise<ServerProcess> {
+const backupOf = (dataDir: string) => `${dataDir}-backup.db`;
+
+/**
+ * Starts a server, creates a session, makes a backup, creates sessions of another customer, and restores the backup while
+ * the server runs. Returns the server.
+ */
+async function restoreWhileRunning(dataDir: string, way: "by its name" | "over its content"): Promise<ServerProcess> {
+  const [file, backup] = [join(dataDir, "antechamber.db"), backupOf(dataDir)];
   mkdirSync(dataDir, { mode: 0o700 });
   const server = await startServer({ dataDir });
   assert.equal(await createSession(server, "before"), 200);
   const copied = await run(["backup", backup, "--data-dir", dataDir]);
   assert.equal(copied.code, 0, copied.stderr);
   for (let i = 0; i < 50; i++) assert.equal(await createSession(server, "after"), 200);
+  if (way === "by its name") {
+    const copy = `${dataDir}-copy.db`;
+    copyFileSync(backup, copy);
+    renameSync(copy, file);
+  } else copyFileSync(backup, file);
   return server;
 }
 
@@ -55,16 +66,11 @@ for (const way of ["by its name", "over its content"] as const) {
   test(`restoring a backup ${way} while a server runs stops changes and leaves the restored data intact`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
-    const backup = join(directory.path, "backup.db");
-    const file = join(dataDir, "antechamber.db");
-    await using server = await prepare(dataDir, backup);
-    if (way === "by its name") {
-      copyFileSync(backup, join(directory.path, "copy.db"));
-      renameSync(join(directory.path, "copy.db"), file);
-    } else copyFileSync(backup, file);
+    await using server = await restoreWhileRunning(dataDir, way);
     await assertRefuses(server);
     assert.deepEqual(await server.kill("SIGTERM"), { code: 0, signal: null });
-    assert.ok(readFileSync(file).equals(readFileSync(backup)), "not a byte of it was touched");
+    const [file, backup] = [join(dataDir, "antechamber.db"), backupOf(dataDir)].map((path) => readFileSync(path));
+    assert.deepEqual(file, backup, "not a byte of it was touched");
     const doctor = await run(["doctor", "--data-dir", dataDir]);
     assert.equal(doctor.code, 0, doctor.stdout + doctor.stderr);
     await using next = await startServer({ dataDir });
@@ -75,13 +81,7 @@ for (const way of ["by its name", "over its content"] as const) {
   test(`a backup restored ${way} while a server runs is also intact if the server is killed`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
-    const backup = join(directory.path, "backup.db");
-    const file = join(dataDir, "antechamber.db");
-    await using server = await prepare(dataDir, backup);
-    if (way === "by its name") {
-      copyFileSync(backup, join(directory.path, "copy.db"));
-      renameSync(join(directory.path, "copy.db"), file);
-    } else copyFileSync(backup, file);
+    await using server = await restoreWhileRunning(dataDir, way);
     await assertRefuses(server);
     await server.kill("SIGKILL");
     await using next = await startServer({ dataDir });

@@ -1,24 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type Api, createApi } from "../support/api.ts";
-import { serve, type TestServer } from "../support/in-process.ts";
+import { test } from "node:test";
+import { oneServer } from "../support/one-server.ts";
 import { utf8 } from "../support/raw-http.ts";
 import { newSession } from "../support/records.ts";
-import { type Ask, createAsk, identityOf, requestsIn } from "./forward-auth-requests.ts";
+import { createAsk, forwardAuthConfig, identityOf, requestsIn } from "./forward-auth-requests.ts";
 
 /* The record that /forward-auth makes of the original request. */
 
-let server: TestServer;
-let api: Api;
-let ask: Ask;
-before(async () => {
-  server = await serve({
-    config: { recordQueryKeys: ["page"], accessLog: "off", forwardAuthSources: ["query", "header", "cookie"] },
-  });
-  api = createApi(server.url);
-  ask = createAsk(server);
-});
-after(() => server[Symbol.asyncDispose]());
+const server = oneServer({ config: forwardAuthConfig });
+const ask = createAsk(server);
 
 test("the original request is recorded, whichever proxy's headers describe it", async () => {
   for (const [lines, options, expected] of [
@@ -34,9 +24,9 @@ test("the original request is recorded, whichever proxy's headers describe it", 
     [["X-Original-URI: /x"], { method: "HEAD" }, ["HEAD", "/x", null]],
     [["X-Forwarded-Uri: "], {}, ["GET", "/", null]],
   ] as const) {
-    const id = await newSession(api);
+    const id = await newSession(server.api);
     identityOf(await ask([...lines, `gkc-sessionId: ${id}`], options));
-    const [entry, ...rest] = await requestsIn(id, api);
+    const [entry, ...rest] = await requestsIn(id, server.api);
     assert.deepEqual(rest, []);
     assert.deepEqual([entry?.method, entry?.path, entry?.service], expected);
     assert.deepEqual([entry?.status, entry?.durationMs], [null, null]);
@@ -59,10 +49,10 @@ test("paths and hosts are recorded as decoded text", async () => {
       [[`X-Original-URI: ${sent}`], "/forward-auth"],
       [[], `/forward-auth${sent}`],
     ] as const) {
-      const id = await newSession(api);
+      const id = await newSession(server.api);
       const host = `X-Forwarded-Host: ${utf8("b\u00fccher.example")}`;
       identityOf(await ask([...lines, host, `gkc-sessionId: ${id}`], { target }));
-      const [entry] = await requestsIn(id, api);
+      const [entry] = await requestsIn(id, server.api);
       assert.equal(entry?.path, expected);
       assert.equal(entry?.service, "b\u00fccher.example");
     }
@@ -78,19 +68,19 @@ test("of a target with a scheme and a host, only the path is recorded", async ()
     ["/http://shop.example/a", "/http://shop.example/a"],
     ["//shop.example/a", "//shop.example/a"],
   ]) {
-    const id = await newSession(api);
+    const id = await newSession(server.api);
     identityOf(await ask([`X-Forwarded-Uri: ${sent}`, `gkc-sessionId: ${id}`]));
-    const [entry] = await requestsIn(id, api);
+    const [entry] = await requestsIn(id, server.api);
     assert.equal(entry?.path, expected);
   }
 });
 
 test("a long path is cut between characters", async () => {
   for (const start of ["/", "/a"]) {
-    const id = await newSession(api);
+    const id = await newSession(server.api);
     const path = `${start}${"\u{1f600}".repeat(1500)}`;
     identityOf(await ask([`X-Original-URI: ${utf8(path)}`, `gkc-sessionId: ${id}`]));
-    const stored = (await requestsIn(id, api))[0]?.path ?? "";
+    const stored = (await requestsIn(id, server.api))[0]?.path ?? "";
     assert.ok(path.startsWith(stored) && stored.length > 2000 && stored.isWellFormed());
   }
 });

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import type { RequestEntry } from "@antechamber/client/protocol";
+import type { Config } from "../../src/config/config.ts";
 import type { Api } from "../support/api.ts";
 import type { TestServer } from "../support/in-process.ts";
 import { exchange, type RawResponse } from "../support/raw-http.ts";
 import { wholeTimeline } from "../support/records.ts";
+
+/** Settings of a server whose sub-requests may have ids everywhere, and whose records keep a query parameter. */
+export const forwardAuthConfig: Partial<Config> = {
+  recordQueryKeys: ["page"],
+  accessLog: "off",
+  forwardAuthSources: ["query", "header", "cookie"],
+};
 
 /** Returns a proxy's request with these header lines as text, in which each character is one byte. */
 export const requestText = (lines: readonly string[], target = "/forward-auth", method = "GET") =>

@@ -1,30 +1,30 @@
 // runs: once
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type Api, createApi } from "../support/api.ts";
+import { test } from "node:test";
+import { createApi } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
-import { serve, type TestServer } from "../support/in-process.ts";
+import { serve } from "../support/in-process.ts";
+import { oneServer } from "../support/one-server.ts";
 import { openConnection } from "../support/raw-http.ts";
 import { newSession } from "../support/records.ts";
-import { type Ask, bulk, cookieOf, createAsk, identityOf, requestsIn, requestText } from "./forward-auth-requests.ts";
+import {
+  bulk,
+  cookieOf,
+  createAsk,
+  forwardAuthConfig,
+  identityOf,
+  requestsIn,
+  requestText,
+} from "./forward-auth-requests.ts";
 
 /* The places in which /forward-auth finds the id of a session. */
 
-let server: TestServer;
-let api: Api;
-let ask: Ask;
-before(async () => {
-  server = await serve({
-    config: { recordQueryKeys: ["page"], accessLog: "off", forwardAuthSources: ["query", "header", "cookie"] },
-  });
-  api = createApi(server.url);
-  ask = createAsk(server);
-});
-after(() => server[Symbol.asyncDispose]());
+const server = oneServer({ config: forwardAuthConfig });
+const ask = createAsk(server);
 
 test("a visitor with many cookies is allowed", async () => {
-  const id = await newSession(api);
+  const id = await newSession(server.api);
   const lines = [bulk(50_000), `Cookie: ${"a=b; ".repeat(1000)}sessionId=${id}`];
   const many = [...Array.from({ length: 400 }, () => "X: y"), `Cookie: sessionId=${id}`];
   for (const [fields, target] of [
@@ -42,7 +42,7 @@ test("a visitor with many cookies is allowed", async () => {
 });
 
 test("cookies in several Cookie headers are read like those in one", async () => {
-  const id = await newSession(api);
+  const id = await newSession(server.api);
   for (const lines of [
     [`Cookie: sessionId=${id}`, "Cookie: a=1"],
     ["Cookie: a=1", `Cookie: sessionId=${id}`, "Cookie: b=2"],
@@ -52,7 +52,7 @@ test("cookies in several Cookie headers are read like those in one", async () =>
 });
 
 test("a session id in the value of another cookie does not count", async () => {
-  const [own, planted] = [await newSession(api), await newSession(api)];
+  const [own, planted] = [await newSession(server.api), await newSession(server.api)];
   const values = [
     `x sessionId=${planted}`,
     `x,sessionId=${planted}`,
@@ -91,17 +91,17 @@ const hex = (id: string) => `${id.charCodeAt(0).toString(16)}${id.slice(1)}`;
 
 for (const [name, lines] of Object.entries(sources)) {
   test(`the session is found in ${name}`, async () => {
-    const id = await newSession(api, { headers: { gkc_customerId: "anna", gkc_agentId: "7" } });
+    const id = await newSession(server.api, { headers: { gkc_customerId: "anna", gkc_agentId: "7" } });
     const answer = await ask(lines(id));
     assert.deepEqual(identityOf(answer), [id, "anna", "7", "", ""]);
     assert.equal(cookieOf(answer), undefined);
     assert.equal(answer.body, "");
-    assert.equal((await requestsIn(id, api)).length, 1);
+    assert.equal((await requestsIn(id, server.api)).length, 1);
   });
 }
 
 test("if a request names several live sessions, query precedes header, and header precedes cookie", async () => {
-  const [a, b, c] = [await newSession(api), await newSession(api), await newSession(api)];
+  const [a, b, c] = [await newSession(server.api), await newSession(server.api), await newSession(server.api)];
   const all = [`X-Forwarded-Uri: /?sessionId=${a}`, `gkc_sessionId: ${b}`, `Cookie: sessionId=${c}`];
   for (const [skip, id] of [a, b, c].entries()) {
     assert.equal(identityOf(await ask(all.slice(skip)))[0], id);
@@ -137,7 +137,7 @@ const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).j
 const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
 
 test("a session is found after any number of ids that the server did not issue, in every source", async () => {
-  const id = await newSession(api);
+  const id = await newSession(server.api);
   const junk = junkIds(250);
   for (const lines of [
     [`Cookie: ${cookies([...junk, id])}`],
@@ -179,7 +179,7 @@ onEachEngine((engine) => {
 });
 
 test("a head full of invented ids takes little more time than one without ids", async () => {
-  const id = await newSession(api);
+  const id = await newSession(server.api);
   await using connection = await openConnection(server.port);
   const fastest = async (lines: readonly string[]) => {
     let least = Number.POSITIVE_INFINITY;
@@ -197,8 +197,8 @@ test("a head full of invented ids takes little more time than one without ids", 
 });
 
 test("the query that Envoy appends may contain the session", async () => {
-  const id = await newSession(api);
+  const id = await newSession(server.api);
   const target = `/forward-auth/products/7?sessionId=${id}&page=3`;
   assert.equal(identityOf(await ask([], { target }))[0], id);
-  assert.equal((await requestsIn(id, api))[0]?.path, "/products/7?page=3");
+  assert.equal((await requestsIn(id, server.api))[0]?.path, "/products/7?page=3");
 });

@@ -13,6 +13,7 @@ import {
   bulk,
   cookieOf,
   createAsk,
+  forwardAuthConfig,
   identityHeaders,
   identityOf,
   requestsIn,
@@ -36,11 +37,7 @@ let api: Api;
 let ask: Ask;
 before(async () => {
   server = await serve({
-    config: {
-      recordQueryKeys: ["page"],
-      accessLog: "off",
-      forwardAuthSources: ["query", "header", "cookie"],
-    },
+    config: forwardAuthConfig,
   });
   api = createApi(server.url);
   ask = createAsk(server);

@@ -15,6 +15,7 @@ import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { queueRemaining } from "../../src/webhooks/queue-remaining.ts";
 import { record } from "../store/contract/timeline.ts";
 import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
+import { unheard } from "../support/store-events.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const RETENTION = 14 * DAY;
@@ -57,19 +58,10 @@ async function openStores(): Promise<Stores> {
 }
 
 function openStore(dataDir: string): StoreEngine {
-  const events = {
-    committed() {},
-    failed() {},
-    recordsLost() {},
-    recordsDropped() {},
-    credentialsChanged() {},
-    noticed() {},
-    suspended() {},
-  };
   return openSqliteStore({
     dataDir,
     lifetimes,
-    events,
+    events: unheard,
     maxRecords: 100,
     retention: RETENTION,
     eventRetention: RETENTION,
