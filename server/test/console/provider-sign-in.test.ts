@@ -7,6 +7,8 @@ import { after, before, test } from "node:test";
 import type { ConsoleSessionInfo } from "@antechamber/client/protocol";
 import { exportJWK, generateKeyPair } from "jose";
 import { Provider } from "oidc-provider";
+import { Jwks } from "../../src/http/auth/jwks.ts";
+import { createProviderSignIn } from "../../src/http/auth/provider-sign-in.ts";
 import { freePort } from "../support/free-ports.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { MINUTE } from "../support/sessions.ts";
@@ -224,6 +226,30 @@ test("after the sign-in the browser is redirected only into the console", async 
     const { url } = await signIn(createBrowser(), "ruth", server, next);
     assert.equal(url, `${server.url}/console/`, next);
   }
+});
+
+test("many people who begin a sign-in at a time cause one request to the provider", async () => {
+  let requests = 0;
+  const metadata = createServer((_, response) => {
+    requests++;
+    response.writeHead(503).end();
+  });
+  await new Promise<void>((resolve) => metadata.listen(0, "127.0.0.1", resolve));
+  const issuer = `http://127.0.0.1:${(metadata.address() as AddressInfo).port}`;
+  const keySetUrl = `${issuer}/jwks`;
+  const claims = { role: "role", customerId: "customerId", agentId: "agentId" };
+  const tokens = { issuer, audiences: ["a"], algorithms: ["RS256"], keySetUrl, claims, defaultRole: undefined };
+  const { begin } = createProviderSignIn({
+    ...{ client: { id: "console", secret: null, scopes: ["openid"] }, consoleUrl: "http://127.0.0.1/console", tokens },
+    jwks: new Jwks({ url: keySetUrl, clock: Date.now, events: { fetched: () => undefined, failed: () => undefined } }),
+    ...{ clock: Date.now, wallClock: Date.now, log: { warn: () => undefined } },
+  });
+  const begun = await Promise.all(Array.from({ length: 20 }, () => begin()));
+  assert.deepEqual([new Set(begun), requests], [new Set([undefined]), 1]);
+  await begin();
+  assert.equal(requests, 2);
+  metadata.closeAllConnections();
+  await new Promise((resolve) => metadata.close(resolve));
 });
 
 test("while the provider is unavailable, the page says so, and no cookie is set", async () => {

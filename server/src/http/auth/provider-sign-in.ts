@@ -78,6 +78,7 @@ export function createProviderSignIn(parts: ProviderSignInParts): ProviderSignIn
   const oauthClient: Client = { client_id: client.id };
   const redirectUri = `${consoleUrl}/callback`;
   let metadata: { readonly server: AuthorizationServer; readonly at: number } | undefined;
+  let fetching: Promise<AuthorizationServer> | undefined;
 
   /** Options of a request: http is allowed only for an issuer on this machine, which the configuration has checked. */
   const requestOptions = () => ({
@@ -85,12 +86,20 @@ export function createProviderSignIn(parts: ProviderSignInParts): ProviderSignIn
     [allowInsecureRequests]: issuer.protocol === "http:",
   });
 
+  /** Returns the provider's metadata. Requests without a credential cause it, so at most one fetch is under way. */
   async function serverOf(): Promise<AuthorizationServer> {
-    if (metadata === undefined || clock() - metadata.at >= METADATA_MAX_AGE_MS) {
-      const response = await discoveryRequest(issuer, requestOptions());
-      metadata = { server: await processDiscoveryResponse(issuer, response), at: clock() };
-    }
-    return metadata.server;
+    if (metadata !== undefined && clock() - metadata.at < METADATA_MAX_AGE_MS) return metadata.server;
+    fetching ??= fetchServer().finally(() => {
+      fetching = undefined;
+    });
+    return await fetching;
+  }
+
+  async function fetchServer(): Promise<AuthorizationServer> {
+    const response = await discoveryRequest(issuer, requestOptions());
+    const server = await processDiscoveryResponse(issuer, response);
+    metadata = { server, at: clock() };
+    return server;
   }
 
   function clientAuth({ token_endpoint_auth_methods_supported: methods }: AuthorizationServer): ClientAuth {
