@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-const folders = ["server/src", "client/src", "examples/help-centre"];
+const folders = ["server/src", "client/src", "console/src", "packages/http1/src", "examples/help-centre"];
 
 /** Maximum length of a header, path or body, in bytes. */
 const LENGTH = 16 * 1024;
