@@ -11,10 +11,10 @@ import { EntryCollection } from "../index/index-entry.ts";
 import { pruneIndexes, pruningPause } from "../index/index-pruning.ts";
 import { addEntries } from "../index/index-writer.ts";
 import { tagIn } from "../layout/key-names.ts";
-import { decodeNote, type Note, textsIn } from "../layout/note-codec.ts";
-import { scripts } from "../scripts/scripts.ts";
+import { decodeNote, type Note } from "../layout/note-codec.ts";
 import { BatchPace } from "./batch-pace.ts";
 import { FailingShards } from "./failing-shards.ts";
+import { batchesOf, batchSize, countIn, readNotes, readOldNotes, removeNotes } from "./queued-notes.ts";
 
 /*
  * Works off notes: adds the index entries and appends the events, then removes the notes from their queues. Every step
@@ -38,17 +38,10 @@ import { FailingShards } from "./failing-shards.ts";
 
 /** Number of notes at which they do not wait any longer. */
 const FULL = 4096;
-/**
- * Number of notes from which further ones go to the next batch. If many notes wait, it is a fraction of them: a fixed
- * number would limit the changes per second by the time that the steps of a batch take.
- */
-const MIN_BATCH = 1024;
-const FRACTION = 1 / 2;
 /** Time (ms) between a failure and the next attempt. */
 const RETRY_PAUSE = 1000;
-/** Maximum number of notes that are read by one command, and that are removed by one, which takes Redis 1 us for each. */
+/** Maximum number of entries that one command reads, because other clients wait for it. */
 const MAX_NOTES_PER_COMMAND = 256;
-const MAX_REMOVED = 128;
 /** Maximum time (ms) to remove notes after other steps of their batch have failed. */
 const REMOVAL_TIMEOUT = 1000;
 /** Number of entries that are read at a time from all queues together, and the least and greatest number from each. */
@@ -177,7 +170,7 @@ export class NoteWorker {
       if (publishes) await this.#workQueues();
       else
         for (let left = notes.size; left > 0; ) {
-          const batch = notes.oldest(Math.max(MIN_BATCH, left * FRACTION));
+          const batch = notes.oldest(batchSize(left));
           // `settle` has worked off the rest.
           if (batch.length === 0) break;
           await this.#workOff(this.#engine.begin(), batch);
@@ -335,10 +328,9 @@ export class NoteWorker {
 
   /** Works off the oldest notes of a queue that were left behind. Returns whether there may be more to do now. */
   async #sweepQueue(operation: Operation, queue: string): Promise<boolean> {
-    const read = (one: Operation) => one.run(scripts.readNotes, [queue], [SWEEP_AGE, MAX_NOTES_PER_COMMAND]);
-    const found = await this.#unreachable.run(operation, tagIn(queue), read);
-    if (found === undefined) return false;
-    const notes = notesIn(queue, found);
+    const read = (one: Operation) => readOldNotes(one, queue, SWEEP_AGE, MAX_NOTES_PER_COMMAND);
+    const notes = await this.#unreachable.run(operation, tagIn(queue), read);
+    if (notes === undefined) return false;
     let hasFailed = false;
     for (const batch of batchesOf(notes)) hasFailed = (await this.#workOff(operation, batch)).size > 0 || hasFailed;
     return !hasFailed && notes.length === MAX_NOTES_PER_COMMAND;
@@ -373,43 +365,4 @@ function stepsOf(operation: Operation, notes: readonly DecodedNote[]) {
 function needs(operation: Operation, note: DecodedNote, tags: ReadonlySet<string>): boolean {
   const { entries, due } = stepsOf(operation, [note]);
   return [...due.keys(), ...Array.from(entries.all, ({ tag }) => tag)].some((tag) => tags.has(tag));
-}
-
-async function readNotes(operation: Operation, queue: string, from: string, count: number): Promise<Note[]> {
-  return notesIn(queue, await operation.command("xrange", queue, from, "+", "COUNT", count));
-}
-
-async function removeNotes(operation: Operation, queue: string, notes: readonly Pick<Note, "id">[]): Promise<void> {
-  for (let from = 0; from < notes.length; from += MAX_REMOVED) {
-    const ids = notes.slice(from, from + MAX_REMOVED).map(({ id }) => id);
-    // Redis executes commands that arrive together without serving other clients in between.
-    await operation.command("xdel", queue, ...ids);
-  }
-}
-
-function notesIn(queue: string, reply: unknown): Note[] {
-  const entries = reply as [id: string, [field: string, text: string]][];
-  return entries.map(([id, [, text]]) => ({ queue, id, texts: textsIn(text) }));
-}
-
-/** Divides entries of queues into batches that are worked off one after the other. */
-function batchesOf(notes: readonly Note[]): Note[][] {
-  const limit = Math.max(MIN_BATCH, countIn(notes) * FRACTION);
-  const batches: Note[][] = [];
-  let batch: Note[] = [];
-  let count = 0;
-  for (const note of notes) {
-    if (count === 0 || count >= limit) {
-      batch = [];
-      batches.push(batch);
-      count = 0;
-    }
-    batch.push(note);
-    count += note.texts.length;
-  }
-  return batches;
-}
-
-function countIn(notes: readonly Note[]): number {
-  return notes.reduce((count, { texts }) => count + texts.length, 0);
 }
