@@ -11,7 +11,7 @@ import { openRedisAt } from "../support/redis/store.ts";
 import { HOUR } from "../support/sessions.ts";
 import { record } from "./contract/timeline.ts";
 
-/* What an operation does if Redis cannot be reached, does not reply, or does not trust the process. */
+/* Operations while Redis cannot be reached, does not reply, or refuses the process. */
 
 const created = { outcome: "created" };
 
