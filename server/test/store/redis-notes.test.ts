@@ -199,14 +199,16 @@ test("while the slot of one index is being moved, sessions with ids in other ind
   try {
     // A new session in the shard itself cannot be stored now.
     for (let stored = false; !stored; ) {
-      const { handle, createdAt } = issuer.issue(Date.now());
-      stored = tagOf(handle) !== tagOfCustomer(held);
+      const session = draft({ customerId: held });
+      stored = tagOf(session.handle) !== tagOfCustomer(held);
       if (!stored) continue;
-      await store.create(newSession(handle, createdAt, ids({ customerId: held }), lifetimes), createdAt);
-      made.push(handle);
+      await store.create(session, session.createdAt);
+      made.push(session.handle);
     }
     for (const customerId of others) {
-      const created = create(store, { customerId }).catch((error: unknown) => assert.ok(error instanceof Refusal));
+      const created = createSession(store, { customerId }).catch((error: unknown) =>
+        assert.ok(error instanceof Refusal),
+      );
       const handle = await created;
       if (handle !== undefined) made.push(handle);
     }
