@@ -8,6 +8,7 @@ import { createAdmission } from "../../src/store/redis/connection/admission.ts";
 import { openConnection } from "../../src/store/redis/connection/open-connection.ts";
 import { slotOf } from "../../src/store/redis/connection/slots.ts";
 import { Engine } from "../../src/store/redis/engine.ts";
+import { addSecrets } from "../../src/store/redis/globals/credentials.ts";
 import { ShardWatch } from "../../src/store/redis/globals/shard-watch.ts";
 import { heartbeat, initStore } from "../../src/store/redis/globals/store-state.ts";
 import { shardTags, tagOf } from "../../src/store/redis/layout/shards.ts";
@@ -40,10 +41,20 @@ async function command(name: string, key: string, ...words: (string | number)[])
   return (await nodeOf(key)).command(name, key, ...words);
 }
 
+/** Returns whether every shard of the store with this prefix has a marker. */
+async function areMarked(prefix: string): Promise<boolean> {
+  const states = await Promise.all(cluster.nodes.map(stateOf));
+  const primaries = states.filter(({ isPrimary }) => isPrimary);
+  const found = await Promise.all(primaries.map(({ node }) => node.command("KEYS", `${prefix}m:*`)));
+  return (found as string[][]).flat().length === shardTags.length;
+}
+
 /** A process that watches the shards, with heartbeats and a clock of Redis that the test controls. */
 interface Process extends AsyncDisposable {
   /** Sends a heartbeat `afterMs` after the one before, and waits for the end of its check. */
   beat(afterMs?: number): Promise<void>;
+  /** Replaces the secrets by one of another store, as an import does. */
+  importSecret(): Promise<void>;
   /** Errors that it has logged. */
   readonly errors: string[];
   readonly lostShards: () => number;
@@ -72,6 +83,8 @@ async function startProcess(prefix: string): Promise<Process> {
       watch.check(pulse, pulse.oldestSecret);
       await watch.close();
     },
+    importSecret: () =>
+      addSecrets(engine.begin(), [{ base64: Buffer.alloc(32, 1).toString("base64"), createdAt: 1 }], true),
     errors,
     lostShards: () => engine.losses.count,
     isAlarmed: () => watch.isAlarmed,
@@ -104,12 +117,28 @@ test("markers that are missing in a new store are set, and are no loss", async (
   const { marker } = process;
   const someTag = shardTags[0] as string;
   await process.beat();
-  for (const tag of shardTags) assert.equal(await command("EXISTS", marker(tag)), 1);
+  assert.ok(await areMarked("new:"));
   // A failover may lose a marker that was just set.
   await command("DEL", marker(someTag));
   await readAll(process);
   assert.equal(await command("EXISTS", marker(someTag)), 1);
   assert.deepEqual([process.errors, process.lostShards()], [[], 0]);
+});
+
+test("after an import with other secrets, the markers are set anew, and are no loss", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [process, other] = await startMarked("import:");
+  stack.use(process);
+  stack.use(other);
+  const marker = process.marker(shardTags[0] as string);
+  const earlier = await command("GET", marker);
+  await process.importSecret();
+  await readAll(process);
+  assert.notEqual(String(await command("GET", marker)).split(" ")[0], String(earlier).split(" ")[0]);
+  await process.beat(10_000);
+  assert.equal(await command("HGET", "import:{fixed}state", "marked"), "1");
+  await readAll(other);
+  assert.deepEqual([process.errors, other.errors], [[], []]);
 });
 
 test("moved slots, a failover and a replica that is a little behind are no loss", async () => {
@@ -163,7 +192,7 @@ test("lost, evicted and foreign markers are reported once by each process, and s
     assert.match(String(errors), /the data of 64 of 256 shards in Redis \(25 % of the sessions\) is gone/);
     assert.deepEqual([lostShards(), isAlarmed()], [64, false]);
   }
-  for (const tag of shardTags) assert.equal(await command("EXISTS", process.marker(tag)), 1);
+  assert.ok(await areMarked("gone:"));
   assert.equal(await command("HGET", state, "live"), "750");
   await readAll(process);
   await readAll(other);
@@ -202,9 +231,7 @@ test("when a primary comes back empty, that is reported, and the sessions of the
   await using second = await serve({ config });
   const servers = [first, second];
   const state = "ac:{fixed}state";
-  const markers = shardTags.map((tag) => `ac:m:{${tag}}`);
-  const areSet = async () => (await Promise.all(markers.map((key) => command("EXISTS", key)))).every((is) => is === 1);
-  await until("all markers are set", areSet, 5000);
+  await until("all markers are set", () => areMarked("ac:"), 5000);
   // A server does this when they have been there for ten seconds.
   await command("HSET", state, "marked", 1);
 
@@ -232,7 +259,7 @@ test("when a primary comes back empty, that is reported, and the sessions of the
   const { code, stdout } = await runHere(["doctor", "--store", cluster.url]);
   assert.equal(code, 1);
   assert.match(stdout, /lost +\d+ of 256 shards within the last day/);
-  await until("all markers are set again", areSet, 5000);
+  await until("all markers are set again", () => areMarked("ac:"), 5000);
 
   // The id of a session that was lost is unknown: it might have been recognized, or have ended.
   for (const id of [...customers, ...visitors]) {
@@ -259,8 +286,8 @@ test("when a primary comes back empty, that is reported, and the sessions of the
 /** Returns a primary that serves slots, but not that of `key`. */
 async function otherPrimary(key: string): Promise<RedisNode> {
   const owner = await nodeOf(key);
-  const others = await Promise.all(shardTags.map((tag) => nodeOf(`{${tag}}`)));
-  return others.find((node) => node !== owner) as RedisNode;
+  const states = await Promise.all(cluster.nodes.map(stateOf));
+  return states.find(({ node, isPrimary }) => isPrimary && node !== owner)?.node as RedisNode;
 }
 
 async function readiness({ url }: TestServer): Promise<{ status: number; lostShards: number }> {

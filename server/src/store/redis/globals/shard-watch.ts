@@ -27,8 +27,8 @@ const HEARTBEATS_PER_READING = 2;
 const ADVANCE_AFTER = 60_000;
 /** Time (ms) for which all markers must have been there before a missing one is a loss: replicas have them by then. */
 const SETTLING_TIME = 10_000;
-/** Time (ms) during which reports of several processes about a shard mean the same loss. */
-const SAME_LOSS = 60_000;
+/** Time (ms) during which reports about a shard mean the same loss: processes notice it within a few seconds. */
+const SAME_LOSS = 10_000;
 /** Number of readings in a row after which a shard is lost. The map of the cluster is read again between them. */
 const READINGS = 2;
 /** Number of characters of the hash of the oldest secret that identify the store in a marker. */
