@@ -12,8 +12,8 @@ import { createVisitor } from "./visitor.ts";
 
 const antechamber = oneServer();
 
-/** Number of visitors who make one request each. */
-const ROBOTS = sized(100, 300, 100_000);
+/** Number of visitors who make one request each. `server/test/http/provisional.test.ts` has more, without a middleware. */
+const ROBOTS = sized(100, 300, 10_000);
 
 /** Waits until a session's timeline has `count` requests, and returns them. */
 async function requestsOf(url: string, sessionId = "", count = 1): Promise<RequestEntry[]> {

@@ -38,6 +38,8 @@ export const startExpress: StartSite = async (options) => {
   app.use(onError);
 
   const server = createServer(app).listen(0, "127.0.0.1");
+  // Longer than any pause of a test: a request that is sent while its idle connection is closed fails.
+  server.keepAliveTimeout = 60_000;
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -15,6 +15,8 @@ export async function serveFetch(
     return { url: `http://127.0.0.1:${server.port}`, close: () => server.stop(true) };
   }
   const server = createAdaptorServer({ fetch: handler }).listen(0, "127.0.0.1");
+  // Longer than any pause of a test: a request that is sent while its idle connection is closed fails.
+  if ("keepAliveTimeout" in server) server.keepAliveTimeout = 60_000;
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
