@@ -46,6 +46,14 @@ test("deliveries that wait for a receiver that does not respond are shown", asyn
   await site.api.call("DELETE", `/webhooks/${id}`);
 });
 
+test("charts are shown in a browser on Linux without a language", async () => {
+  const page = await site.context.newPage();
+  await page.addInitScript('Object.defineProperty(Navigator.prototype, "language", { get: () => "C" })');
+  await page.goto("overview");
+  await page.locator(".chart-plot canvas").first().waitFor();
+  await page.close();
+});
+
 test("services with the names of members that every object inherits do not disturb the page", async () => {
   const { sessionId } = sessionOf(await site.api.create());
   const record = (service: string) => ({ method: "GET", path: "/", status: 200, service });
