@@ -187,6 +187,13 @@ test("the session page is accessible in both colour schemes, and fits small wind
   await assertAccessible(page);
   await assertNoSideScroll(page);
   await photograph(page, "session");
+  await page.keyboard.press("t");
+  await page
+    .getByText(/20\d\d, \d\d:/)
+    .first()
+    .waitFor();
+  for (const width of [1100, 320]) await assertNoSideScroll(page, width);
+  await page.keyboard.press("t");
   assert.deepEqual(site.complaints, []);
 });
 

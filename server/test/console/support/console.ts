@@ -105,12 +105,16 @@ export async function assertAccessible(page: Page): Promise<void> {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** Asserts that nothing sticks out of a page at its side, in a window of this width. */
+/** Asserts that nothing sticks out of a page at its side, and no time out of its card, in a window of this width. */
 export async function assertNoSideScroll(page: Page, width = 320): Promise<void> {
   const before = page.viewportSize();
   await page.setViewportSize({ width, height: 720 });
   const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
   assert.ok(wide <= width, `the page is ${wide} pixels wide in a window of ${width}`);
+  const times = await page.evaluate<readonly string[]>(`[...document.querySelectorAll(".card time")]
+    .filter((time) => time.getBoundingClientRect().right > time.closest(".card").getBoundingClientRect().right)
+    .map((time) => time.textContent)`);
+  assert.deepEqual(times, [], `times that stick out of their card in a window of ${width}`);
   if (before) await page.setViewportSize(before);
 }
 
