@@ -11,7 +11,8 @@ import { LoadingState } from "../../ui/states.tsx";
 
 /** Messages for the failures of a sign-in at the identity provider. */
 const problems: Readonly<Record<string, string>> = {
-  expired: "The sign-in took too long, or another one was begun in the meantime. Try again.",
+  expired:
+    "The sign-in took too long, another one was begun in the meantime, or the browser stores no cookies of this site. Try again.",
   "no-role": "The identity provider knows you, but your account has no role for this console. Ask an administrator.",
   refused: "The identity provider refused the sign-in, or its response was not valid. Try again.",
   unavailable: "The identity provider cannot be reached. Try again in a moment.",
@@ -159,7 +160,12 @@ async function signIn(credential: string, isKey: boolean): Promise<void> {
   if (response.status === 403) throw new Error("This role may not use the console.");
   if (response.status === 429) throw new Error("Too many attempts. Wait a minute, and try again.");
   if (!response.ok) throw new Error("The service cannot sign you in right now. Try again in a moment.");
-  await loadViewer();
+  const isSignedIn = await loadViewer();
+  if (!isSignedIn && signInMethod.value !== "no-role") {
+    throw new Error(
+      "The browser does not store the cookie of the sign-in. Allow cookies for this site, and sign in again.",
+    );
+  }
 }
 
 /** Opens the page that the person wanted, which is always one of the console. */
