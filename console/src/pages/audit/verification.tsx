@@ -55,7 +55,7 @@ export function Verification(): JSX.Element {
         />
         <button type="submit" disabled={isBusy.value}>
           <Icon name="check" />{" "}
-          {isBusy.value ? `Checked ${checked.value.toLocaleString()} entries…` : "Verify the trail"}
+          {isBusy.value ? `Checked ${checked.value.toLocaleString("en")} entries…` : "Verify the trail"}
         </button>
       </form>
       <div role="status">{result.value !== undefined && <Result result={result.value} />}</div>
@@ -70,8 +70,8 @@ function Result({ result }: { readonly result: AuditVerification }): JSX.Element
     <div class="stack verification">
       <p>
         <Badge tone={isIntact ? "good" : "bad"}>{isIntact ? "intact" : "not intact"}</Badge>{" "}
-        {entries === 1 ? "1 entry was checked." : `${entries.toLocaleString()} entries were checked.`}{" "}
-        {faultCount > 0 && `${faultCount.toLocaleString()} were changed, removed or moved.`}
+        {entries === 1 ? "1 entry was checked." : `${entries.toLocaleString("en")} entries were checked.`}{" "}
+        {faultCount > 0 && `${faultCount.toLocaleString("en")} were changed, removed or moved.`}
         {isExpectedFound === true && "The noted hash is in the trail."}
         {isExpectedFound === false && "The noted hash is not in the trail: entries were removed or replaced."}
       </p>
