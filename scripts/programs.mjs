@@ -16,6 +16,7 @@ export const packages = {
   caddy: () => onPath("caddy"),
   chromium: () => onPath("chromium"),
   e2fsprogs: () => onPath("mkfs.ext4"),
+  "firefox-esr": () => onPath("firefox-esr"),
   fish: () => onPath("fish"),
   gcc: () => onPath("gcc"),
   iproute2: () => onPath("ip"),

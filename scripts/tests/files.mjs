@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { packages } from "../programs.mjs";
 
-/** @typedef {"both" | "once" | "outside" | "faults" | "alone" | "faults, alone in test:long"} Kind */
+/** @typedef {"both" | "once" | "outside" | "faults" | "alone" | "faults, alone in test:long" | "outside, only in test:long"} Kind */
 
 /**
  * @typedef {object} TestFile
@@ -21,7 +21,15 @@ import { packages } from "../programs.mjs";
 
 // Without a declaration, "both": on Bun and on Node. "once": only on Bun. The others are names of runs (CONTRIBUTING.md).
 /** @type {readonly Kind[]} */
-const kinds = ["both", "once", "outside", "faults", "alone", "faults, alone in test:long"];
+const kinds = [
+  "both",
+  "once",
+  "outside",
+  "faults",
+  "alone",
+  "faults, alone in test:long",
+  "outside, only in test:long",
+];
 
 const folders = ["client/test", "packages/http1/test", "server/test", "examples/help-centre/test"];
 

@@ -35,6 +35,8 @@ export function runsOf(files, tier) {
   const isLong = tier === "long";
   /** @type {TestFile["kind"]} */
   const either = "faults, alone in test:long";
+  /** @type {TestFile["kind"]} */
+  const onlyLong = "outside, only in test:long";
   /** @type {Run[]} */
   const runs = [
     // The longest run: with three files at once it takes about as long as the other lanes.
@@ -42,7 +44,14 @@ export function runsOf(files, tier) {
     { name: "node", runner: "node", lane: "node", runtime: "node", filesAtOnce: 2, files: of("both") },
     // In the lane of `faults` and before it, because that run adds and removes network devices: a browser then aborts its
     // requests.
-    { name: "outside", runner: "node", lane: "systems", runtime: "bun", filesAtOnce: 2, files: of("outside") },
+    {
+      name: "outside",
+      runner: "node",
+      lane: "systems",
+      runtime: "bun",
+      filesAtOnce: 2,
+      files: of("outside", ...(isLong ? [onlyLong] : [])),
+    },
     // These tests run on Node, and kill servers that run on Bun.
     {
       name: "faults",

@@ -17,12 +17,16 @@ function bundle(): string {
   return execFileSync(bun, ["build", "--minify", "--target=browser", entry], { encoding: "utf8" });
 }
 
-/** A site whose pages have a `client`, a service on another origin, and a real browser. */
-export interface Site extends AsyncDisposable {
+/** A site whose pages have a `client`, and a service on another origin. */
+export interface ServedSite extends AsyncDisposable {
   readonly url: string;
   readonly antechamber: TestServer;
   /** The session ids in the requests to the site, each request as `path header cookie`. */
   readonly seen: string[];
+}
+
+/** A site, its service, and a real browser. */
+export interface Site extends ServedSite {
   context(options?: { blocked?: boolean }): Promise<BrowserContext>;
   /** Opens a page of the site, and waits until the client is loaded. */
   open(context: BrowserContext, path?: string): Promise<Page>;
@@ -30,16 +34,16 @@ export interface Site extends AsyncDisposable {
 
 export interface SiteOptions {
   /** Creates the handler of the paths below `/api/`, given the address of the service. */
-  readonly api?: (service: string) => RequestListener;
+  readonly api?: ((service: string) => RequestListener) | undefined;
   /** Flags to omit when Chromium is started. */
   readonly without?: readonly string[];
 }
 
 /**
- * Starts the site, the service and the browser. `host` is the site's name in the browser. Pages request their session
- * when they load, except those below `/quiet`, which only have `createClient`.
+ * Starts the site and the service. `host` is the site's name in the browser. Pages request their session when they load,
+ * except those below `/quiet`, which only have `createClient`.
  */
-export async function openSite(host = "localhost", options: SiteOptions = {}): Promise<Site> {
+export async function serveSite(host = "localhost", createApi?: SiteOptions["api"]): Promise<ServedSite> {
   const script = bundle();
   const seen: string[] = [];
   let serviceUrl = "";
@@ -61,14 +65,27 @@ export async function openSite(host = "localhost", options: SiteOptions = {}): P
   const url = `http://${host}:${port}`;
   const antechamber = await serve({ config: { corsOrigins: [url] } });
   serviceUrl = antechamber.url;
-  api = options.api?.(serviceUrl);
-  const rules = "--host-resolver-rules=MAP site.test 127.0.0.1";
-  const chromium = await startChromium([rules], options.without);
-  const { browser } = chromium;
+  api = createApi?.(serviceUrl);
   return {
     url,
     antechamber,
     seen,
+    async [Symbol.asyncDispose]() {
+      web.closeAllConnections();
+      await new Promise((resolve) => web.close(resolve));
+      await antechamber[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Starts the site, the service (see `serveSite`) and the browser. */
+export async function openSite(host = "localhost", options: SiteOptions = {}): Promise<Site> {
+  const site = await serveSite(host, options.api);
+  const rules = "--host-resolver-rules=MAP site.test 127.0.0.1";
+  const chromium = await startChromium([rules], options.without);
+  const { browser } = chromium;
+  return {
+    ...site,
     async context({ blocked = false } = {}) {
       const context = await browser.newContext();
       if (blocked) await context.addInitScript(blockStorage);
@@ -76,15 +93,13 @@ export async function openSite(host = "localhost", options: SiteOptions = {}): P
     },
     async open(context, path = "/") {
       const page = await context.newPage();
-      await page.goto(url + path);
+      await page.goto(site.url + path);
       await page.waitForFunction("window.createClient !== undefined");
       return page;
     },
     async [Symbol.asyncDispose]() {
       await chromium[Symbol.asyncDispose]();
-      web.closeAllConnections();
-      await new Promise((resolve) => web.close(resolve));
-      await antechamber[Symbol.asyncDispose]();
+      await site[Symbol.asyncDispose]();
     },
   };
 }
