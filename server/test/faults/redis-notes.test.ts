@@ -10,7 +10,7 @@ import { until } from "../support/eventually.ts";
 import { createRandom, runSeed } from "../support/random.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
-import { sized } from "../support/tier.ts";
+import { long, sized } from "../support/tier.ts";
 
 /*
  * A service is killed while it creates sessions and associates ids, so that index entries are missing that it would have
@@ -87,5 +87,51 @@ for (let round = 0; round < ROUNDS; round++) {
     await assertFound("customerId", customers.slice(-200));
     await assertFound("visitId", visits.slice(-200));
     assert.equal(await notesLeft(), 0);
+  });
+}
+
+if (long) {
+  test("while a node without a replica is down, changes in the other nodes have their events, and none waits", async () => {
+    const settings = [["cluster-require-full-coverage", "no"]] as const;
+    await using partial = await startRedisCluster({ nodeTimeout: 1000, persistence: "everysec", settings });
+    await using server = await startServer({ env: { ANTECHAMBER_STORE: partial.url } });
+    const api = createApi(server.url);
+    // The node with the event log stays.
+    const log = await partial.primaryOf(await partial.slotOf("{fixed}"));
+    const down = partial.nodes.slice(0, 3).find((node) => node !== log);
+    assert.ok(down);
+    const [replica] = await partial.replicasOf(down);
+    assert.ok(replica);
+    await replica.kill();
+    await down.kill();
+    const made = new Map<string, string>();
+    const create = async () => {
+      const customerId = randomUUID();
+      const answer = await api.create({ headers: { gkc_customerId: customerId } });
+      if (answer.status === 200) made.set(sessionOf(answer).sessionId.slice(0, 24), customerId);
+    };
+    for (let round = 0; round < 3; round++) await Promise.all(Array.from({ length: 100 }, create));
+    assert.ok(made.size > 100, `${made.size} sessions were created`);
+    const events = async () => {
+      const headers = { accept: "application/x-ndjson" };
+      return (await api.call("GET", "/events?after=start&limit=1000", { headers })).text;
+    };
+    const arePublished = async () => {
+      const text = await events();
+      return [...made.keys()].every((handle) => text.includes(handle));
+    };
+    await until("each session has its event", arePublished, 10_000);
+    const waiting = async () =>
+      /^antechamber_store_unindexed_changes (\d+)/m.exec((await api.call("GET", "/metrics")).text)?.[1];
+    await until("no change waits", async () => (await waiting()) === "0", 5000);
+    await Promise.all([down.restart(), replica.restart()]);
+    await partial.untilOk();
+    for (const customerId of made.values()) {
+      const isFound = async () => {
+        const { status, text } = await api.call("GET", `/sessions?customerId=${customerId}`);
+        return status === 200 && (JSON.parse(text) as { sessions: unknown[] }).sessions.length === 1;
+      };
+      await until("each session is found", isFound, 10_000);
+    }
   });
 }
