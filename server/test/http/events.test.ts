@@ -106,10 +106,8 @@ test("a reader whose place is gone hears of it, and gets all events that are lef
 
 test("a reader that asks for events after a text that is no place is refused", async () => {
   for (const place of ["begin", "Start", "", "0", "zzzzzzzzz-zzzzzzzzzz1"]) {
-    for (const rest of ["", "&limit=5"]) {
-      const response = await service().call("GET", `/events?after=${place}${rest}`, { headers: lines });
-      assert.match(problemOf(response, 400, "invalid-request").detail, /start or end/);
-    }
+    const response = await service().call("GET", `/events?after=${place}&limit=5`, { headers: lines });
+    assert.match(problemOf(response, 400, "invalid-request").detail, /start or end/);
   }
 });
 
