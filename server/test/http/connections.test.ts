@@ -6,17 +6,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createApi, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { serve } from "../support/in-process.ts";
+import { oneServer } from "../support/one-server.ts";
 import { exchange, openConnection, requestText } from "../support/raw-http.ts";
+
+const server = oneServer();
 
 const request = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 test("a client that disconnects in the middle of its body causes no error in the log", async () => {
-  await using server = await serve();
+  await using own = await serve();
   const fields = "Content-Type: application/json\r\nContent-Length: 100\r\n";
-  const socket = connect({ host: "127.0.0.1", port: server.port });
+  const socket = connect({ host: "127.0.0.1", port: own.port });
   socket.write(`PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n{"visitId":`);
   await once(socket, "connect");
-  const api = createApi(server.url);
+  const api = createApi(own.url);
   // The incomplete request was sent earlier, so the server has received it before this response.
   sessionOf(await api.create());
   socket.destroy();
@@ -25,14 +28,13 @@ test("a client that disconnects in the middle of its body causes no error in the
     const { text } = await api.call("GET", "/metrics");
     assert.ok(text.includes(refused), "the request is not over");
   }, 5000);
-  assert.doesNotMatch(server.log(), /defect|AbortError|ECONNRESET/);
+  assert.doesNotMatch(own.log(), /defect|AbortError|ECONNRESET/);
 });
 
 const json = "Content-Type: application/json";
 const visit = (n: number) => JSON.stringify({ visitId: `visit-${n}` });
 
 test("pipelined requests get their responses in order", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   // Every second request waits for the disk, the others do not.
   const requests = Array.from({ length: 100 }, (_, i) =>
@@ -51,22 +53,20 @@ test("pipelined requests get their responses in order", async () => {
 });
 
 test("a request may arrive in pieces of any size", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
-  const text = requestText("PUT /sessions/new", [json, "gkc_customerId: c"], visit(1));
+  const text = requestText("PUT /sessions/new", [json, "gkc_customerId: c"], visit(101));
   for (const size of [1, 7, 64]) {
     for (let at = 0; at < text.length; at += size) {
       connection.send(text.slice(at, at + size));
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { status } = await connection.response();
-    // The first request creates a session with visit 1, so the later ones are refused for that visit.
+    // The first request creates a session with this visit, so the later ones are refused for that visit.
     assert.equal(status, size === 1 ? 200 : 400);
   }
 });
 
 test("blank lines before a request are ignored", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(`\r\n\r\n${request}\r\n${request}\r`);
   assert.equal((await connection.response()).status, 200);
@@ -76,7 +76,6 @@ test("blank lines before a request are ignored", async () => {
 });
 
 test("a chunked body is read to its end", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   const chunks = `5\r\n{"vis\r\nC;x=y\r\nitId":"abc"}\r\n0\r\nX: y\r\n\r\n`;
   const head = `PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\n${json}\r\n`;
@@ -86,9 +85,8 @@ test("a chunked body is read to its end", async () => {
 });
 
 test("a client that closes its side of the connection after the request gets a response", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
-  connection.send(requestText("PUT /sessions/new", [json], visit(1)) + request);
+  connection.send(requestText("PUT /sessions/new", [json], visit(102)) + request);
   connection.end();
   assert.equal((await connection.response()).status, 200);
   assert.equal((await connection.response()).status, 200);
@@ -96,17 +94,16 @@ test("a client that closes its side of the connection after the request gets a r
 });
 
 test("a client that expects 100 Continue gets it, whatever the response will be", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   const expecting = [json, "Expect: 100-continue"];
-  const length = `Content-Length: ${visit(1).length}`;
+  const length = `Content-Length: ${visit(103).length}`;
   for (const [line, fields, body, status] of [
-    ["PUT /sessions/new", [length], visit(1), 200],
+    ["PUT /sessions/new", [length], visit(103), 200],
     // Some clients wait for 100 Continue even without a body, and read no response before it.
     ["PUT /sessions/new", ["Content-Length: 0"], "", 200],
     ["PUT /sessions/new", [], "", 200],
     ["GET /sessions/x", [], "", 200],
-    ["GET /sessions/x", [length], visit(1), 200],
+    ["GET /sessions/x", [length], visit(103), 200],
     ["GET /nowhere", [], "", 404],
     ["PUT /sessions/new", ["Transfer-Encoding: chunked"], "2\r\n{}\r\n0\r\n\r\n", 200],
     ["PUT /sessions/new", ["Content-Length: 20000000"], "", 413],
@@ -120,7 +117,6 @@ test("a client that expects 100 Continue gets it, whatever the response will be"
 });
 
 test("an HTTP/1.0 client gets no 100 Continue, and neither does one whose head is refused", async () => {
-  await using server = await serve();
   const expecting = "Host: localhost\r\nExpect: 100-continue\r\n";
   for (const [head, status] of [
     [`PUT /sessions/new HTTP/1.0\r\n${expecting}`, 200],
@@ -132,7 +128,6 @@ test("an HTTP/1.0 client gets no 100 Continue, and neither does one whose head i
 });
 
 test("if a body is not read, it is skipped or the connection is closed", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("GET /sessions/x", [], request) + request);
   assert.equal((await connection.response()).status, 200);
@@ -144,7 +139,6 @@ test("if a body is not read, it is skipped or the connection is closed", async (
 });
 
 test("an HTTP/1.0 connection stays open only if the client requests it", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   const old = "GET /sessions/x HTTP/1.0\r\nHost: localhost\r\n";
   connection.send(`${old}Connection: keep-alive\r\n\r\n`);
@@ -157,7 +151,6 @@ test("an HTTP/1.0 connection stays open only if the client requests it", async (
 });
 
 test("Connection: close closes the connection, whatever other options the header has", async () => {
-  await using server = await serve();
   for (const version of ["1.0", "1.1"]) {
     for (const fields of [
       "Connection: close\r\nConnection: keep-alive\r\n",
@@ -174,7 +167,6 @@ test("Connection: close closes the connection, whatever other options the header
 });
 
 test("an invalid head is refused as soon as the fault arrives, even in a later packet", async () => {
-  await using server = await serve();
   for (const fault of ["\x01bad\r\n", "A: b\n", " folded\r\n", "no field\r\n"]) {
     await using connection = await openConnection(server.port);
     connection.send(`GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nA: ${"b".repeat(100)}\r\n`);
@@ -188,8 +180,7 @@ test("an invalid head is refused as soon as the fault arrives, even in a later p
 });
 
 test("a body in tiny chunks does not delay other requests, and arrives complete", async () => {
-  await using server = await serve();
-  const { sessionId } = sessionOf(await createApi(server.url).create());
+  const { sessionId } = sessionOf(await server.api.create());
   await using connection = await openConnection(server.port);
   const record = JSON.stringify({ method: "GET", path: "/" });
   const body = `[${Array.from({ length: 1000 }, () => record).join(`,${" ".repeat(1000)}`)}]`;
@@ -214,7 +205,6 @@ test("a body in tiny chunks does not delay other requests, and arrives complete"
 });
 
 test("the connection is closed after the response if the client requests it", async () => {
-  await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("GET /sessions/x", ["Connection: close"]) + request);
   const { status, headers } = await connection.response();
@@ -223,7 +213,6 @@ test("the connection is closed after the response if the client requests it", as
 });
 
 test("a request that is not HTTP gets a response that names the fault", async () => {
-  await using server = await serve();
   for (const [text, status, detail] of [
     ["hello\r\n\r\n", 400, "request line"],
     ["GET / HTTP/3.0\r\n\r\n", 505, "HTTP/1.1"],
@@ -242,7 +231,6 @@ test("a request that is not HTTP gets a response that names the fault", async ()
 });
 
 test("many concurrent connections each get their own responses", async () => {
-  await using server = await serve();
   await Promise.all(
     Array.from({ length: 200 }, async (_, i) => {
       await using connection = await openConnection(server.port);
@@ -256,8 +244,7 @@ test("many concurrent connections each get their own responses", async () => {
 });
 
 test("many concurrent connections with pipelined requests each get their own responses", async () => {
-  await using server = await serve();
-  const api = createApi(server.url);
+  const { api } = server;
   const sessions = await Promise.all(
     Array.from({ length: 100 }, async (_, i) =>
       sessionOf(await api.create({ headers: { gkc_customerId: `customer-${i}` } })),
@@ -283,7 +270,6 @@ test("many concurrent connections with pipelined requests each get their own res
 });
 
 test("a long document arrives complete, also with HTTP/1.0", async () => {
-  await using server = await serve();
   const path = "/docs/swagger-ui-bundle.js";
   const whole = await exchange(server.port, requestText(`GET ${path}`));
   assert.ok(whole.body.length > 1_000_000);
