@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { createAdministration } from "@antechamber/client/administration";
+import { injections } from "../attacks/markup.ts";
 import { startChromium, type TestBrowser } from "../support/chromium.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { assertAccessible, photograph } from "./support/console.ts";
@@ -12,6 +13,7 @@ import { type MadeSession, makeSession } from "./support/visitors.ts";
 
 /* A support tool on another origin, whose strict policy permits only the script and the calls of Antechamber. */
 
+const markup = injections[3] ?? "";
 const service = keyFor({ role: "service" });
 const key = service.bearer.slice("Bearer ".length);
 let server: TestServer;
@@ -47,7 +49,7 @@ before(async () => {
   const config = { auth: "key", console: true, corsOrigins: [`http://127.0.0.1:${port}`] } as const;
   server = await serve({ config, keys: [service.key] });
   const records = [
-    { method: "GET", path: "/basket", status: 200, service: "shop", durationMs: 12 },
+    { method: "GET", path: `/basket${markup}`, status: 200, service: markup, durationMs: 12 },
     { method: "POST", path: "/checkout", status: 500, service: "orders", durationMs: 1700 },
   ];
   made = await makeSession(server.url, { customerId: "4711" }, { records, key });
@@ -83,6 +85,9 @@ test("a page of another origin shows a timeline with a token that its own server
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await assertAccessible(page);
   await photograph(page, "embedded");
+  // The element shows the texts of visitors as they are.
+  assert.equal(await page.getByText(`/basket${markup}`).count(), 1);
+  assert.equal(await page.locator("antechamber-timeline :is(img, script, iframe, style)").count(), 0);
   assert.deepEqual(complaints, []);
   assert.equal(tokens, 1);
 });
