@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from "express";
 import { beforeHead, onNodeResponseEnd } from "./node-response.ts";
 import type { SessionsOptions } from "./options.ts";
-import { attachSession, hasSession, type RequestSession } from "./request-session.ts";
+import { attachSession, hasSession, type RequestSession, sessionOf } from "./request-session.ts";
 import { createRequestTracker, type Delivery } from "./request-tracking.ts";
 import { addSessionHeaders } from "./session-headers.ts";
 
@@ -27,20 +27,35 @@ export function sessions(options: ExpressOptions): RequestHandler & Delivery {
   const tracker = createRequestTracker(options, ["property"]);
   const { property = "session" } = options;
   const isFree = createConflictCheck(property);
+  // One object for all requests, because new accessors would give each request a class of its own in the engine.
+  const member: PropertyDescriptor & ThisType<Request> = {
+    enumerable: true,
+    get() {
+      return sessionOf(this);
+    },
+    // Another middleware has set the property. express-session, for example, does so if our session is `null`.
+    set() {
+      throw propertyConflict(property);
+    },
+  };
+  const attach = (request: Request, session: RequestSession | null) => {
+    attachSession(request, session);
+    Object.defineProperty(request, property, member);
+  };
 
   const handle: RequestHandler = (request, response, next) => {
     if (hasSession(request)) return next();
     if (property in request || !isFree(request)) return next(propertyConflict(property));
     const tracked = tracker.track(incoming(request));
     if (tracked === null) {
-      attach(request, property, null);
+      attach(request, null);
       return next();
     }
     onNodeResponseEnd(response, tracked.finish);
     beforeHead(response, (head) => addSessionHeaders(head, tracked));
     const continueRequest = async () => {
       try {
-        attach(request, property, await tracked.session);
+        attach(request, await tracked.session);
       } catch (error) {
         // It must reach the application: an unhandled rejection would end the process.
         return next(error);
@@ -60,18 +75,6 @@ function incoming(request: Request) {
     isEncrypted: request.secure,
     header: (name: string) => request.headers[name]?.toString(),
   };
-}
-
-function attach(request: Request, property: string, session: RequestSession | null): void {
-  attachSession(request, session);
-  Object.defineProperty(request, property, {
-    enumerable: true,
-    get: () => session,
-    // Another middleware has set the property. express-session, for example, does so if our session is `null`.
-    set() {
-      throw propertyConflict(property);
-    },
-  });
 }
 
 function propertyConflict(property: string): TypeError {

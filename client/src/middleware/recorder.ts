@@ -1,6 +1,5 @@
 import { ProblemError } from "../problem-error.ts";
 import type { RequestRecord } from "../protocol.ts";
-import { randomKey } from "../session-operations.ts";
 import type { Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
 
@@ -209,7 +208,7 @@ function takeBatch(waiting: WaitingRecord[]): Batch[] {
 }
 
 function batchesOf(records: readonly RequestRecord[], provisional = false): Batch[] {
-  return records.length === 0 ? [] : [{ idempotencyKey: randomKey(), records, provisional }];
+  return records.length === 0 ? [] : [{ idempotencyKey: crypto.randomUUID(), records, provisional }];
 }
 
 /** Returns whether Antechamber would refuse the same request again. */

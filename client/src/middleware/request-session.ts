@@ -1,3 +1,4 @@
+import { Attached } from "../attached.ts";
 import { isFirstPerson } from "../first-person.ts";
 import { isUnanswered, ProblemError } from "../problem-error.ts";
 import type { SessionData, SessionInfo, SessionInfoWithData } from "../protocol.ts";
@@ -154,7 +155,7 @@ export function createRequestSession(
     response.changed("new id");
   }
 
-  return guarded(session as RequestSession);
+  return new Proxy(session as RequestSession, guard);
 }
 
 /** Returns whether `work` succeeded before the deadline. Rejects if the service refuses. */
@@ -207,23 +208,22 @@ const foreignMembers = new Set<string | symbol>([
   "touch",
 ]);
 
-/** Returns the session for handlers. It throws if it is used like another middleware's session: data would be lost. */
-function guarded(session: RequestSession): RequestSession {
-  const refuse = (name: string | symbol): never => {
-    throw new TypeError(
-      `session.${String(name)}: this is Antechamber's session: await session.update({…}) stores data of the application. To use it together with another session middleware, give sessions() the option property, such as "visitor"`,
-    );
-  };
-  return new Proxy(session, {
-    get(target, name): unknown {
-      if (name === "data" && !(name in target)) throw noData();
-      return foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name);
-    },
-    // These traps throw, because their result `false` would cause an error only in strict mode.
-    set: (_target, name) => refuse(name),
-    defineProperty: (_target, name) => refuse(name),
-    deleteProperty: (_target, name) => refuse(name),
-  });
+/** Makes a session throw if it is used like another middleware's session: data would be lost. */
+const guard: ProxyHandler<RequestSession> = {
+  get(target, name): unknown {
+    if (name === "data" && !(name in target)) throw noData();
+    return foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name);
+  },
+  // These traps throw, because their result `false` would cause an error only in strict mode.
+  set: (_target, name) => refuse(name),
+  defineProperty: (_target, name) => refuse(name),
+  deleteProperty: (_target, name) => refuse(name),
+};
+
+function refuse(name: string | symbol): never {
+  throw new TypeError(
+    `session.${String(name)}: this is Antechamber's session: await session.update({…}) stores data of the application. To use it together with another session middleware, give sessions() the option property, such as "visitor"`,
+  );
 }
 
 /** Returns the error for reading data without the option `data`. Without the error, the data would look empty. */
@@ -239,7 +239,7 @@ function needsNewSession(error: unknown): boolean {
   return field === "customerId" || field === "agentId";
 }
 
-const sessions = new WeakMap<object, RequestSession | null>();
+const sessions = new Attached<RequestSession | null>();
 
 /** Stores the session of a framework's request, so that `sessionOf` returns it. */
 export function attachSession(request: object, session: RequestSession | null): void {
@@ -256,5 +256,5 @@ export function sessionOf<Data extends object = SessionData>(request: object): R
 
 /** Returns whether a middleware of this package has already handled the request. */
 export function hasSession(request: object): boolean {
-  return sessions.has(request);
+  return sessions.get(request) !== undefined;
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Request, Response } from "express";
 import type { Cookie, Session, SessionData } from "express-session";
-import { Attached } from "./attached.ts";
+import { Attached } from "../attached.ts";
 import { attributesOf, cookieFrom } from "./cookie-attributes.ts";
 import { isObject, type JsonObject } from "./data-changes.ts";
 import { HeldResponse } from "./held-response.ts";

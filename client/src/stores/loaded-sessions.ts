@@ -1,7 +1,7 @@
+import { Attached } from "../attached.ts";
 import { ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import { isSessionId } from "../session-id.ts";
-import { Attached } from "./attached.ts";
 import { attributesOf } from "./cookie-attributes.ts";
 import { changesBetween, type JsonObject } from "./data-changes.ts";
 import type { SessionCalls, StoredSession } from "./session-calls.ts";

@@ -1,5 +1,5 @@
+import { Attached } from "../attached.ts";
 import { randomKey } from "../session-operations.ts";
-import { Attached } from "./attached.ts";
 import type { FreshId, FreshIds } from "./fresh-ids.ts";
 
 /** The ids that the next session objects of requests get. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Attached } from "../../src/stores/attached.ts";
+import { Attached } from "../src/attached.ts";
 
 test("a value that is attached to an object is found again, and is no part of the object's data", () => {
   const [one, other] = [new Attached<number>(), new Attached<number>()];
