@@ -66,30 +66,61 @@ export function fetchOf(options: Pick<TransportOptions, "fetch">): Fetch {
   return options.fetch ?? ((input, init) => fetch(input, init));
 }
 
+/** The second argument of `fetch` for a request to the service. */
+export interface ServiceRequestInit extends RequestInit {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+}
+
+/** The members of a response that this package reads. */
+export interface ServiceResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: Pick<Headers, "get">;
+  /** Rejects if the body does not arrive whole and in time. */
+  text(): Promise<string>;
+}
+
+/** A call of the service, with its time limit. */
+export interface Call {
+  /** Sends the request. Rejects with any error if there is no response in time, or if the request's signal aborts it. */
+  send(): Promise<ServiceResponse>;
+  /** Whether the time limit has ended the call. */
+  readonly deadline: { readonly aborted: boolean };
+}
+
+/** Starts a call. `timeout` is the time limit in milliseconds for everything that follows. */
+export type StartCall = (request: ServiceRequest, init: ServiceRequestInit, timeout: number) => Call;
+
+/** Returns the function that starts calls by `fetch`. */
+export function createFetchCalls(options: TransportOptions): StartCall {
+  const base = baseUrlOf(options);
+  return ({ path, signal }, init, timeout) => {
+    const deadline = AbortSignal.timeout(timeout);
+    init.signal = signal ? AbortSignal.any([deadline, signal]) : deadline;
+    return { send: () => fetchOf(options)(base + path, init), deadline };
+  };
+}
+
 /** Sends a request and returns the parsed response; `undefined` if it has no content. */
 export type SendRequest = <T>(request: ServiceRequest) => Promise<T>;
 
 /** Returns a function that sends requests to the service. It retries a failed request if a retry may succeed. */
-export function createRequestSender(options: TransportOptions): SendRequest {
-  const base = baseUrlOf(options);
+export function createRequestSender(options: TransportOptions, start = createFetchCalls(options)): SendRequest {
   const { key, timeout = 10_000, attempts = 3 } = options;
-  const doFetch = fetchOf(options);
 
   return async <T>(request: ServiceRequest) => {
     const endsAt = performance.now() + timeout;
-    const deadline = AbortSignal.timeout(timeout);
-    const signal = request.signal ? AbortSignal.any([deadline, request.signal]) : deadline;
-    const init = requestInit(request, signal, key);
+    const call = start(request, requestInit(request, key), timeout);
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await sendOnce(base + request.path, init, doFetch, request)) as T;
+        return (await sendOnce(call, request)) as T;
       } catch (error) {
         request.signal?.throwIfAborted();
-        if (deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
+        if (call.deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
         const delay = retryDelay(attempt, error as ProblemError);
-        if (attempt >= attempts || delay === undefined || performance.now() + delay > endsAt) {
-          throw error;
-        }
+        if (attempt >= attempts || performance.now() + delay > endsAt) throw error;
         await sleep(delay);
       }
     }
@@ -99,8 +130,8 @@ export function createRequestSender(options: TransportOptions): SendRequest {
 const idNames: readonly string[] = [...headerIds, ...bodyIds];
 
 /** Returns the second argument of `fetch` for a request. Throws a `TypeError` for an id of an unknown name. */
-export function requestInit(request: ServiceRequest, signal: AbortSignal, key: string | undefined): RequestInit {
-  const { method, ids = {}, sessionId, body, idempotencyKey, keepalive, ifMatch } = request;
+export function requestInit(request: ServiceRequest, key: string | undefined): ServiceRequestInit {
+  const { method, ids = {}, sessionId, body, idempotencyKey, keepalive = false, ifMatch } = request;
   const headers: Record<string, string> = {};
   const unknown = Object.keys(ids).find((name) => !idNames.includes(name));
   if (unknown) throw new TypeError(`there is no id ${unknown}, only ${idNames.join(", ")}`);
@@ -115,11 +146,10 @@ export function requestInit(request: ServiceRequest, signal: AbortSignal, key: s
   return {
     method,
     headers,
-    signal,
     cache: "no-store",
     // For a request without a body, this is `undefined`.
     body: JSON.stringify(body),
-    ...(keepalive ? { keepalive } : {}),
+    keepalive,
   };
 }
 
@@ -139,16 +169,11 @@ function headerBytes(name: string, id: unknown): string {
   return String.fromCharCode(...new TextEncoder().encode(id));
 }
 
-async function sendOnce(
-  url: string,
-  init: RequestInit,
-  doFetch: Fetch,
-  { isTagged, isExpected }: ServiceRequest,
-): Promise<unknown> {
-  let response: Response;
+async function sendOnce(call: Call, { isTagged, isExpected }: ServiceRequest): Promise<unknown> {
+  let response: ServiceResponse;
   let text: string;
   try {
-    response = await doFetch(url, init);
+    response = await call.send();
     text = await response.text();
   } catch (cause) {
     throw new ProblemError({ code: "network", cause });
@@ -164,9 +189,9 @@ async function sendOnce(
   }
 }
 
-/** Returns how long to wait before the next attempt, in milliseconds; `undefined` if a retry cannot succeed. */
-function retryDelay(attempt: number, error: ProblemError): number | undefined {
-  if (!isRetryable(error)) return undefined;
+/** Returns how long to wait before the next attempt, in milliseconds; `Infinity` if a retry cannot succeed. */
+function retryDelay(attempt: number, error: ProblemError): number {
+  if (!isRetryable(error)) return Infinity;
   // The random part spreads the retries of clients that failed at the same time.
   return (error.retryAfter ?? 0) * 1000 + 50 * 2 ** attempt * (1 + Math.random());
 }

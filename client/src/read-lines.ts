@@ -27,8 +27,9 @@ export async function* readLines(options: LinesOptions): AsyncGenerator<string, 
   const timedOut = new AbortController();
   const stopped = new AbortController();
   const signals = [timedOut.signal, stopped.signal, ...(options.signal ? [options.signal] : [])];
-  const init = requestInit({ method: "GET", path: "" }, AbortSignal.any(signals), key);
-  if (accept) init.headers = { ...(init.headers as Record<string, string>), accept };
+  const init = requestInit({ method: "GET", path: "" }, key);
+  init.signal = AbortSignal.any(signals);
+  if (accept) init.headers["accept"] = accept;
 
   async function withTimeout<T>(work: Promise<T>): Promise<T> {
     const timer = setTimeout(() => timedOut.abort(), timeout);

@@ -1,4 +1,5 @@
 import { type CallOptions, createRequestSender, type Ids, type TaggedData, type TransportOptions } from "./call.ts";
+import { createOperations } from "./operations.ts";
 import type {
   MergePatch,
   RecordReceipt,
@@ -8,7 +9,6 @@ import type {
   SessionInfoWithData,
   Timeline,
 } from "./protocol.ts";
-import { createSessionOperations, isSession, pathOf } from "./session-operations.ts";
 import { checkTransportOptions } from "./transport-options.ts";
 
 export type { CallOptions, Fetch, Ids, TaggedData, TransportOptions } from "./call.ts";
@@ -143,11 +143,5 @@ export interface Transport {
  */
 export function createTransport(options: TransportOptions): Transport {
   checkTransportOptions("createTransport()", options);
-  const call = createRequestSender(options);
-  return {
-    ...createSessionOperations(call),
-    retrieveWithData: (sessionId, ids, given) =>
-      call({ ...given, method: "GET", path: `${pathOf(sessionId)}?include=data`, isExpected: isSession, ids }),
-    clearData: (name, given) => call({ ...given, method: "DELETE", path: `${pathOf(name)}/data` }),
-  };
+  return createOperations(createRequestSender(options));
 }

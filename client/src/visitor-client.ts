@@ -16,9 +16,9 @@ const MAX_FLUSH_MS = 1000;
 
 /** Creates the client for a page, or for a program without a page. The options must already be checked. */
 export function createVisitorClient(page: Page | undefined, options: ClientOptions): Client {
-  const { url, key, timeout = 10_000, cookie = true, origins = [], rotate = true } = options;
+  const { timeout = 10_000, cookie = true, origins = [], rotate = true } = options;
   const doFetch = fetchOf(options);
-  const transport = createSessionOperations(createRequestSender({ url, key, timeout, fetch: doFetch }));
+  const transport = createSessionOperations(createRequestSender(options));
   const storage = new SessionStorage({ page, storage: options.storage, cookie });
   const mutex = createMutex(page, storage.shared, timeout);
   const current = new CurrentSession(transport, storage, mutex, rotate);

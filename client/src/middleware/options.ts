@@ -58,7 +58,10 @@ export interface SessionsOptions {
    * for each kind of failure.
    */
   readonly onError?: ((error: unknown, lostRecords: number) => void) | undefined;
-  /** The function that sends requests to Antechamber; by default the global `fetch`. */
+  /**
+   * The function that sends requests to Antechamber. By default the global `fetch`; on Node, connections of this package
+   * while they do the same.
+   */
   readonly fetch?: Fetch | undefined;
 }
 

@@ -1,7 +1,8 @@
+import { createServerTransport } from "../http/transport.ts";
 import type { RequestRecord } from "../protocol.ts";
 import { handleOf, isSessionId } from "../session-id.ts";
 import { randomKey } from "../session-operations.ts";
-import { createTransport, type TransportOptions } from "../transport.ts";
+import type { TransportOptions } from "../transport.ts";
 import { createCircuitBreaker } from "./circuit-breaker.ts";
 import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
 import { createRecentSessions } from "./recent-sessions.ts";
@@ -81,7 +82,7 @@ export function createRequestTracker(given: SessionsOptions, ownNames: readonly 
   const { reportFailure, rotate } = settings;
   const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
   const transport = (options: Pick<TransportOptions, "timeout" | "attempts">) =>
-    createTransport({ url, key, fetch, ...options });
+    createServerTransport({ url, key, fetch, ...options });
   // One attempt only: waiting for another would use up the deadline. The callers retry where that makes sense.
   const once = (timeout: number) => transport({ timeout, attempts: 1 });
   const identifying = transport({ timeout: identifyDeadline });

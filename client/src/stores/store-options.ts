@@ -9,7 +9,7 @@ export interface StoreOptions {
   readonly url: string | URL;
   /** An API key with the role `service`, if Antechamber requires keys. The empty string means that there is no key. */
   readonly key?: string | undefined;
-  /** Time limit of a call to Antechamber in milliseconds; 2,000 by default. A call ends at most a quarter later. */
+  /** Time limit of a call to Antechamber in milliseconds; 2,000 by default. */
   readonly timeout?: number | undefined;
 }
 

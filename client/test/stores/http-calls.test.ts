@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
+import { readResponse } from "../../src/http/response.ts";
 import { createHttpCalls } from "../../src/stores/http-calls.ts";
-import { readResponse } from "../../src/stores/http-response.ts";
 import { createSessionCalls } from "../../src/stores/session-calls.ts";
 
 /** Reads a response that arrives in two parts, whichever these are, and returns its status and text. */
 function readInParts(text: string, rest = ""): readonly [number, string] {
   const bytes = Buffer.from(text + rest);
   const end = Buffer.byteLength(text);
-  for (let length = 0; length < end; length++) assert.equal(readResponse(bytes.subarray(0, length)), undefined);
+  for (let length = 0; length < end; length++) {
+    const needed = readResponse(bytes.subarray(0, length));
+    assert.ok(typeof needed === "number" && needed > length && needed <= end, `${length}: ${JSON.stringify(needed)}`);
+  }
   const read = readResponse(bytes);
-  assert.equal(read?.end, end);
+  assert.ok(typeof read === "object");
+  assert.equal(read.end, end);
   return [read.response.status, read.response.text];
 }
 
@@ -91,7 +95,7 @@ test("a call ends in time if there is no response, half of one, or something els
     [(socket) => socket.destroy(), "network"],
     [(socket) => socket.write("220 mail.example ESMTP\r\n\r\n"), "network"],
     [(socket) => socket.write(`${OK}${OK}`), ""],
-    [(socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n${"x".repeat(2 << 20)}`), "network"],
+    [(socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n${"x".repeat(2 << 20)}`), "network"],
   ];
   for (const [answer, code] of answers) {
     await using server = await listen(answer);

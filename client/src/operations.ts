@@ -1,0 +1,13 @@
+import type { SendRequest } from "./call.ts";
+import { createSessionOperations, isSession, pathOf } from "./session-operations.ts";
+import type { Transport } from "./transport.ts";
+
+/** Creates all operations. The options of the calls must already be checked. */
+export function createOperations(call: SendRequest): Transport {
+  return {
+    ...createSessionOperations(call),
+    retrieveWithData: (sessionId, ids, given) =>
+      call({ ...given, method: "GET", path: `${pathOf(sessionId)}?include=data`, isExpected: isSession, ids }),
+    clearData: (name, given) => call({ ...given, method: "DELETE", path: `${pathOf(name)}/data` }),
+  };
+}
