@@ -42,3 +42,15 @@ test("data that are used stay in the cache while others come and go, and it does
   const found = names.filter((name) => cache.get(name) !== undefined);
   assert.ok(found.length >= 40 && found.length <= 100, `${found.length} of 100 entries of 200 characters`);
 });
+
+test("no data leave the cache as long as all of them fit", () => {
+  const random = createRandom(runSeed());
+  const cache = new DataCache(100);
+  const names = Array.from({ length: 99 }, (_, i) => `session-${i}`);
+  for (const name of names) cache.set(name, "x".repeat(72));
+  for (let i = 0; i < 1000; i++) {
+    const name = random.pick(names);
+    if (random.next() < 0.5) cache.set(name, "y".repeat(72));
+    else assert.ok(cache.get(name), `use ${i}, FAULTS_SEED=${random.seed}`);
+  }
+});

@@ -6,55 +6,73 @@ import type { Command, Outcome } from "../writer/writer-protocol.ts";
 const CHARACTERS_PER_SESSION = 200;
 /** Characters that an entry counts for besides its data. */
 const ENTRY_CHARACTERS = 128;
+/**
+ * The part of the cache that is freed when it is full. A `Map` passes over all deleted entries to find its oldest entry, so
+ * several entries are deleted at a time.
+ */
+const FREED_PART = 1 / 64;
+
+interface Entry {
+  data: string;
+  /** Whether the data were used since the entry was added or last examined. */
+  isUsed: boolean;
+}
 
 /**
  * The data of the sessions whose data were used last. It has no more than the file, and never something older.
  *
- * It has two halves, as `SessionCache` has. A `Map` in the order of use would have to delete an entry at each use, and to
- * pass over all deleted entries to find the oldest one: 15 us with 100,000 entries.
+ * When the cache is full, the oldest entries are deleted, except those that were used: each of these becomes the newest
+ * entry instead. So a use costs no more than a look-up, and nothing is deleted as long as all data fit.
  */
 export class DataCache {
-  /** By handle. Data that have moved to the young half stay in the old one too, possibly in an earlier state. */
-  #young = new Map<string, string>();
-  #old = new Map<string, string>();
-  /** Characters of the young half. */
+  /** By handle, the oldest entry first. */
+  readonly #entries = new Map<string, Entry>();
   #characters = 0;
-  readonly #maxHalf: number;
+  readonly #maxCharacters: number;
 
   constructor(cacheSessions: number) {
-    this.#maxHalf = (cacheSessions * CHARACTERS_PER_SESSION) / 2;
+    this.#maxCharacters = cacheSessions * CHARACTERS_PER_SESSION;
   }
 
   get(handle: string): string | undefined {
-    const data = this.#young.get(handle);
-    if (data !== undefined) return data;
-    const old = this.#old.get(handle);
-    if (old !== undefined) this.set(handle, old);
-    return old;
+    const entry = this.#entries.get(handle);
+    if (entry === undefined) return undefined;
+    entry.isUsed = true;
+    return entry.data;
   }
 
   set(handle: string, data: string): void {
-    const before = this.#young.get(handle);
-    const added = before === undefined ? ENTRY_CHARACTERS + data.length : data.length - before.length;
-    if (this.#characters + added > this.#maxHalf) this.#addToNewHalf(handle, data);
-    else {
-      this.#characters += added;
-      this.#young.set(handle, data);
+    const entry = this.#entries.get(handle);
+    if (entry === undefined) {
+      this.#entries.set(handle, { data, isUsed: false });
+      this.#characters += ENTRY_CHARACTERS + data.length;
+    } else {
+      this.#characters += data.length - entry.data.length;
+      entry.data = data;
+      entry.isUsed = true;
+    }
+    if (this.#characters > this.#maxCharacters) this.#free();
+  }
+
+  #free(): void {
+    const wanted = this.#maxCharacters * (1 - FREED_PART);
+    // The loop also reaches the entries that it adds at the end.
+    for (const [handle, entry] of this.#entries) {
+      if (this.#characters <= wanted) return;
+      if (!entry.isUsed) this.delete(handle);
+      else {
+        entry.isUsed = false;
+        this.#entries.delete(handle);
+        this.#entries.set(handle, entry);
+      }
     }
   }
 
-  /** Begins a new young half. It has this entry even if that is larger than a half. */
-  #addToNewHalf(handle: string, data: string): void {
-    this.#old = this.#young;
-    this.#young = new Map([[handle, data]]);
-    this.#characters = ENTRY_CHARACTERS + data.length;
-  }
-
   delete(handle: string): void {
-    const data = this.#young.get(handle);
-    if (data !== undefined) this.#characters -= ENTRY_CHARACTERS + data.length;
-    this.#young.delete(handle);
-    this.#old.delete(handle);
+    const entry = this.#entries.get(handle);
+    if (entry === undefined) return;
+    this.#entries.delete(handle);
+    this.#characters -= ENTRY_CHARACTERS + entry.data.length;
   }
 
   /** Updates the cache after a successful command. */
