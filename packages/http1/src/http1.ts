@@ -2,9 +2,11 @@
 export {
   BodyError,
   type BodyFault,
+  type BodyRest,
   type BodyWriter,
   type CachedParts,
   CachedResponse,
+  ContinuedResponse,
   type HeaderFields,
   type HttpRequest,
   type HttpResponse,

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { BodyWriter, CachedParts, CachedResponse, HeaderFields } from "./http-types.ts";
+import { type BodyWriter, type CachedResponse, ContinuedResponse, type HeaderFields } from "./http-types.ts";
 
 /**
  * How a client finds the end of a body (RFC 9112, section 6): by its length in bytes, by its last chunk ("chunked"), or
@@ -68,12 +68,30 @@ export class ResponseHeads {
    * open. Returns the length of the response, or 0 if it is too long.
    */
   writeCached(response: CachedResponse): number {
-    response.bytes ??= this.#cacheableBytesOf(response.make());
+    if (response instanceof ContinuedResponse) return this.#writeContinued(response);
+    const bytes = this.#cachedBytesOf(response);
     const start = this.#common.length;
-    const length = start + response.bytes.length;
+    const length = start + bytes.length;
     if (length > MAX_CACHED_RESPONSE) return 0;
-    this.bytes.set(response.bytes, start);
+    this.bytes.set(bytes, start);
     return length;
+  }
+
+  #writeContinued({ beginning, replacedBytes, rest }: ContinuedResponse): number {
+    const cached = this.#cachedBytesOf(beginning);
+    const from = lengthLineOf(beginning.bodyBytes).length;
+    const to = cached.length - replacedBytes;
+    const line = lengthLineOf(beginning.bodyBytes - replacedBytes + rest.byteLength);
+    const start = this.#common.length;
+    if (start + line.length + (to - from) + rest.byteLength > MAX_CACHED_RESPONSE) return 0;
+    const at = start + this.bytes.write(line, start, "latin1");
+    return rest.write(this.bytes, at + cached.copy(this.bytes, at, from, to));
+  }
+
+  /** Returns the bytes of a cached response after the common beginning. */
+  #cachedBytesOf(response: CachedResponse): Buffer {
+    response.bytes ??= this.#cache(response);
+    return response.bytes;
   }
 
   #beforeLocation(head: ResponseHead): Uint8Array {
@@ -87,17 +105,18 @@ export class ResponseHeads {
     return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${connection}${this.#date}`;
   }
 
-  /** Returns the bytes of the response after the common beginning. */
-  #cacheableBytesOf({ headers, contentLocation, body }: CachedParts): Uint8Array {
+  #cache(response: CachedResponse): Buffer {
+    const { headers, contentLocation, body } = response.make();
     const location =
       contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation, "content-location")}${LINE_END}`;
     const text = body === null ? NOTHING : this.#written(body);
-    const head = `${linesOf(headers)}${location}${lastLinesOf(text.length)}`;
+    const head = `${lengthLineOf(text.length)}${linesOf(headers)}${location}${LINE_END}`;
     // This memory is not from the runtime's pool, because the bytes live as long as the response. In the pool, they
     // would keep a whole block in memory.
     const bytes = Buffer.allocUnsafeSlow(head.length + text.length);
     bytes.write(head, "latin1");
     bytes.set(text, head.length);
+    response.bodyBytes = text.length;
     return bytes;
   }
 
@@ -163,9 +182,13 @@ function lastLinesOf(bodyEnd: BodyEnd): string {
   if (bodyEnd === "chunked") return "transfer-encoding: chunked\r\n\r\n";
   const cached = lastLinesOfShort[bodyEnd];
   if (cached !== undefined) return cached;
-  const lines = `content-length: ${bodyEnd}\r\n\r\n`;
+  const lines = `${lengthLineOf(bodyEnd)}${LINE_END}`;
   if (bodyEnd < MAX_SHORT) lastLinesOfShort[bodyEnd] = lines;
   return lines;
+}
+
+function lengthLineOf(bytes: number): string {
+  return `content-length: ${bytes}${LINE_END}`;
 }
 
 /** The headers that only the server sets. Those of a handler's response are ignored. */

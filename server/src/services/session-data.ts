@@ -1,19 +1,21 @@
 import type { Clock } from "../runtime/clock.ts";
 import { type DataChange, isTagged, MAX_DATA_BYTES, NO_DATA, type Preconditions } from "../session/data.ts";
 import { Refusal } from "../session/errors.ts";
-import { generationOf, handleOf, type IdIssuer } from "../session/id.ts";
+import { generationOf, type IdIssuer } from "../session/id.ts";
 import { isFindable, isReached, type Scope } from "../session/permissions.ts";
 import { type Identity, isLive } from "../session/session.ts";
 import type { DataStore, SessionWithData } from "../store/ports/data.ts";
-import type { SessionStore } from "../store/ports/sessions.ts";
 import { type MaybePromise, type OpenedSession, type SessionName, type SessionService, whenReady } from "./sessions.ts";
 
 /** A session with the id that opens it, and its data. */
-export interface OpenedWithData extends OpenedSession, SessionWithData {}
+export interface OpenedWithData extends OpenedSession, SessionWithData {
+  /** Whether the session was in memory. It is in use then, so its response is worth caching. */
+  readonly isCached: boolean;
+}
 
 /** The parts that session data work with. */
 export interface SessionDataParts {
-  readonly store: DataStore & Pick<SessionStore, "getCached">;
+  readonly store: DataStore;
   readonly service: SessionService;
   readonly ids: Pick<IdIssuer, "verify">;
   readonly clock: Clock;
@@ -32,10 +34,13 @@ export class SessionData {
 
   /** Does the same as `SessionService.retrieve`, and also returns the data, which are empty in a new session. */
   retrieve(id: string, ids: Identity, scope: Scope, beforeCreate?: () => void): MaybePromise<OpenedWithData> {
-    return whenReady(this.use(id, scope), (used) => {
+    // The most frequent case. It needs no closure.
+    const cached = this.#useCached(id, scope);
+    if (cached !== undefined) return cached;
+    return whenReady(this.#useStored(id, scope), (used) => {
       if (used !== undefined) return used;
       beforeCreate?.();
-      return whenReady(this.#parts.service.create(ids), (created) => ({ ...created, data: NO_DATA }));
+      return whenReady(this.#parts.service.create(ids), (created) => ({ ...created, data: NO_DATA, isCached: false }));
     });
   }
 
@@ -44,15 +49,25 @@ export class SessionData {
    * data of the session (contract.md#rule-9).
    */
   use(id: string, scope: Scope): MaybePromise<OpenedWithData | undefined> {
+    return this.#useCached(id, scope) ?? this.#useStored(id, scope);
+  }
+
+  #useCached(id: string, scope: Scope): OpenedWithData | undefined {
+    const { service, store } = this.#parts;
+    const cached = store.getCachedWithData(id);
+    const session = cached && service.useFound(cached.session, generationOf(id), scope);
+    return session && { id, session, data: cached.data, isCached: true };
+  }
+
+  /** Does the same as `use` for a session that may not be cached. */
+  #useStored(id: string, scope: Scope): MaybePromise<OpenedWithData | undefined> {
     const { service, store, ids } = this.#parts;
-    // The cache has a session only for ids whose signatures were verified.
-    const isKnown = store.getCached(id) !== undefined;
-    const verified = isKnown ? { handle: handleOf(id), generation: generationOf(id) } : ids.verify(id);
+    const verified = ids.verify(id);
     if (verified === undefined) return undefined;
     return whenReady(store.findWithData(verified.handle, id), (found) => {
       const session = service.useFound(found.session, verified.generation, scope);
-      if (session !== undefined) return { id, session, data: found.data };
-      return whenReady(service.use(id, scope), (used) => used && { id, session: used, data: NO_DATA });
+      if (session !== undefined) return { id, session, data: found.data, isCached: false };
+      return whenReady(service.use(id, scope), (used) => used && { id, session: used, data: NO_DATA, isCached: false });
     });
   }
 

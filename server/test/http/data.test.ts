@@ -153,6 +153,20 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(dataIn(await get(`/v2/sessions/${id}/data`)), { text: 'é\u2028"' });
   });
 
+  test("contract.md#data: retrieving includes the present data each time, however long they are", async () => {
+    const id = await newId();
+    for (const text of ["é", "x".repeat(1000), "é".repeat(8000), ""]) {
+      dataIn(await call("PATCH", id, { text }));
+      const plain = (await api.retrieve(id)).text;
+      for (let i = 0; i < 3; i++) {
+        const included = (await api.call("GET", `/sessions/${id}?include=data`)).text;
+        assert.equal(included, `${plain.slice(0, -1)},"data":${JSON.stringify({ text })}}`);
+      }
+    }
+    await call("DELETE", id);
+    assert.match((await api.call("GET", `/sessions/${id}?include=data`)).text, /,"data":\{\}\}$/);
+  });
+
   test("contract.md#rule-8: data store an anonymous session, and reading stores nothing", async () => {
     const [id, other] = [await newId(), await newId()];
     await call("PATCH", id, { a: 1 });

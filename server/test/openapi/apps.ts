@@ -146,6 +146,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
     ...store,
     getCached: nothing,
     find: refuse,
+    getCachedWithData: nothing,
     findWithData: refuse,
     lastAuditEntry: refuse,
     listApiKeys: refuse,

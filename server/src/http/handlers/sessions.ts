@@ -1,8 +1,10 @@
 import type { SessionInfo } from "@antechamber/client/protocol";
 import {
+  type BodyRest,
   type BodyWriter,
   type CachedParts,
   CachedResponse,
+  ContinuedResponse,
   type HeaderFields,
   type HttpRequest,
 } from "@antechamber/http1";
@@ -20,9 +22,12 @@ import {
 import type { Identity, Session } from "../../session/session.ts";
 import { hasTraits } from "../../session/traits.ts";
 import {
+  lengthOfData,
   maxLengthOf,
   maxLengthWithData,
+  REPLACED_BY_DATA,
   sessionInfo,
+  writeData,
   writeSessionInfo,
   writeSessionInfoWithData,
 } from "../../wire/session-info.ts";
@@ -95,18 +100,29 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
 
   function showRetrieved(retrieval: Retrieval): ApiResponse {
     // A session that was not cached is unlikely to be retrieved again soon, so its response is not cached.
-    if (retrieval.origin !== "cache") return showLocated(retrieval);
-    const { session } = retrieval;
-    let response = cached.get(session);
+    return retrieval.origin === "cache" ? showCached(retrieval) : showLocated(retrieval);
+  }
+
+  function showCached(opened: OpenedSession): CachedResponse {
+    let response = cached.get(opened.session);
     if (response === undefined) {
-      response = new CachedResponse(() => showLocated(retrieval));
-      cached.set(session, response);
+      response = new CachedResponse(() => showLocated(opened));
+      cached.set(opened.session, response);
     }
     return response;
   }
 
   function showWithData(call: Call, opened: OpenedWithData): ResponseOrPromise {
-    const response = showLocatedWithData(opened, { base, form });
+    // Without an envelope, the response begins like that without data, so only the data have to be written.
+    const response =
+      opened.isCached && form === bare
+        ? new ContinuedResponse(
+            () => ({ ...showLocated(opened), body: new SessionAndDataText(opened) }),
+            showCached(opened),
+            REPLACED_BY_DATA,
+            new DataText(opened.data),
+          )
+        : showLocatedWithData(opened, { base, form });
     // A new session has no data that could be read.
     const audited = opened.id === call.sessionId ? auditRead(call) : undefined;
     return audited === undefined ? response : audited.then(() => response);
@@ -251,6 +267,21 @@ class SessionAndDataText implements BodyWriter {
 
   write(bytes: Buffer, start: number): number {
     return writeSessionInfoWithData(this.#opened, this.#opened.data, bytes, start);
+  }
+}
+
+/** The end of a body that shows a session with its data. */
+class DataText implements BodyRest {
+  readonly #data: string;
+  readonly byteLength: number;
+
+  constructor(data: string) {
+    this.#data = data;
+    this.byteLength = lengthOfData(data);
+  }
+
+  write(bytes: Buffer, start: number): number {
+    return writeData(this.#data, bytes, start);
   }
 }
 

@@ -12,7 +12,8 @@ export function includesData(
   { request, principal }: { readonly request: Pick<HttpRequest, "query">; readonly principal: Principal },
   readers: readonly Role[],
 ): boolean {
-  if (request.query === "" || !asksForData(request.query)) return false;
+  const { query } = request;
+  if (query === "" || !asksForData(query)) return false;
   if (!readers.includes(principal.role)) throw new Refusal({ code: "role-not-permitted", allowed: readers });
   return true;
 }

@@ -5,6 +5,12 @@ import type { Session } from "../../session/session.ts";
 /** Port: session data (contract.md#data). The engine removes them when the session ends, and soon after it has expired. */
 export interface DataStore {
   /**
+   * Returns the session that `SessionStore.getCached` returns, with its data, if the data are in memory too; `undefined`
+   * otherwise.
+   */
+  getCachedWithData(id: string): SessionWithData | undefined;
+
+  /**
    * Returns the session that `SessionStore.find` returns, with its data at the same moment. Both arguments are those of
    * `find`. Returns a promise only if it has to wait.
    */

@@ -232,6 +232,7 @@ async function endForErasure(operation: Operation, handle: string): Promise<void
 function dataPort({ engine }: OpenStore): DataStore {
   const changes = new DataChanges();
   return {
+    getCachedWithData: () => undefined,
     findWithData: (handle) => findWithData(engine.begin(), handle),
     changeData: (request) =>
       engine.change(request.now, (operation) =>

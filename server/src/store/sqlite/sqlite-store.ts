@@ -178,14 +178,18 @@ function dataStore(
   find: (handle: string, id?: string) => Session,
 ): DataStore {
   return {
+    getCachedWithData(id) {
+      const session = cache.getById(id);
+      if (session === undefined) return undefined;
+      const data = dataCache.get(session.handle);
+      return data === undefined ? undefined : { session, data };
+    },
     findWithData(handle, id) {
-      const session = (id === undefined ? undefined : cache.getById(id)) ?? find(handle, id);
-      // The hash of this text is known, unlike that of a part of the request's path.
-      const key = session.handle;
-      let data = dataCache.get(key);
+      const session = find(handle, id);
+      let data = dataCache.get(session.handle);
       if (data === undefined) {
-        data = reader.findData(key, writer) ?? NO_DATA;
-        dataCache.set(key, data);
+        data = reader.findData(session.handle, writer) ?? NO_DATA;
+        dataCache.set(session.handle, data);
       }
       return { session, data };
     },
