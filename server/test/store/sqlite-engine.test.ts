@@ -103,6 +103,16 @@ test("SQLite: a schema of a later release is refused, and the file is not change
   assert.equal(read(directory.path, "PRAGMA user_version"), 999);
 });
 
+test("SQLite: data of an unreleased version that lacks a table is refused as such, and not changed", async () => {
+  await using directory = temporaryDirectory();
+  await open(directory.path).close();
+  const database = new DatabaseSync(join(directory.path, "antechamber.db"));
+  database.exec("DROP TABLE sign_outs");
+  database.close();
+  refuses(directory.path, "unknown-schema");
+  assert.equal(read(directory.path, "SELECT count(*) FROM sqlite_schema WHERE name = 'sign_outs'"), 0);
+});
+
 test("SQLite: a database of another program is refused and not changed", async () => {
   await using directory = temporaryDirectory();
   const database = new DatabaseSync(join(directory.path, "antechamber.db"));

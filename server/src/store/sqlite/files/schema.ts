@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { SECRET_BYTES } from "../../../session/id.ts";
 import { StoreOpenError } from "../../open-error.ts";
 
@@ -28,6 +28,7 @@ export function readSchemaVersion(database: DatabaseSync): number {
 export function requireCurrentSchema(database: DatabaseSync): void {
   const version = readSchemaVersion(database);
   if (version !== SCHEMA_VERSION) throw unknownSchema(version);
+  requireColumns(database);
 }
 
 /**
@@ -43,12 +44,37 @@ export function migrate(database: DatabaseSync, now: number): void {
     for (const migration of migrations.slice(version)) database.exec(migration);
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    requireColumns(database);
     seed(database, now);
     database.exec("COMMIT");
   } catch (error) {
     database.exec("ROLLBACK");
     throw error;
   }
+}
+
+/**
+ * Throws `StoreOpenError` unless the database has all tables and columns of this release. Until the first release the schema
+ * changes without a new number (docs/decisions/0047-one-schema-until-the-first-release.md).
+ */
+function requireColumns(database: DatabaseSync): void {
+  using expected = new DatabaseSync(":memory:");
+  for (const migration of migrations) expected.exec(migration);
+  const present = columnsOf(database);
+  const missing = [...columnsOf(expected)].find((column) => !present.has(column));
+  if (missing === undefined) return;
+  throw new StoreOpenError(
+    "unknown-schema",
+    `The data has no ${missing}: an earlier unreleased version wrote it. Move it with \`antechamber migrate\` of that version, or choose another directory.`,
+  );
+}
+
+/** Returns all columns of all tables, as `table.column`. */
+function columnsOf(database: DatabaseSync): ReadonlySet<string> {
+  const rows = database.prepare(
+    "SELECT t.name || '.' || c.name AS name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'",
+  );
+  return new Set(rows.all().map(({ name }) => String(name)));
 }
 
 /** Adds the first secret and the key of the index's hashes to a new database. */
