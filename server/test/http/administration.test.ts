@@ -157,6 +157,20 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
+  test("flags of a body are booleans, no texts and numbers", async () => {
+    for (const name of ["all", "dryRun"]) {
+      for (const value of ["true", "false", 1, 0, [true]]) {
+        const json = { customerId: "nobody", dryRun: true, [name]: value };
+        const answer = await api("administrator").call("POST", "/sessions/end", { json });
+        const { errors } = problemOf(answer, 400, "invalid-request");
+        assert.deepEqual(
+          errors?.map((fault) => fault.name),
+          [name],
+        );
+      }
+    }
+  });
+
   test("a cursor that the server did not return is refused", async () => {
     await create("turned", 3);
     const query = "?customerId=turned&limit=1";

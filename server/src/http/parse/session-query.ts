@@ -97,7 +97,8 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
   const idFault = "is not an id of 1 to 256 characters without control characters";
   const id = (name: string) => read(name, parseId, idFault);
   const time = (name: string) => read(name, parseFilterTime, "is not an ISO 8601 time with a zone");
-  const flag = (name: string) => read(name, parseFlag, "is neither true nor false");
+  const flagFault = "is neither true nor false";
+  const flag = (name: string) => read(name, parseFlag, flagFault);
 
   const filter: SessionFilter = {
     ...anySession,
@@ -108,7 +109,7 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
     since: time("since"),
     until: time("until"),
     activeSince: time("activeSince"),
-    live: flag("live"),
+    live: read("live", parseFlagText, flagFault),
   };
   const except = read("except", parseException, "is neither a handle nor a session id");
   const parseCursor = (value: unknown) => (typeof value === "string" ? cursors.read(value) : undefined);
@@ -146,9 +147,14 @@ function parseFilterTime(value: unknown): number | undefined {
   return parseTime(isNumber ? Number(value) : value);
 }
 
+/** Parses a flag of a body. Other values are refused, also texts, because `all` ends every session. */
 function parseFlag(value: unknown): boolean | undefined {
-  if (value === true || value === "true") return true;
-  return value === false || value === "false" ? false : undefined;
+  return typeof value === "boolean" ? value : undefined;
+}
+
+function parseFlagText(value: unknown): boolean | undefined {
+  if (value === "true") return true;
+  return value === "false" ? false : undefined;
 }
 
 function parseState(value: unknown): SessionFilter["state"] | undefined {
