@@ -1,3 +1,4 @@
+import { baseUrlOf } from "../call.ts";
 import type { HttpConnection } from "./connection.ts";
 import { type Connections, connectionsTo } from "./connections.ts";
 import type { HttpResponse } from "./response.ts";
@@ -19,7 +20,8 @@ export interface HttpLimits {
 }
 
 /**
- * Sends a request over HTTP/1.1. Rejects with an `Error` if there is no response: `HttpTimeout` after the time limit, the signal's reason, or `UnreadableResponse`.
+ * Sends a request over HTTP/1.1. Rejects with an `Error` if there is no response: `HttpTimeout` after the time limit, the
+ * signal's reason, or `UnreadableResponse`.
  */
 export type SendHttp = (request: HttpRequest, limits: HttpLimits) => Promise<HttpResponse>;
 
@@ -32,7 +34,7 @@ const WITHOUT_LENGTH = ["GET", "DELETE"];
 
 /** Creates the function that sends requests to the service at an address, on platforms with Node's modules. */
 export function createHttpSender(url: URL): SendHttp {
-  const base = url.pathname.replace(/\/+$/, "");
+  const base = baseUrlOf({ url: url.pathname });
   const common = `host: ${url.host}\r\nuser-agent: antechamber-client\r\n`;
   const connections = connectionsTo(url);
   return async ({ method, path, headers, body }, limits) => {

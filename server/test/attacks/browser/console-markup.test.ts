@@ -1,11 +1,12 @@
 // runs: outside
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { createAdministration } from "@antechamber/client/administration";
 import { createTransport } from "@antechamber/client/transport";
 import type { Page } from "playwright-core";
 import { assertNoSideScroll, sharedConsole } from "../../console/support/console.ts";
+import { shopStatistics } from "../../console/support/statistics.ts";
 import { injections, MARK } from "../markup.ts";
 
 /* Markup, other directions of writing, invisible characters and very long words in the texts that callers choose. */
@@ -14,7 +15,10 @@ const disguised = ["\u202etxt.exe\u2066", "a\u200b\u200d\ufeff\u00adb", "W".repe
 const texts = [...injections.map((text) => text.replaceAll(/\p{Cc}/gu, "")), ...disguised];
 const [markup = ""] = texts;
 
-const site = await sharedConsole();
+// The overview shows finished minutes only.
+const data = await shopStatistics(Date.now(), texts);
+const site = await sharedConsole({ config: { dataDir: data.path } });
+after(() => data.remove());
 const { url } = site.server;
 
 /** Creates sessions of one customer, with all texts in every place. Returns the handle of one of them. */

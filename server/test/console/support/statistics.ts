@@ -37,7 +37,12 @@ function waveAt(minute: number, seed: number): number {
 }
 
 /** Returns the statistics of a minute, or those of `factor` minutes in one. */
-function statisticsOf(minute: number, isIncident: boolean, factor: number): MinuteStatistics {
+function statisticsOf(
+  minute: number,
+  isIncident: boolean,
+  factor: number,
+  further: readonly string[],
+): MinuteStatistics {
   const scaled = (count: number, seed: number) => Math.round(count * factor * waveAt(minute, seed));
   const spread = (count: number, ms: number) =>
     histogram([0.6, 1, 1.6, 4].map((part, i) => [durationBucket(ms * part), count * ([0.3, 0.45, 0.2, 0.05][i] ?? 0)]));
@@ -46,6 +51,7 @@ function statisticsOf(minute: number, isIncident: boolean, factor: number): Minu
     const records = scaled(count, i);
     return [name, { records, durations: spread(records, name === "checkout" ? ms * slow : ms) }] as const;
   });
+  const ofFurther = further.map((name) => [name, { records: 1, durations: spread(1, 10) }] as const);
   const records = ofServices.reduce((sum, [, service]) => sum + service.records, 0);
   const failed = isIncident ? Math.round(records * 0.06) : Math.round(records * 0.002);
   return {
@@ -55,7 +61,7 @@ function statisticsOf(minute: number, isIncident: boolean, factor: number): Minu
       "2xx": records - failed - Math.round(records * 0.11),
       ...{ "3xx": Math.round(records * 0.08), "4xx": Math.round(records * 0.03), "5xx": failed },
     },
-    services: Object.fromEntries(ofServices),
+    services: Object.fromEntries([...ofServices, ...ofFurther]),
     operations: Object.fromEntries(
       Object.entries(operations).map(([name, [count, bucket]], i) => {
         const requests = scaled(count, i + 20);
@@ -81,9 +87,9 @@ function statisticsOf(minute: number, isIncident: boolean, factor: number): Minu
 
 /**
  * Returns a data folder with the statistics of a shop for the last 14 days, each tenth minute, and for the last hours
- * each minute. The names of services that a caller chose are among them. Half an hour ago its checkout was slow.
+ * each minute. Half an hour ago its checkout was slow. `further` are the names of services with a record a minute.
  */
-export async function shopStatistics(now: number): Promise<TemporaryDirectory> {
+export async function shopStatistics(now: number, further: readonly string[] = []): Promise<TemporaryDirectory> {
   const directory = temporaryDirectory();
   const store = openSqliteStore({
     ...{ dataDir: directory.path, lifetimes, events: unheard, now, maxRecords: 10, retention: 14 * DAY },
@@ -96,7 +102,7 @@ export async function shopStatistics(now: number): Promise<TemporaryDirectory> {
   for (let minute = last - 14 * 1440; minute < last + 10; minute += isSampled(minute) ? 10 : 1) {
     const isIncident = minute >= last - 34 && minute < last - 27;
     const factor = isSampled(minute) ? 10 : 1;
-    rows.push({ minute, source: "shop", counts: JSON.stringify(statisticsOf(minute, isIncident, factor)) });
+    rows.push({ minute, source: "shop", counts: JSON.stringify(statisticsOf(minute, isIncident, factor, further)) });
   }
   await store.storeStatistics({ rows, keepFrom: 0, now });
   await store.close();
