@@ -16,9 +16,9 @@ const texts = [...injections.map((text) => text.replaceAll(/\p{Cc}/gu, "")), ...
 const [markup = ""] = texts;
 
 // The overview shows finished minutes only.
-const data = await shopStatistics(Date.now(), texts);
-const site = await sharedConsole({ config: { dataDir: data.path } });
-after(() => data.remove());
+const folder = await shopStatistics(Date.now(), texts);
+const site = await sharedConsole({ config: { dataDir: folder.path } });
+after(() => folder.remove());
 const { url } = site.server;
 
 /** Creates sessions of one customer, with all texts in every place. Returns the handle of one of them. */
