@@ -36,7 +36,7 @@ const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 if (isLong) process.env.ANTECHAMBER_LONG = "1";
 const limits = {
   testMs: (isLong ? 60 : 5) * minute,
-  runMs: (isLong ? 180 : 15) * minute,
+  runMs: (isLong ? 180 : 25) * minute,
   stopped: stop.signal,
 };
 
