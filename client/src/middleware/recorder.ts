@@ -40,7 +40,7 @@ const MAX_BATCH_RECORDS = 100;
 /** Maximum number of records that wait for delivery. */
 const MAX_QUEUED_RECORDS = 10_000;
 /** Maximum number of simultaneous requests, one for every `SESSIONS_PER_CONNECTION` sessions with waiting records. */
-const MAX_CONNECTIONS = 8;
+const MAX_CONNECTIONS = 32;
 const SESSIONS_PER_CONNECTION = 64;
 
 /**
