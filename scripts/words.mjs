@@ -24,7 +24,7 @@ const rules = [
   [/\btold\b|\btell(?:s|ing)?\b/i, "return, report, show, say"],
   [/\bgo(?:es|ing)? on(?! to\b)/i, "continue"],
   [/\brises? (?:again|from the dead)\b/i, "is live again"],
-  [/\bwho(?:m|se)ever\b|\bnobody whom\b/i, "any, that nobody may"],
+  [/\bwho(?:m|se)?ever\b|\bnobody whom\b/i, "any, that nobody may"],
   [/\bvouch(?:es|ed|ing|er)?\b/i, "assert; trusted proxy"],
   [/\b(?:there|here|where)(?:of|in|upon)\b|\bhitherto\b|\bhenceforth\b/i, "of it, in it"],
 ];

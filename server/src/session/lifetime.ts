@@ -1,6 +1,6 @@
 /*
  * The rules of renewal and expiry (contract.md#rule-6); `retention.ts` has the rule of purging. The stores have copies
- * of these rules, because they apply them where the data are. Whoever changes a rule must change all its copies, and
+ * of these rules, because they apply them where the data are. A change of a rule needs a change of all its copies, and
  * `test/session/lifetime-vectors.ts`, which tests every copy:
  *
  * - `store/redis/scripts/prelude/session.lua`: live, renewal due, renewal, purge

@@ -8,7 +8,7 @@ import { newSession } from "../../src/session/lifetime.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames, lastByteForVisit } from "../../src/store/redis/layout/key-names.ts";
 import { until } from "../support/eventually.ts";
-import { openRedisAt } from "../support/redis/store.ts";
+import { collectStores, openRedisAt } from "../support/redis/store.ts";
 import { startTopologies } from "../support/redis/topologies.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
 import { unheard } from "../support/store-events.ts";
@@ -27,15 +27,11 @@ const { single, cluster, topologies } = startTopologies();
 /** A test that opens stores, which are closed at its end. */
 function storeTest(name: string, run: (open: typeof openRedisAt) => Promise<void>): void {
   test(name, async () => {
-    const opened: StoreEngine[] = [];
+    const { open, closeAll } = collectStores();
     try {
-      await run(async (...options) => {
-        const store = await openRedisAt(...options);
-        opened.push(store);
-        return store;
-      });
+      await run(open);
     } finally {
-      await Promise.all(opened.map((store) => store.close()));
+      await closeAll();
     }
   });
 }

@@ -15,7 +15,7 @@ import { claimLife } from "../../src/store/redis/sessions/visit-claim.ts";
 import { eventually } from "../support/eventually.ts";
 import { draft } from "../support/redis/changes.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt } from "../support/redis/store.ts";
+import { collectStores } from "../support/redis/store.ts";
 import { HOUR, ids, lifetimes } from "../support/sessions.ts";
 import { unheard } from "../support/store-events.ts";
 import { record } from "./contract/timeline.ts";
@@ -33,14 +33,9 @@ before(async () => {
   redis = await startSingleRedis();
 });
 
-const opened: StoreEngine[] = [];
-async function open(...options: Parameters<typeof openRedisAt>): Promise<StoreEngine> {
-  const store = await openRedisAt(...options);
-  opened.push(store);
-  return store;
-}
+const { open, closeAll } = collectStores();
 after(async () => {
-  await Promise.all(opened.map((store) => store.close()));
+  await closeAll();
   await redis[Symbol.asyncDispose]();
 });
 

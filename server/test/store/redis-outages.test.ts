@@ -7,7 +7,7 @@ import { eventually } from "../support/eventually.ts";
 import { draft } from "../support/redis/changes.ts";
 import { startSecuredRedis } from "../support/redis/secured.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
-import { openRedisAt } from "../support/redis/store.ts";
+import { collectStores, openRedisAt } from "../support/redis/store.ts";
 import { HOUR } from "../support/sessions.ts";
 import { record } from "./contract/timeline.ts";
 
@@ -36,14 +36,9 @@ before(async () => {
   redis = await startSingleRedis("everysec");
 });
 
-const opened: StoreEngine[] = [];
-async function open(...options: Parameters<typeof openRedisAt>): Promise<StoreEngine> {
-  const store = await openRedisAt(...options);
-  opened.push(store);
-  return store;
-}
+const { open, closeAll } = collectStores();
 after(async () => {
-  await Promise.all(opened.map((store) => store.close()));
+  await closeAll();
   await redis[Symbol.asyncDispose]();
 });
 

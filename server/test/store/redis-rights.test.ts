@@ -15,10 +15,14 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /* Errors name commands that the user may not run or that Redis does not have, even if a script runs them. */
 
+/** Starts a server on this Redis. `redisTimeout` is in ms. */
+function serveOn(url: string, redisTimeout: number) {
+  return serve({ config: { store: parseStoreUrl(url) as StoreUrl, redisTimeout } });
+}
+
 test("a right that a running server loses is named, a half-made change is reported, and the server continues when the right is back", async () => {
   await using redis = await startSingleRedis();
-  const store = parseStoreUrl(redis.url) as StoreUrl;
-  await using server = await serve({ config: { store, redisTimeout: 500 } });
+  await using server = await serveOn(redis.url, 500);
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
   sessionOf(await api.create({ headers }));
@@ -35,8 +39,7 @@ test("a right that a running server loses is named, a half-made change is report
 
 test("an act that is done and cannot be entered in the audit trail has an unknown outcome", async () => {
   await using redis = await startSingleRedis();
-  const store = parseStoreUrl(redis.url) as StoreUrl;
-  await using server = await serve({ config: { store, redisTimeout: 500 } });
+  await using server = await serveOn(redis.url, 500);
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
   const { sessionId } = sessionOf(await api.create({ headers }));
@@ -49,8 +52,7 @@ test("an act that is done and cannot be entered in the audit trail has an unknow
 
 test("acts do not wait for the timeouts of each other while Redis does not answer", async () => {
   await using redis = await startSingleRedis();
-  const store = parseStoreUrl(redis.url) as StoreUrl;
-  await using server = await serve({ config: { store, redisTimeout: 250 } });
+  await using server = await serveOn(redis.url, 250);
   const api = createApi(server.url);
   sessionOf(await api.create({ headers: { gkc_customerId: "c" } }));
   redis.node.pause();
@@ -69,8 +71,7 @@ test("acts do not wait for the timeouts of each other while Redis does not answe
 
 test("the log has one line, not two for each change, while some changes fail and others do not", async () => {
   await using redis = await startSingleRedis();
-  const store = parseStoreUrl(redis.url) as StoreUrl;
-  await using server = await serve({ config: { store, redisTimeout: 500 } });
+  await using server = await serveOn(redis.url, 500);
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
   const { sessionId } = sessionOf(await api.create({ headers }));

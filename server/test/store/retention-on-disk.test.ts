@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
 
 /*
- * Whoever has the data folder also has the key of the hashes in the secondary index, and can look for ids that they
+ * Anybody who has the data folder also has the key of the hashes in the secondary index, and can look for ids that they
  * guess. Erased data, and data past their retention, must not be found in this way either.
  */
 

@@ -27,7 +27,7 @@ export const recordsSettings = {
     isList: true,
     default: "",
     description:
-      "Services that statistics count by name, whoever names them; all others count as other. Without a list, the first 50 of each minute that servers and proxies name",
+      "The only services that statistics count by name; all others count as other. Without a list, the first 50 of each minute that servers and proxies name",
   },
   maxRecords: {
     ...count(1, 1_000_000),

@@ -13,6 +13,21 @@ export function openRedisAt(url: string, given: Given = {}): Promise<StoreEngine
   return openRedisStore(redisOptions(url, given));
 }
 
+/** Returns a function that does the same as `openRedisAt`, and one that closes all stores that it has opened. */
+export function collectStores() {
+  const opened: StoreEngine[] = [];
+  return {
+    async open(...options: Parameters<typeof openRedisAt>): Promise<StoreEngine> {
+      const store = await openRedisAt(...options);
+      opened.push(store);
+      return store;
+    },
+    async closeAll(): Promise<void> {
+      await Promise.all(opened.map((store) => store.close()));
+    },
+  };
+}
+
 /** Returns the options with which `openRedisAt` opens the store. */
 export function redisOptions(url: string, { caFile, ...more }: Given = {}): RedisStoreOptions {
   const place = parseStoreUrl(url) as Extract<StoreUrl, { engine: "redis" }>;
