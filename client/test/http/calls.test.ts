@@ -61,8 +61,11 @@ test("calls use own connections on Node, and the global fetch wherever it is ano
   void (await original(server.url)).text();
   assert.equal(await sentDirectly(), isNode);
   const dispatcher = scope[DISPATCHER];
+  // A dispatcher that drops its handler would leave `fetch` without an end: on the oldest Node not even a signal ends it.
   scope[DISPATCHER] = new (class ProxyAgent {
-    dispatch = () => undefined;
+    dispatch() {
+      throw new Error("no proxy");
+    }
   })();
   await createServerTransport({ url: server.url, attempts: 1 })
     .create()
