@@ -58,7 +58,11 @@ async function checkOutage(start: StartSite, fault: Fault): Promise<void> {
   });
   // The outage cost less than ten deadlines, so most requests did not wait for Antechamber.
   assert.ok(broken < 3 * calm + 10 * DEADLINE + 1000, `${broken} ms, and ${calm} ms without an outage`);
-  assert.ok(errors.length > 0);
+  // If the machine was so busy that a visit before the outage exceeded the deadline, the middleware first makes its pause.
+  await eventually(async () => {
+    await visitor.visit("/page");
+    assert.ok(errors.length > 0);
+  }, 10_000);
   const signedIn = await visitor.visit("/sign-in?customer=somebody", { method: "POST" });
   assert.deepEqual([signedIn.status, signedIn.seen], [200, null]);
 
