@@ -201,6 +201,8 @@ export interface Health {
     readonly bytes: number | null;
     /** Number of the 256 shards of a Redis Cluster whose data were found to be lost within the last day. */
     readonly lostShards: number;
+    /** Number of these 256 shards whose sessions may be missing in lists, as lost index entries are not written again yet. */
+    readonly shardsToRepair: number;
   };
 }
 

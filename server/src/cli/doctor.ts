@@ -43,15 +43,17 @@ export function doctorCommand(output: Output): Command {
 /** Shows whether shards of a cluster have lost their data within the last day, as the servers have found. */
 async function inspectRedis(config: Config, isJson: boolean, output: Output): Promise<void> {
   const store = await openStore(config, machineTime, commandEvents, "look");
-  const { bytes = null, lostShards } = store.status();
+  const { bytes = null, lostShards, shardsToRepair } = store.status();
   await store.close();
-  const report = { sound: lostShards === 0, store: engineOf(config).name, bytes, lostShards };
+  const isSound = lostShards === 0 && shardsToRepair === 0;
+  const report = { sound: isSound, store: engineOf(config).name, bytes, lostShards, shardsToRepair };
   if (isJson) output.printJson(report);
   else {
     const rows = [
       ["store", report.store],
       ["size", bytes === null ? "unknown" : bytesText(bytes)],
       ["lost", lostShards === 0 ? "no shard within the last day" : `${lostShards} of 256 shards within the last day`],
+      ["indexes", shardsToRepair === 0 ? "complete" : `${shardsToRepair} of 256 shards still to be repaired`],
     ];
     output.print(table(rows));
   }

@@ -120,7 +120,7 @@ const unavailable = z.object({
   code: z.literal("unavailable"),
   retryAfterSeconds: number,
   outcome: z.literal("unknown").exactOptional(),
-  why: z.literal("data-displaced").exactOptional(),
+  why: z.enum(["data-displaced", "index-repair"]).exactOptional(),
 });
 
 /** The body of a response to an operation that failed. */

@@ -232,6 +232,8 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
   gauge("store_size_bytes", "Size of the store.", ({ bytes }) => bytes);
   const lostHelp = "Shards of a Redis Cluster, of 256, whose data were found to be lost within the last day.";
   gauge("store_lost_shards", lostHelp, ({ lostShards }) => lostShards);
+  const repairHelp = "Shards of a Redis Cluster, of 256, whose sessions may lack index entries since a loss.";
+  gauge("store_shards_to_repair", repairHelp, ({ shardsToRepair }) => shardsToRepair);
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }
 

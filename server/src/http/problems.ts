@@ -183,6 +183,7 @@ function detailOf(reason: Reason): string {
       return tooManyDetail(reason.quota);
     case "unavailable":
       if (reason.why === "data-displaced") return displacedDetail;
+      if (reason.why === "index-repair") return repairDetail;
       return reason.outcome === "unknown"
         ? "The change may or may not have been stored. Retrieve the session to find out, or repeat the request, which is safe."
         : "Nothing was changed. Repeat the request after the time in Retry-After.";
@@ -191,6 +192,9 @@ function detailOf(reason: Reason): string {
 
 const displacedDetail =
   "The data of the service was moved or replaced while it ran, and nothing was stored. The log of the service says what its operator has to do.";
+
+const repairDetail =
+  "A node of Redis has lost its data, and some sessions would be missed until the service has gone through all of them. Repeat the request after the time in Retry-After until it succeeds.";
 
 function tooManyDetail({ count, windowSeconds }: Quota): string {
   return windowSeconds === null

@@ -109,6 +109,7 @@ async function eraseBatch({ store, clock, logHash }: CustomerAdminParts, custome
     const page: SessionPage = await store.listSessions({
       ...{ filter, after, limit: MAX_ERASED, now: clock() },
       includePurgeable: true,
+      mustBeComplete: true,
     });
     const handles = page.sessions.map(({ handle }) => handle);
     if (handles.length > 0) await afterOthers(store.eraseSessions(handles, clock()));
@@ -156,7 +157,7 @@ async function readExportPage(
     return { entries, sessions, total, next };
   };
   while (entries.length < EXPORT_PAGE) {
-    const page = await store.listSessions({ filter, after, limit: 1, now: clock() });
+    const page = await store.listSessions({ filter, after, limit: 1, now: clock(), mustBeComplete: true });
     for (const session of page.sessions) {
       // The session may be another one than before, if one was associated with the customer since the previous page.
       const part = await exportSession(parts, session, start.session === session.handle ? from : undefined);

@@ -205,7 +205,7 @@ async function endBatch(
   let next = after;
   let count = 0;
   for (let examined = 0; examined < MAX_BATCH; examined += PAGE) {
-    const request = { filter: { ...filter, live: true }, after: next, limit: PAGE, now: clock() };
+    const request = { filter: { ...filter, live: true }, after: next, limit: PAGE, now: clock(), mustBeComplete: true };
     const page = await store.listSessions(request).catch((error: unknown) => {
       throw count > 0 && !isDry ? withUnknownOutcome(error) : error;
     });

@@ -52,8 +52,11 @@ export type Reason =
       readonly code: "unavailable";
       readonly retryAfterSeconds: number;
       readonly outcome?: "unknown";
-      /** The data files were moved or replaced while the service ran, so it has to be restarted. */
-      readonly why?: "data-displaced";
+      /**
+       * `data-displaced`: the data files were moved or replaced while the service ran, so it has to be restarted.
+       * `index-repair`: some sessions cannot be found until lost index entries are written again.
+       */
+      readonly why?: "data-displaced" | "index-repair";
     };
 
 /**

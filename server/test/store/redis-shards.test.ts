@@ -11,6 +11,7 @@ import { Engine } from "../../src/store/redis/engine.ts";
 import { addSecrets } from "../../src/store/redis/globals/credentials.ts";
 import { ShardWatch } from "../../src/store/redis/globals/shard-watch.ts";
 import { heartbeat, initStore } from "../../src/store/redis/globals/store-state.ts";
+import { indexHash, placeOf } from "../../src/store/redis/index/index-entry.ts";
 import { shardTags, tagOf } from "../../src/store/redis/layout/shards.ts";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { runHere } from "../support/command-line.ts";
@@ -24,7 +25,7 @@ import { unheard } from "../support/store-events.ts";
 
 /*
  * Servers notice that a primary of a cluster has lost its data, and nothing else raises an alarm. The cluster is shared; in
- * it, each test has a store of its own by its prefix. The last test loses data of all stores.
+ * it, each test has a store of its own by its prefix. The last two tests lose data of all stores.
  */
 
 let cluster: RedisCluster;
@@ -225,6 +226,106 @@ test("an older copy of the data of a node is reported", async () => {
   assert.deepEqual([more, other.errors, process.isAlarmed()], [[], [message], false]);
 });
 
+test("after a node lost its data, its index entries about other sessions are written again, and nothing is missed meanwhile", async () => {
+  const store = parseStoreUrl(cluster.url) as StoreUrl;
+  const lifetimes = { anonymous: { idle: 40_000, total: 40_000 }, recognized: { idle: 40_000, total: 40_000 } };
+  const config = { store, redisTimeout: 2000, redisPrefix: "repair:", lifetimes };
+  await using first = await serve({ config });
+  await using second = await serve({ config });
+  const servers = [first, second];
+  const state = "repair:{fixed}state";
+  await until("all markers are set", () => areMarked("repair:"), 5000);
+  await command("HSET", state, "marked", 1);
+
+  const api = createApi(first.url);
+  const customers = Array.from({ length: 64 }, (_, i) => `c${i}`);
+  const ids = new Map<string, string>();
+  for (const customer of [...customers, "erased"]) {
+    // The visit is added later, so that its claim may be in another shard than the session.
+    const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: customer } }));
+    sessionOf(await api.update(sessionId, { json: { visitId: `v-${customer}` } }));
+    ids.set(customer, sessionId);
+  }
+  const list = async (customer: string) => {
+    const { status, text } = await api.call("GET", `/sessions?customerId=${customer}`);
+    assert.equal(status, 200, text);
+    return (JSON.parse(text) as { sessions: unknown[] }).sessions.length;
+  };
+  assert.equal(await list("c0"), 1);
+  assert.equal((await api.call("DELETE", "/customers/erased")).status, 200);
+
+  const node = await otherPrimary(state);
+  const slots = (await stateOf(node)).ranges;
+  const isOn = (tag: string) => slots.some(([from, to]) => from <= slotOf(`{${tag}}`) && slotOf(`{${tag}}`) <= to);
+  const left = customers.filter((customer) => !isOn(tagOf(handleOf(ids.get(customer) as string))));
+  const isFound = (customer: string) => !isOn(placeOf(indexHash("customerId", customer)).tag);
+  const [exported, ended, erased, ...others] = left.filter((customer) => !isFound(customer)) as [
+    string,
+    string,
+    string,
+    ...string[],
+  ];
+  const unaffected = left.find(isFound) as string;
+  const requests = [
+    ["GET", `/customers/${exported}/export`, {}],
+    ["POST", "/sessions/end", { json: { customerId: ended } }],
+    ["DELETE", `/customers/${erased}`, {}],
+  ] as const;
+  await node.command("FLUSHALL");
+  // All sessions may be in one list of due sessions, which may be on another node.
+  const lists = await Promise.all(cluster.nodes.map((one) => one.command("KEYS", "repair:q:*")));
+  for (const name of new Set((lists as string[][]).flat())) await command("DEL", name);
+  // Also before the loss is noticed.
+  for (const { url } of servers) {
+    for (const [method, path, body] of requests) {
+      const answer = await createApi(url).call(method, path, body);
+      assert.match(
+        problemOf(answer, 503, "unavailable").detail,
+        /Redis has lost its data, and some sessions would be missed/,
+      );
+      assert.equal(answer.headers.get("retry-after"), "30");
+    }
+  }
+  await until("noticed", async () => (await readiness(second)).shardsToRepair === 256, 5000);
+  assert.equal(await list(exported), 0);
+  problemOf(await api.call(...requests[2]), 503, "unavailable");
+  const { status, text } = await api.call("POST", "/sessions/end", { json: { customerId: unaffected } });
+  assert.equal(status, 200, text);
+  const { stdout } = await runHere(["doctor", "--store", cluster.url, "--redis-prefix", "repair:"]);
+  assert.match(stdout, /indexes +\d+ of 256 shards still to be repaired/);
+
+  for (const server of servers) {
+    await until("repaired", async () => (await readiness(server)).shardsToRepair === 0, 20_000);
+    assert.match((await createApi(server.url).call("GET", "/metrics")).text, /^antechamber_store_shards_to_repair 0$/m);
+  }
+  for (const customer of left) assert.equal(await list(customer), 1, customer);
+  assert.equal(await list("erased"), 0);
+  // A session keeps its visit.
+  for (const customer of others) {
+    problemOf(await api.create({ json: { visitId: `v-${customer}` } }), 400, "already-exists");
+  }
+  const results = await Promise.all(requests.map(([method, path, body]) => api.call(method, path, body)));
+  for (const answer of results) assert.equal(answer.status, 200, answer.text);
+  const [page = "", end = "", erasure = ""] = results.map((answer) => answer.text);
+  assert.equal(page.split("\n").filter((line) => line.includes('"type":"session"')).length, 1);
+  assert.equal((JSON.parse(end) as { sessions: number }).sessions, 1);
+  assert.equal((JSON.parse(erasure) as { sessions: number }).sessions, 1);
+  const gone = ids.get("erased") as string;
+  assert.notEqual(sessionOf(await api.retrieve(gone)).sessionId, gone);
+
+  // All that are left expire, also those whose list of due sessions was lost.
+  for (const server of servers) server.pass(50_000);
+  await until(
+    "expired",
+    async () => {
+      const headers = { accept: "application/x-ndjson" };
+      const events = await api.call("GET", "/events?after=start&limit=1000&types=session.expired", { headers });
+      return [exported, ...others].every((customer) => events.text.split(`"customerId":"${customer}"`).length === 2);
+    },
+    10_000,
+  );
+});
+
 test("when a primary comes back empty, that is reported, and the sessions of the others are served", async () => {
   const config = { store: parseStoreUrl(cluster.url) as StoreUrl, redisTimeout: 2000 };
   await using first = await serve({ config });
@@ -290,8 +391,8 @@ async function otherPrimary(key: string): Promise<RedisNode> {
   return states.find(({ node, isPrimary }) => isPrimary && node !== owner)?.node as RedisNode;
 }
 
-async function readiness({ url }: TestServer): Promise<{ status: number; lostShards: number }> {
+async function readiness({ url }: TestServer): Promise<{ status: number; lostShards: number; shardsToRepair: number }> {
   const { status, text } = await createApi(url).call("GET", "/readyz");
-  const { lostShards = 0 } = JSON.parse(text) as { lostShards?: number };
-  return { status, lostShards };
+  const { lostShards = 0, shardsToRepair = 0 } = JSON.parse(text) as { lostShards?: number; shardsToRepair?: number };
+  return { status, lostShards, shardsToRepair };
 }

@@ -66,11 +66,12 @@ function StateLine(): JSX.Element | null {
 }
 
 function toneOf({ status, store }: Health): Tone {
-  if (store.lostShards > 0) return "bad";
+  if (store.lostShards > 0 || store.shardsToRepair > 0) return "bad";
   return status === "ok" ? "good" : status === "stopping" ? "warning" : "bad";
 }
 
 function storeTextOf({ status, store }: Health): string {
+  if (status === "ok" && store.shardsToRepair > 0) return `Indexes of ${store.shardsToRepair} of 256 shards to repair`;
   if (status === "ok") return store.lostShards > 0 ? `${store.lostShards} of 256 shards lost their data` : "Healthy";
   return status === "stopping" ? "Stopping" : "The store accepts no changes";
 }

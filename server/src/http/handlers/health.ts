@@ -39,8 +39,9 @@ export function createHealthHandlers(
     async ready(): Promise<ApiResponse> {
       // Even if the probe has succeeded, the last write of a request may have failed.
       const reason = isStopping() ? notReady : await probeStore();
-      const { writable, lostShards } = store.status();
-      if (reason === undefined && writable) return json({ status: "ok", ...(lostShards > 0 && { lostShards }) });
+      const { writable, lostShards, shardsToRepair } = store.status();
+      const losses = { ...(lostShards > 0 && { lostShards }), ...(shardsToRepair > 0 && { shardsToRepair }) };
+      if (reason === undefined && writable) return json({ status: "ok", ...losses });
       throw new Refusal(reason ?? notReady);
     },
     async metrics(): Promise<ApiResponse> {

@@ -19,7 +19,7 @@ export function createOperationHandlers({ config, settings, version, store, isSt
     configuration: () => json({ settings } satisfies Configuration),
 
     health() {
-      const { writable, pending, bytes, lostShards } = store.status();
+      const { writable, pending, bytes, lostShards, shardsToRepair } = store.status();
       const health: Health = {
         status: isStopping() ? "stopping" : writable ? "ok" : "unavailable",
         version,
@@ -33,6 +33,7 @@ export function createOperationHandlers({ config, settings, version, store, isSt
           pendingChanges: pending,
           bytes: bytes ?? null,
           lostShards,
+          shardsToRepair,
         },
       };
       return json(health);

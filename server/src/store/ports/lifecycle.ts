@@ -49,6 +49,10 @@ export interface StoreStatus {
    * SQLite and with one Redis server.
    */
   readonly lostShards: number;
+  /**
+   * Number of the 256 shards whose sessions may lack index entries since such a loss; 0 when all of them are written again.
+   */
+  readonly shardsToRepair: number;
 }
 
 /** Functions by which an engine reports events. Called on the serving thread, so each must return quickly. */

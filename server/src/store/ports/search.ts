@@ -24,6 +24,11 @@ export interface ListRequest {
   readonly now: number;
   /** Whether to include sessions whose retention is over but which are not purged yet; an erasure needs them. */
   readonly includePurgeable?: boolean;
+  /**
+   * Whether to refuse with `unavailable` while sessions may be missing because a part of the indexes was lost. An operation
+   * that promises to find all sessions needs it: an erasure, an export, the end of many.
+   */
+  readonly mustBeComplete?: boolean;
 }
 
 /** A page of sessions. */

@@ -29,6 +29,7 @@ import * as credentials from "./globals/credentials.ts";
 import { Heartbeat } from "./globals/heartbeat.ts";
 import { Lease } from "./globals/lease.ts";
 import * as state from "./globals/store-state.ts";
+import { IndexRepair } from "./index/index-repair.ts";
 import { listSessions } from "./index/session-search.ts";
 import { lastByteForVisit } from "./layout/key-names.ts";
 import { newNonce } from "./layout/nonce.ts";
@@ -58,6 +59,7 @@ interface OpenStore {
   readonly notes: NoteWorker;
   readonly heartbeat: Heartbeat;
   readonly lease: Lease;
+  readonly repair: IndexRepair;
   /** Both `undefined` if no events are published. */
   readonly events: RedisEventLog | undefined;
   readonly upkeep: EventUpkeep | undefined;
@@ -116,7 +118,8 @@ async function openStore(engine: Engine): Promise<OpenStore> {
   const heartbeat = await Heartbeat.start(engine);
   const lease = new Lease();
   const notes = new NoteWorker(engine, lease);
-  const parts = { engine, records, setAside, notes, heartbeat, lease };
+  const repair = new IndexRepair(engine, lease);
+  const parts = { engine, records, setAside, notes, heartbeat, lease, repair };
   if (!engine.publishes) return { ...parts, events: undefined, upkeep: undefined };
   const settleOwn = () => notes.settleOwn();
   const events = new RedisEventLog(engine, settleOwn);
@@ -333,7 +336,7 @@ function transferPort({ engine, records, heartbeat }: OpenStore): TransferStore 
 }
 
 function lifecyclePort(store: OpenStore): LifecycleStore {
-  const { engine, records, setAside, notes, heartbeat, lease, events, upkeep } = store;
+  const { engine, records, setAside, notes, heartbeat, lease, repair, events, upkeep } = store;
   const { connection, admission } = engine;
   return {
     async clockHighWaterMark() {
@@ -356,9 +359,11 @@ function lifecyclePort(store: OpenStore): LifecycleStore {
       unindexed: engine.notes.size,
       bytes: heartbeat.bytes,
       lostShards: engine.losses.count,
+      shardsToRepair: engine.losses.toRepair,
     }),
     async close() {
       if (setAside.size > 0) engine.options.events.noticed("info", leftText(setAside.size));
+      await repair.close();
       await records.close();
       await admission.close();
       events?.close();

@@ -127,6 +127,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
       unindexed: undefined,
       bytes: fileSize(file) + fileSize(`${file}-wal`),
       lostShards: 0,
+      shardsToRepair: 0,
     }),
     async close() {
       const dropped = setAside.close();

@@ -38,6 +38,24 @@ export async function readClusterMap(node: Asked, host: string): Promise<Cluster
   return { epoch: Number(/^cluster_current_epoch:(\d+)/m.exec(info)?.[1] ?? 0), ranges, nodes: [...nodes.values()] };
 }
 
+/**
+ * Reads which slots a node serves whole: without those that are being moved from it or to it. Rejects with a
+ * `RedisFault`.
+ */
+export async function readOwnSlots(send: (name: string, ...args: string[]) => Promise<unknown>): Promise<Set<number>> {
+  const lines = String(await send("cluster", "nodes")).split("\n");
+  const [own = ""] = lines.filter((line) => line.split(" ")[2]?.split(",").includes("myself"));
+  const slots = new Set<number>();
+  // A line has eight words, then ranges such as `0-5460` and `7`, then slots that are being moved, such as `[93->-…]`.
+  const [ranges, moves] = [own.split(" ").slice(8), /^\[(\d+)-[<>]-/];
+  for (const range of ranges) {
+    const [first = Number.NaN, last = first] = range.split("-").map(Number);
+    for (let slot = first; slot <= last; slot++) slots.add(slot);
+  }
+  for (const range of ranges) slots.delete(Number(moves.exec(range)?.[1]));
+  return slots;
+}
+
 async function readInfo(node: Asked): Promise<string> {
   try {
     return String(await node.call("cluster", "info"));

@@ -1,9 +1,10 @@
 import type { Carrier } from "../connection/command.ts";
 import { RedisFault } from "../connection/faults.ts";
 import type { NodeClient } from "../connection/node-client.ts";
-import type { Engine, Operation } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { shardTags } from "../layout/shards.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { readLosses } from "./due-repair.ts";
 import { type LossKind, lifeOfLosses } from "./shard-losses.ts";
 import { noteMarkedShards, type Pulse } from "./store-state.ts";
 
@@ -27,8 +28,11 @@ const HEARTBEATS_PER_READING = 2;
 const ADVANCE_AFTER = 60_000;
 /** Time (ms) for which all markers must have been there before a missing one is a loss: replicas have them by then. */
 const SETTLING_TIME = 10_000;
-/** Time (ms) during which reports about a shard mean the same loss: processes notice it within a few seconds. */
-const SAME_LOSS = 10_000;
+/**
+ * Time (ms) during which reports about a shard mean the same loss: processes notice it within a few seconds. What the
+ * repair of the indexes writes in this time could get lost by another loss that counts as the same.
+ */
+export const SAME_LOSS = 5000;
 /** Number of readings in a row after which a shard is lost. The map of the cluster is read again between them. */
 const READINGS = 2;
 /** Number of characters of the hash of the oldest secret that identify the store in a marker. */
@@ -77,16 +81,16 @@ export class ShardWatch {
   }
 
   /** Reads the losses that were stored earlier. */
-  async start({ serverTime, lostAt }: Pulse): Promise<void> {
-    this.#engine.losses.advance(serverTime);
+  async start({ serverTime, lostAt, repair }: Pulse): Promise<void> {
+    this.#engine.losses.advance(serverTime, repair);
     if (lostAt > 0) this.#engine.losses.replace(await readLosses(this.#engine.begin()), lostAt);
     this.#lostAt = lostAt;
   }
 
   /** Reads and logs the losses that this or another process has stored since the last heartbeat. */
-  async follow({ serverTime, lostAt }: Pulse): Promise<void> {
+  async follow({ serverTime, lostAt, repair }: Pulse): Promise<void> {
     const { losses, options } = this.#engine;
-    losses.advance(serverTime);
+    losses.advance(serverTime, repair);
     if (lostAt === this.#lostAt) return;
     const added = losses.replace(await readLosses(this.#engine.beginCheck()), this.#lostAt);
     this.#lostAt = lostAt;
@@ -235,10 +239,6 @@ export class ShardWatch {
   }
 }
 
-async function readLosses(operation: Operation): Promise<string[]> {
-  return (await operation.command("hgetall", operation.keys.losses)) as string[];
-}
-
 function uncheck(shard: Shard): void {
   shard.carrier = undefined;
   shard.fault = undefined;
@@ -262,7 +262,7 @@ function shareOf(shards: readonly Shard[]): string {
 
 const messages = {
   gone: (share: string, nodes: string) =>
-    `the data of ${share} is gone, now served by ${nodes}: a node came back without its files or was flushed, keys were evicted, or slots were assigned without their keys. Requests are served on: ids of the lost sessions lead to new sessions, and lists and erasures miss sessions whose index entries are lost. Give each primary a replica and appendonly yes; docs/operating.md says what else to do`,
+    `the data of ${share} is gone, now served by ${nodes}: a node came back without its files or was flushed, keys were evicted, or slots were assigned without their keys. Requests are served on: ids of the lost sessions lead to new sessions. Lists miss some sessions until the lost index entries are written again, which begins by itself; exports, erasures and ends of many sessions are refused until then. Give each primary a replica and appendonly yes; docs/operating.md says what else to do`,
   older: (share: string, nodes: string) =>
-    `the data of ${share}, now served by ${nodes}, is an older copy (a restored dump, or a failover to a replica that was minutes behind): changes since then are lost, and ended sessions and erased customers may be back; end and erase them again`,
+    `the data of ${share}, now served by ${nodes}, is an older copy (a restored dump, or a failover to a replica that was minutes behind): changes since then are lost, and ended sessions and erased customers may be back; end and erase them again when the index entries are written again, which begins by itself`,
 } as const satisfies Record<LossKind, unknown>;

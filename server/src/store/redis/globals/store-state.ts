@@ -6,6 +6,7 @@ import type { Operation } from "../engine.ts";
 import type { KeyNames } from "../layout/key-names.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { encodeSecret } from "./credentials.ts";
+import { parseRepair, type RepairState } from "./shard-losses.ts";
 
 /** The store as a process knows it from earlier heartbeats. */
 export interface KnownStore {
@@ -40,6 +41,8 @@ export interface Pulse {
   readonly isMarked: boolean;
   /** Time of the last loss of shards on the clock of Redis, Unix ms; 0 if there was none. */
   readonly lostAt: number;
+  /** How far the index entries that were lost are written again. */
+  readonly repair: RepairState;
 }
 
 /** The part of a heartbeat's result that identifies a store. */
@@ -188,8 +191,9 @@ async function readField(operation: Operation, field: string): Promise<string | 
 }
 
 function pulseIn(reply: unknown): Pulse {
-  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries, marked, lost] =
+  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries, ...shards] =
     reply as string[];
+  const [marked, lost, repaired, repair] = shards;
   return {
     revision: Number(revision),
     highWaterMark: Number(mark),
@@ -201,6 +205,7 @@ function pulseIn(reply: unknown): Pulse {
     auditEntries: Number(auditEntries),
     isMarked: marked === "1",
     lostAt: Number(lost),
+    repair: parseRepair(lost, repaired, repair),
   };
 }
 

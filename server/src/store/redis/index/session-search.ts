@@ -1,3 +1,4 @@
+import { Refusal } from "../../../session/errors.ts";
 import { type IdField, idsBySelectivity } from "../../../session/fields.ts";
 import { creationRange, isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
 import { timeAndCount } from "../../../session/id.ts";
@@ -7,6 +8,7 @@ import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../ports/sea
 import { refusal } from "../connection/connection.ts";
 import { RedisFault } from "../connection/faults.ts";
 import type { Operation } from "../engine.ts";
+import { incompleteShard } from "../globals/due-repair.ts";
 import { decode, hasHadData, implicitSession } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { DAY_MS, dayOf, indexHash, placeOf, sessionTags } from "./index-entry.ts";
@@ -48,15 +50,38 @@ export async function listSessions(
   request: ListRequest,
   incomplete: ReadonlySet<string>,
 ): Promise<SessionPage> {
-  const { filter, after, limit, now, includePurgeable = false } = request;
+  const { filter, after } = request;
   const field = idsBySelectivity.find((one) => filter[one] !== null);
-  let selection = selectionOf(operation, filter, field, after);
+  const selection = selectionOf(operation, filter, field, after);
   if (selection.tags.some((tag) => incomplete.has(tag))) {
     throw refusal(
       operation,
       new RedisFault("", "the index cannot be completed while a node of the cluster fails or a slot is moved"),
     );
   }
+  const page = await readPage(operation, request, field, selection);
+  if (request.mustBeComplete === true && !operation.engine.connection.isOneServer) {
+    const missing = await incompleteShard(operation, selection.tags);
+    if (missing !== undefined) throw underRepair();
+  }
+  return page;
+}
+
+function underRepair(): Refusal {
+  const text =
+    "index entries of sessions were lost with a node of the cluster and are being written again; /readyz shows the progress";
+  const reason = { code: "unavailable", retryAfterSeconds: 30, why: "index-repair" } as const;
+  return new Refusal(reason, new RedisFault("", text));
+}
+
+async function readPage(
+  operation: Operation,
+  request: ListRequest,
+  field: IdField | undefined,
+  selected: Selection,
+): Promise<SessionPage> {
+  const { filter, after, limit, now, includePurgeable = false } = request;
+  let selection = selected;
   const isCounted = after === null && isCountable(filter, field);
   let total: number | null = null;
   const sessions: Session[] = [];

@@ -74,6 +74,8 @@ export function createKeyNames(prefix: string) {
     due: (tag: string, slot: number) => `${prefix}q:{${tag}}${slot}`,
     /** Statistics of an hour since 1970 (`statistics/statistics-port.ts`). */
     statistics: (hour: number) => `${prefix}{fixed}statistics:${hour}`,
+    /** `MATCH` pattern of the keys by which every stored session is found: sessions, and records of those that have no more. */
+    stored: `${patternOf(prefix)}[sr]:*`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
     exported: `${patternOf(prefix)}[sra]:*`,
     /** Parses a key name that `exported` matches. `text` is the handle, or the idempotency key of a response. */
@@ -86,9 +88,10 @@ export function createKeyNames(prefix: string) {
   };
 }
 
-/** Returns the tag in the key name of a queue of notes. */
-export function tagIn(queue: string): string {
-  return queue.slice(queue.indexOf("{") + 1, -1);
+/** Returns the tag of the shard in a key name. */
+export function tagIn(name: string): string {
+  const from = name.indexOf("{") + 1;
+  return name.slice(from, name.indexOf("}", from));
 }
 
 /** Returns the last byte of the handles of sessions that are in the same shard as the claim of this visit. */

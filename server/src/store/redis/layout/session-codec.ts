@@ -85,6 +85,12 @@ export function isErased(text: string): boolean {
   return text.split(SEPARATOR, 3)[2] === ERASED;
 }
 
+/** Returns whether a stored session has neither ended nor expired, or its expiry was not noted yet. */
+export function mayExpire(text: string): boolean {
+  const state = text.split(SEPARATOR, 3)[2];
+  return state === "" || state === "x";
+}
+
 /** Returns whether a stored session has, or has had, data. */
 export function hasHadData(text: string): boolean {
   return (text.split(SEPARATOR)[DATA_LINE] ?? "") !== "";

@@ -14,11 +14,12 @@
 -- ARGV[8] '1' if the caller serves requests
 -- Returns as text: { revision of API keys and secrets, clock high-water mark before this call, this server's clock,
 -- SHA-1 of the oldest secret or '', '1' if the state exists, '1' if the store is an older copy, number of API keys,
--- number of audit entries, '1' if all shards have markers, time of the last loss of shards or '0' }
+-- number of audit entries, '1' if all shards have markers, time of the last loss of shards or '0', time of the last loss
+-- that is repaired or '0', progress of the repair or '' }
 local time = redis.call('TIME')
 local server = time[1] * 1000 + math.floor(time[2] / 1000)
-local state = redis.call('HMGET', KEYS[1], 'layout', 'revision', 'floor', 'marked', 'lost')
-local layout, revision, mark, marked, lost = unpack(state)
+local state = redis.call('HMGET', KEYS[1], 'layout', 'revision', 'floor', 'marked', 'lost', 'repaired', 'repair')
+local layout, revision, mark, marked, lost, repaired, repair = unpack(state)
 local last = redis.call('LINDEX', KEYS[2], -1)
 local oldest = last and redis.sha1hex(last) or ''
 revision, mark = tonumber(revision or 0), tonumber(mark or 0)
@@ -42,5 +43,5 @@ return {
   string.format('%.0f', revision), string.format('%.0f', mark), string.format('%.0f', server), oldest,
   layout and '1' or '0', isOlder and '1' or '0',
   string.format('%.0f', redis.call('HLEN', KEYS[3])), string.format('%.0f', redis.call('LLEN', KEYS[4])),
-  marked or '0', lost or '0',
+  marked or '0', lost or '0', repaired or '0', repair or '',
 }

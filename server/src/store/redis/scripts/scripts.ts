@@ -130,6 +130,7 @@ export const scripts = {
   noteApiKeyUse: script(2, "note-api-key-use"),
   advanceMarker: script(1, "advance-marker"),
   recordLosses: script(3, "record-losses"),
+  noteRepair: script(1, "note-repair"),
   addSignOut: script(2, "add-sign-out"),
   appendAuditEntry: script(1, "append-audit-entry"),
 
