@@ -264,6 +264,38 @@ test("all keys expire except the state, the secrets and empty queues of notes", 
   assert.deepEqual(permanent.toSorted(), ["ac:{fixed}secrets", "ac:{fixed}state"]);
 });
 
+test("a process that dies between two commands of an idempotent request leaves no idempotency key forever", async () => {
+  const prefix = "dies:";
+  const names = createKeyNames(prefix);
+  const store = await open(redis.url, { prefix });
+  const once = (key: string) => ({ key, fingerprint: "r", response: "a" });
+  const session = draft({ customerId: "c" });
+  const { handle } = session;
+  const requests = {
+    created: () => store.create(session, Date.now(), once("created")),
+    recorded: () => store.storeRecords({ handle, records: [record(1)], now: Date.now(), idempotent: once("recorded") }),
+    rotated: () => {
+      const request = { handle, generation: 0, ids: ids({}), scope: "everyone", now: Date.now() } as const;
+      return store.associate({ ...request, rotate: true, idempotent: once("rotated") });
+    },
+  };
+  for (const [key, send] of Object.entries(requests)) {
+    const responses = [names.response(key), names.responsesAbout(handle)];
+    const sent = await allSentBy(async () => void (await send()));
+    const steps = sent.filter((words) => responses.some((name) => words.includes(name)));
+    assert.ok(steps.length > 1, key);
+    await redis.node.command("DEL", ...responses);
+    // Sends one command after the other, as if the process had died after each.
+    for (const [name = "", ...words] of steps) {
+      await redis.node.command(name, ...words);
+      // -2: there is no such key; -1: the key never expires.
+      for (const each of responses)
+        assert.notEqual(await redis.node.command("PTTL", each), -1, `${name} leaves ${each}`);
+    }
+    for (const each of responses) assert.equal(await redis.node.command("EXISTS", each), 1, "the control");
+  }
+});
+
 test("a process learns within a second that another one has changed API keys or secrets", async () => {
   let changes = 0;
   const events = { ...unheard, credentialsChanged: () => void changes++ };
