@@ -76,6 +76,7 @@ test("files are compressed for those who accept it, and kept by browsers until t
     ["gzip, br", "br"],
     ["gzip", "gzip"],
     ["br;q=0, gzip", "gzip"],
+    ["br;q=0.5, gzip", "gzip"],
     ["BR", "br"],
     ["deflate", null],
   ] as const) {
@@ -100,7 +101,9 @@ test("files are compressed for those who accept it, and kept by browsers until t
 test("a browser that asks for the root gets to the console, or without one to the page of the API", async () => {
   const html = { accept: "text/html,*/*" };
   assert.equal((await get("/", html)).headers.get("location"), "console/");
-  assert.equal((await get("/", { accept: "application/json" })).status, 200);
+  for (const accept of ["application/json", "application/json, text/html;q=0.1", "text/html;q=0", "*/*"]) {
+    assert.equal((await get("/", { accept })).status, 200, accept);
+  }
   await using other = await serve();
   const response = await fetch(`${other.url}/`, { headers: html, redirect: "manual" });
   assert.equal(response.headers.get("location"), "docs");

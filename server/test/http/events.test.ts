@@ -157,6 +157,19 @@ test("a poll returns a page, or waits for the first event", async () => {
   assert.equal(linesIn((await waiting).text).length, 1);
 });
 
+test("a reader gets lines only if it prefers them to the stream", async () => {
+  for (const [accept, type] of [
+    ["application/x-ndjson;q=0.5", "application/x-ndjson"],
+    ["application/x-ndjson;q=0", "text/event-stream"],
+    ["application/x-ndjson;q=0.5, text/event-stream", "text/event-stream"],
+  ] as const) {
+    await using stream = await open("", { ...as("service"), accept });
+    assert.equal(stream.response.headers.get("content-type"), type, accept);
+  }
+  const refused = await service().call("GET", "/events?limit=1", { headers: { accept: "application/x-ndjson;q=0" } });
+  assert.match(problemOf(refused, 400, "invalid-request").detail, /Accept/);
+});
+
 test("a poll whose client has gone ends at once", async () => {
   const client = connect(server.port, "127.0.0.1");
   const head = ["GET /events?wait=59 HTTP/1.1", "Host: a", `Accept: ${lines.accept}`];

@@ -2,6 +2,7 @@ import { Refusal } from "../../session/errors.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
 import type { Call } from "../call.ts";
 import { type OpenApiOptions, openApiDocument } from "../openapi.ts";
+import { preferredType } from "../parse/accept.ts";
 import { docsAsset } from "./docs-page.ts";
 
 const byAccept = { vary: "Accept" };
@@ -28,7 +29,9 @@ export function createDocsHandlers({ console, ...options }: OpenApiOptions & { r
     document: (): ApiResponse => ({ status: 200, headers: apiFields, body }),
     /** Redirects a browser to the console, or to the page of the API. Responds to other programs with the addresses of the page and the document. */
     root: ({ request }: Call): ApiResponse =>
-      request.header("accept")?.includes("text/html") === true ? redirectToPage : serviceInfo,
+      preferredType(request.header("accept"), ["application/json", "text/html"]) === "text/html"
+        ? redirectToPage
+        : serviceInfo,
     page({ request }: Call): ApiResponse {
       const asset = docsAsset(request.path);
       if (asset === undefined) throw new Refusal({ code: "not-found" });

@@ -2,9 +2,10 @@ import type { HttpRequest } from "@antechamber/http1";
 import { faultOfStoredId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
 import { isEventPlace, type LoggedType, loggedTypes } from "../../session/event.ts";
+import { preferredType } from "./accept.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
-import { limitOf } from "./paging.ts";
+import { checkParameterNames, limitOf } from "./paging.ts";
 
 /** The content of a request for events. */
 export interface EventQuery {
@@ -21,18 +22,14 @@ export interface EventQuery {
 
 /** The longest time that a poll may wait for an event, in seconds. */
 const MAX_WAIT_SECONDS = 60;
-const names: readonly string[] = ["types", "customerId", "after", "limit", "wait"];
+const names = ["types", "customerId", "after", "limit", "wait"];
 
 /** Reads a request for events. Refuses with `invalid-request`, which lists every fault. */
 export function readEventQuery(request: HttpRequest): EventQuery {
   const parameters = parametersOf(request.query);
   const faults: Fault[] = [];
-  const fault = (name: string, detail: string) => faults.push({ in: "query", name: name.slice(0, 32), detail });
-  for (const name of new Set(parameters.keys())) {
-    if (!names.includes(name))
-      fault(name, `There is a parameter that is not known here; there are ${names.join(", ")}.`);
-    else if (parameters.getAll(name).length > 1) fault(name, `${name} is given twice.`);
-  }
+  const fault = (name: string, detail: string) => faults.push({ in: "query", name, detail });
+  checkParameterNames(parameters, names, faults);
   const types = parameters.get("types");
   for (const type of types?.split(",") ?? []) {
     if (!isLoggedType(type)) fault("types", `types is a list of ${loggedTypes.join(", ")}, with commas between them.`);
@@ -45,7 +42,8 @@ export function readEventQuery(request: HttpRequest): EventQuery {
   if (after !== null && !isEventPlace(after)) {
     fault("after", "after is not the id of an event, start or end: give it one of these, or leave it out.");
   }
-  const format = /\bapplication\/x-ndjson\b/i.test(request.header("accept") ?? "") ? "json-lines" : "event-stream";
+  const type = preferredType(request.header("accept"), ["text/event-stream", "application/x-ndjson"]);
+  const format = type === "application/x-ndjson" ? "json-lines" : "event-stream";
   const isPoll = parameters.has("limit") || parameters.has("wait");
   if (isPoll && format === "event-stream") {
     fault(parameters.has("limit") ? "limit" : "wait", "limit and wait need the header Accept: application/x-ndjson.");

@@ -3,6 +3,7 @@ import { Refusal } from "../../../session/errors.ts";
 import type { ApiResponse } from "../../api-response.ts";
 import type { Call } from "../../call.ts";
 import type { ConsoleFile } from "../../console-file.ts";
+import { preferredCoding } from "../../parse/accept.ts";
 import { readEntityTags } from "../../parse/entity-tags.ts";
 
 /** The path of the console's page among its files. */
@@ -108,9 +109,10 @@ function variantsOf({ path, bytes, brotli, gzip }: ConsoleFile): Variants {
 }
 
 function fileResponse({ plain, br, gzip }: Variants, request: Call["request"]): ApiResponse {
-  const accepted = request.header("accept-encoding") ?? "";
-  const chosen = (accepts(accepted, "br") && br) || (accepts(accepted, "gzip") && gzip) || plain;
-  return withTag(chosen, request);
+  const variants = { br, gzip };
+  const codings = (["br", "gzip"] as const).filter((coding) => variants[coding] !== undefined);
+  const coding = preferredCoding(request.header("accept-encoding"), codings);
+  return withTag((coding && variants[coding]) ?? plain, request);
 }
 
 /** Returns the page with the addresses of its files relative to `path`, the part of the request's path below `/console/`. */
@@ -137,12 +139,4 @@ function withTag({ headers, body }: Variant, request: Call["request"]): ApiRespo
 
 function tagOf(bytes: Uint8Array): string {
   return hash("sha256", bytes, "base64url").slice(0, 22);
-}
-
-/** Returns whether `Accept-Encoding` lists a coding without a weight of 0. */
-function accepts(header: string, coding: string): boolean {
-  return header.split(",").some((item) => {
-    const [name = "", ...parameters] = item.split(";").map((part) => part.trim().toLowerCase());
-    return name === coding && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
-  });
 }
