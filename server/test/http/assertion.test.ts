@@ -214,7 +214,7 @@ test("without assertionAudience there is no assertion, and no public keys", asyn
   const { api, assertionOf } = createApplication(server);
   const { sessionId } = sessionOf(await api.create());
   assert.equal(await assertionOf(sessionId, { "gkc-assertion": "forged" }), undefined);
-  problemOf(await api.call("GET", KEY_SET), 404, "not-found");
+  for (const method of ["GET", "POST"]) problemOf(await api.call(method, KEY_SET), 404, "not-found");
 });
 
 test("issuer and audience are those of the settings", async () => {

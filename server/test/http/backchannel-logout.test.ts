@@ -197,7 +197,9 @@ const serveFor = ({ config }: Issuer) => serveOnSqlite({ frozen: true, config: {
 
 testOnSqlite("without a configured identity provider there is no such path", async () => {
   await using server = await serveOnSqlite();
-  problemOf(await post(createApi(server.url), await logoutToken()), 404, "not-found");
+  const api = createApi(server.url);
+  problemOf(await post(api, await logoutToken()), 404, "not-found");
+  problemOf(await api.call("GET", path), 404, "not-found");
 });
 
 testOnSqlite("the type of a logout token may be missing or written in several ways", async () => {

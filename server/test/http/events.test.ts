@@ -225,7 +225,7 @@ test("a server without an event log has no stream", async () => {
   await using silent = await serve({ config: { events: "off" } });
   const api = createApi(silent.url);
   await api.create(of("c"));
-  assert.equal(problemOf(await api.call("GET", "/events"), 404).code, "not-found");
+  for (const method of ["GET", "POST"]) problemOf(await api.call(method, "/events"), 404, "not-found");
   const { text } = await api.call("GET", "/metrics");
   assert.doesNotMatch(text, /^antechamber_event_log_events /m);
 });

@@ -44,7 +44,8 @@ export async function openApp(
   { unreadable = false, late = false }: { unreadable?: boolean; late?: boolean } = {},
 ): Promise<OpenedApp> {
   const directory = temporaryDirectory();
-  const flags = { dataDir: directory.path, basePath: texts };
+  // Without an audience there is no path for the keys of assertions.
+  const flags = { dataDir: directory.path, basePath: texts, assertionAudience: "shop" };
   const loaded = loadConfig({ flags, env: {}, cwd: directory.path });
   const config = { ...loaded.config, auth: mode };
   const opened = await open(config, machineTime, noEvents);

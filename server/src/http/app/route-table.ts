@@ -59,7 +59,7 @@ function routeTable(
 ): readonly Route[] {
   const readingData = { ...api, roles: dataRoles.reading };
   const changingData = { ...api, roles: dataRoles.changing };
-  const { admin, records, data, proxy, keySet, logout, events, health, docs } = handlers;
+  const { admin, records, data, proxy, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   return [
     { ...row("GET", "/sessions", api, "list", admin.list, "sessions.list"), isForViews: true },
@@ -67,7 +67,6 @@ function routeTable(
     row("GET", "/customers/:customerId/export", admins, "export", admin.exportCustomer, "customer.export"),
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
     ...operatorRoutes(handlers),
-    row("GET", "/events", reading, "events", events),
     row("GET", "/stats", reading, "stats", handlers.statistics),
     ...webhookRoutes(handlers.webhooks),
     ...session,
@@ -80,8 +79,7 @@ function routeTable(
     row("DELETE", "/sessions/:sessionId/data", changingData, "clear-data", data.clear),
     { ...row("*", FORWARD_AUTH_PATH, forwardAuth, "forward-auth", proxy), ...ofProxy },
     { ...row("*", `${FORWARD_AUTH_PATH}/*`, forwardAuth, "forward-auth", proxy), ...ofProxy },
-    { ...row("POST", "/oidc/backchannel-logout", open, "backchannel-logout", logout), restate: logoutError },
-    row("GET", "/.well-known/jwks.json", open, "key-set", keySet),
+    ...optionalRoutes(handlers),
     row("GET", "/healthz", probing, "health", health.health),
     row("GET", "/readyz", probing, "readiness", health.ready),
     row("GET", "/metrics", monitoring, "metrics", health.metrics),
@@ -91,6 +89,18 @@ function routeTable(
     row("GET", "/docs/*", open, "docs", docs.page),
     ...consoleRoutes(handlers),
   ];
+}
+
+/** Returns the routes that exist only with certain settings. Without these, their paths are unknown with every method. */
+function optionalRoutes({ events, logout, keySet }: Handlers): Route[] {
+  const routes: Route[] = [];
+  if (events) routes.push(row("GET", "/events", reading, "events", events));
+  if (logout) {
+    const route = row("POST", "/oidc/backchannel-logout", open, "backchannel-logout", logout);
+    routes.push({ ...route, restate: logoutError });
+  }
+  if (keySet) routes.push(row("GET", "/.well-known/jwks.json", open, "key-set", keySet));
+  return routes;
 }
 
 /** Returns the routes of the console; none if it is not served. */
@@ -201,7 +211,8 @@ export function createRouteTables(
 type Handlers = ReturnType<typeof createHandlers>;
 
 function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: InitiatorOf, isStopping: () => boolean) {
-  const { config, service, recorder, store, clock, metrics, version, limits, assertions, logHash } = parts;
+  const { config, service, recorder, store, clock, metrics, version, limits, logHash } = parts;
+  const { assertions, verifyLogoutToken } = parts;
   const queryKeys = new Set(config.recordQueryKeys);
   const subRequests = new ForwardAuth({ service, recorder, clock, config, queryKeys, limits, assertions });
   return {
@@ -213,10 +224,10 @@ function createHandlers(parts: AppParts, feed: EventFeed, initiatorOf: Initiator
     records: createRecordHandlers({ ...parts, initiatorOf }),
     data: createDataHandlers(parts.sessionData, createAuditDataRead({ ...parts, initiatorOf })),
     proxy: (call: Call) => subRequests.handle(call),
-    logout: createBackchannelLogout({ ...parts, initiatorOf }),
-    keySet: createKeySetHandler(assertions),
+    logout: verifyLogoutToken && createBackchannelLogout({ ...parts, verifyLogoutToken, initiatorOf }),
+    keySet: assertions && createKeySetHandler(assertions),
     statistics: createStatisticsHandler(parts.statistics),
-    events: createEventHandler({ log: store, feed, logHash }),
+    events: config.events === "on" ? createEventHandler({ log: store, feed, logHash }) : undefined,
     health: createHealthHandlers(store, clock, metrics, isStopping),
     docs: createDocsHandlers({ version, ...config, console: parts.consoleFiles !== undefined }),
     viewToken: createViewTokenHandler({ ...parts, initiatorOf }),

@@ -1,6 +1,5 @@
 import { identityProvider } from "../../services/audit.ts";
 import type { SessionAdmin } from "../../services/session-admin.ts";
-import { Refusal } from "../../session/errors.ts";
 import { anySession } from "../../session/filter.ts";
 import type { ApiResponse } from "../api-response.ts";
 import { refusal, type VerifyLogoutToken } from "../auth/logout-token.ts";
@@ -13,8 +12,7 @@ import type { InitiatorOf } from "./administration.ts";
 
 export interface BackchannelLogoutParts {
   readonly sessionAdmin: Pick<SessionAdmin, "endMany">;
-  /** `undefined` if no identity provider is configured; the path then does not exist. */
-  readonly verifyLogoutToken: VerifyLogoutToken | undefined;
+  readonly verifyLogoutToken: VerifyLogoutToken;
   readonly initiatorOf: InitiatorOf;
 }
 
@@ -30,7 +28,6 @@ export function createBackchannelLogout({ sessionAdmin, verifyLogoutToken, initi
   const used = new TextCache<true>(MAX_USED, MAX_CHARACTERS);
 
   return async ({ request, principal }: Call): Promise<ApiResponse> => {
-    if (verifyLogoutToken === undefined) throw new Refusal({ code: "not-found" });
     const { customerId, jti } = await verifyLogoutToken(tokenIn(await readForm(request, MAX_BODY_BYTES)));
     if (used.get(jti)) throw refusal("The logout_token was used already: another token had the same jti.");
     const by = identityProvider(initiatorOf(principal, request).from);
