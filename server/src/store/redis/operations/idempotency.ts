@@ -15,15 +15,15 @@ import { scripts } from "../scripts/scripts.ts";
  *                     pending --refused--> free
  *
  * If a process dies, its request stays pending. Another request with the same key can then complete the pending
- * request, because the reservation contains the data that the change needs. It first waits for `GRACE`, because the
+ * request, because the reservation contains the data that the change needs. It first waits for `MAX_GRACE`, because the
  * first process is most likely still working.
  */
 
 /**
- * Time (ms) for which a pending request is left to its process. It is shorter than the deadline of a request, so that a
- * repeated request can wait for this time and then complete the pending request.
+ * Maximum time (ms) for which a pending request is left to its process. It is at most half of the time that a request
+ * has, so that a repeated request can wait for it and then complete the pending request.
  */
-const GRACE = 1000;
+const MAX_GRACE = 1000;
 /** Time (ms) until a pending request is examined again. */
 const PAUSE = 10;
 
@@ -57,7 +57,7 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
 ): Promise<O | Replay> {
   const { idempotent, need } = change;
   const nonce = newNonce();
-  const graceEnd = performance.now() + GRACE;
+  const graceEnd = performance.now() + Math.min(MAX_GRACE, operation.engine.options.timeout / 2);
   for (;;) {
     const [state, fingerprint, response = "", owner = "", pendingNeed = "", pendingNonce = ""] = await reserve(
       operation,
