@@ -38,6 +38,11 @@ async function fillDisk(caller: Caller, ledger: Ledger, enough: number): Promise
   await Promise.all(Array.from({ length: 16 }, fill));
 }
 
+/** Writes a file that takes all the space that is left. */
+function takeAllSpace(path: string): void {
+  assert.throws(() => writeFileSync(path, Buffer.alloc(16 * 1024 * 1024)), { code: "ENOSPC" });
+}
+
 /** Asserts that a server on a full disk still serves stored and implicit sessions. */
 async function assertStillServes(caller: Caller, ledger: Ledger): Promise<void> {
   const stored = ledger.sessionIds();
@@ -58,7 +63,7 @@ function assertOneOutageLogged(log: string): void {
   assert.doesNotMatch(outages[0] ?? "", /\\n +at |bunfs/);
 }
 
-test("on a full disk, changes are refused and sessions can be read; with free space, changes work again", async () => {
+test("on a full disk, changes are refused and sessions can be read, also after a restart; with free space, changes work again", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   await using mount = await mountPrivately("-t", "tmpfs", "-o", "size=16m", "tmpfs", dataDir);
@@ -79,10 +84,16 @@ test("on a full disk, changes are refused and sessions can be read; with free sp
     await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
     await ledger.verify(caller, ledger.sessionIds());
     assertOneOutageLogged(server.stderr());
+    takeAllSpace(ballast);
+    await fillDisk(caller, ledger, 200);
   }
   {
+    // The server was killed while the disk was full.
     await using server = await startServer(options);
     using caller = createCaller(server.url);
+    await assertStillServes(caller, ledger);
+    rmSync(ballast);
+    await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
     await ledger.verify(caller, ledger.sessionIds());
   }
   await using copy = temporaryDirectory();

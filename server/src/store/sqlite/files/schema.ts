@@ -41,14 +41,18 @@ export function migrate(database: DatabaseSync, now: number): void {
     const version = readSchemaVersion(database);
     if (version > SCHEMA_VERSION) throw unknownSchema(version);
     refuseForeign(database);
-    for (const migration of migrations.slice(version)) database.exec(migration);
-    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    // Nothing is written to a current database, so that a server can start on a full disk.
+    if (version < SCHEMA_VERSION) {
+      for (const migration of migrations.slice(version)) database.exec(migration);
+      database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+      database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    }
     requireColumns(database);
     seed(database, now);
     database.exec("COMMIT");
   } catch (error) {
-    database.exec("ROLLBACK");
+    // SQLite ends the transaction by itself if the disk is full.
+    if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
 }
