@@ -1,7 +1,7 @@
 // runs: faults
 
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createApi } from "../support/api.ts";
@@ -88,6 +88,18 @@ for (const way of ["by its name", "over its content"] as const) {
     assert.deepEqual(await customers(next), ["before"]);
   });
 }
+
+test("a server whose log was truncated refuses changes, and does not damage the database", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  await using server = await startServer({ dataDir });
+  for (let i = 0; i < 50; i++) assert.equal(await createSession(server, `lost ${i}`), 200);
+  truncateSync(join(dataDir, "antechamber.db-wal"));
+  await assertRefuses(server);
+  assert.deepEqual(await server.kill("SIGTERM"), { code: 0, signal: null });
+  const doctor = await run(["doctor", "--data-dir", dataDir]);
+  assert.equal(doctor.code, 0, doctor.stdout + doctor.stderr);
+});
 
 test("a server whose folder was removed refuses changes, and does not disturb a new server in that folder", async () => {
   await using directory = temporaryDirectory();

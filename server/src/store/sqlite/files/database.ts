@@ -6,6 +6,9 @@ import { StoreOpenError } from "../../open-error.ts";
 import { CANTOPEN, explaining, READONLY, requireAccess, resultCode } from "./file-errors.ts";
 import { migrate, readSchemaVersion, requireCurrentSchema } from "./schema.ts";
 
+/** SQLite truncates a log that has grown beyond this size to it when the log is reset. */
+export const LOG_LIMIT_BYTES = 64 * 1024 * 1024;
+
 export function databaseFile(dataDir: string): string {
   return join(dataDir, "antechamber.db");
 }
@@ -62,8 +65,7 @@ export function openForWriting(file: string): DatabaseSync {
   database.exec("PRAGMA trusted_schema = OFF");
   // Overwrites deleted rows with zeros, so that erased data does not stay in free pages.
   database.exec("PRAGMA secure_delete = ON");
-  // A log that has grown beyond 64 MiB is truncated to this size when SQLite resets it.
-  database.exec("PRAGMA journal_size_limit = 67108864");
+  database.exec(`PRAGMA journal_size_limit = ${LOG_LIMIT_BYTES}`);
   return database;
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fstatSync, ftruncateSync, readSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { LOG_LIMIT_BYTES } from "./database.ts";
 import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
 
 /*
@@ -9,14 +10,14 @@ import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
  * write-ahead log of the old database to the new database, and so destroy the new one.
  *
  *   in place --the path has another file, or none--> moved --the files are back--> in place
- *   in place --the file has other content--> overwritten, until the process ends
+ *   in place --the database has other content, or the log is shorter--> overwritten, until the process ends
  *
  * Nothing is written while the files are moved or overwritten. The log of a moved database is checkpointed into that
  * database, so that the log is empty when a new database appears at the old path. The log of an overwritten database
  * is emptied, since its own database no longer exists.
  */
 
-/** How files were displaced. `moved`: the path has another file, or none. `overwritten`: other content. */
+/** How files were displaced. `moved`: the path has another file, or none. `overwritten`: other content, or less. */
 export type Displacement = "moved" | "overwritten";
 
 /** The files of the data were moved, removed or replaced while the server was running. */
@@ -40,10 +41,13 @@ export class FileGuard {
   readonly #pages: readonly number[];
   readonly #page: Buffer;
   #othersAt = Number.NEGATIVE_INFINITY;
-  #isOverwritten = false;
+  /** The text about the file that was overwritten, if one was. */
+  #overwritten: string | undefined;
   #isCheckpointed = false;
   #stamp = "";
   #fingerprint = "";
+  /** Size of the log in bytes when it was last read. */
+  #logBytes = 0;
 
   /** `files` are those that `database` has open. */
   constructor(database: DatabaseSync, files: HeldFiles) {
@@ -59,9 +63,8 @@ export class FileGuard {
   /** Throws `DisplacedError` unless the files are in place. Takes a few microseconds. */
   check(): void {
     this.#checkContent();
-    if (this.#isOverwritten) {
-      throw new DisplacedError("overwritten", overwrittenText(this.#files.database.path));
-    }
+    this.#checkLog();
+    if (this.#overwritten !== undefined) throw new DisplacedError("overwritten", this.#overwritten);
     const moved = this.#findMoved();
     if (moved !== undefined) {
       this.#checkpoint();
@@ -70,20 +73,35 @@ export class FileGuard {
     this.#isCheckpointed = false;
   }
 
-  /** Notes that this thread wrote the database file, so that `check` does not report it as overwritten. */
+  /** Notes that this thread wrote the database file or emptied the log, so that `check` does not report that. */
   noteWrite(): void {
+    this.#logBytes = this.#readLogBytes();
     this.#stamp = this.#readStamp();
     this.#fingerprint = this.#readFingerprint();
   }
 
   #checkContent(): void {
     const stamp = this.#readStamp();
-    if (this.#isOverwritten || stamp === this.#stamp) return;
+    if (this.#overwritten !== undefined || stamp === this.#stamp) return;
     // A new modification time alone does not mean other content: the file may have been touched, or the file system
     // may have set the time late.
-    this.#isOverwritten = this.#readFingerprint() !== this.#fingerprint;
-    if (this.#isOverwritten) ftruncateSync(this.#files.descriptors.log, 0);
-    else this.#stamp = stamp;
+    if (this.#readFingerprint() === this.#fingerprint) this.#stamp = stamp;
+    else this.#stop(overwrittenText(this.#files.database.path));
+  }
+
+  /** SQLite would continue behind the end of a log that somebody truncates, and write the gap into the database. */
+  #checkLog(): void {
+    const bytes = this.#readLogBytes();
+    // SQLite itself truncates only a log above the limit, and only to the limit.
+    const isTruncated = bytes < Math.min(this.#logBytes, LOG_LIMIT_BYTES);
+    this.#logBytes = bytes;
+    if (isTruncated) this.#stop(truncatedText(this.#files.log.path));
+  }
+
+  /** Stops writing for good. Empties the log, so that SQLite does not write it into the database when that is closed. */
+  #stop(text: string): void {
+    this.#overwritten = text;
+    ftruncateSync(this.#files.descriptors.log, 0);
   }
 
   #findMoved(): HeldFile | undefined {
@@ -105,6 +123,10 @@ export class FileGuard {
     } catch {
       // The next `check` tries again. Until the files are back, no group of commands is written.
     }
+  }
+
+  #readLogBytes(): number {
+    return fstatSync(this.#files.descriptors.log).size;
   }
 
   /** Returns the modification time and the size of the database file. They change with every write. */
@@ -130,6 +152,10 @@ const STOP = "Nothing is stored until then. Always stop a server before you rest
 
 function overwrittenText(path: string): string {
   return `${path} was overwritten while the server ran, and its previous content is lost. Stop the server, check the data with "antechamber doctor", and start the server again. ${STOP}`;
+}
+
+function truncatedText(path: string): string {
+  return `${path} was truncated while the server ran, and the changes in it are lost. Stop the server, and start it again. ${STOP}`;
 }
 
 /** Returns a text for the operator about a file that was moved, removed or replaced. */
