@@ -195,6 +195,12 @@ function ChartTable({
   );
 }
 
+/** Returns the width (pixels) of the axis with these labels; 64 is enough for most, but not for "16 min 40 s". */
+function widthOf(_plot: uPlot, labels: readonly string[] | null): number {
+  const longest = Math.max(0, ...(labels ?? []).map((label) => label.length));
+  return Math.max(64, 16 + 7 * longest);
+}
+
 function dataOf(times: readonly number[], series: readonly Series[]): uPlot.AlignedData {
   return [times.map((time) => time / 1000), ...series.map(({ values }) => [...values])];
 }
@@ -249,7 +255,7 @@ function optionsOf(
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 64, values: timesOfAxis },
-      { ...axis, size: 64, values: (_plot, values) => values.map((value) => format(value)) },
+      { ...axis, size: widthOf, values: (_plot, values) => values.map((value) => format(value)) },
     ],
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     hooks: {

@@ -168,6 +168,8 @@ test("the data of a session are a tree that can be closed, with their size, and 
     cart: { items: [{ sku: "sku-1", count: 2 }], note: "<b>\u202e</b>" },
     locale: null,
     beta: true,
+    // So deep that the tree is wider than its column.
+    deep: Array.from({ length: 24 }).reduce<object>((inner) => ({ inner }), {}),
   });
   await page.reload();
   const tree = page.getByLabel("Data of the session");
@@ -175,7 +177,7 @@ test("the data of a session are a tree that can be closed, with their size, and 
   await tree.getByText('note "<b>').waitFor();
   await page.getByText(/\d+ of 16,384 bytes/).waitFor();
   await assertAccessible(page);
-  await assertNoSideScroll(page);
+  for (const width of [1280, 320]) await assertNoSideScroll(page, width);
   await tree.getByText("cart", { exact: true }).click();
   await tree.getByText('sku "sku-1"').waitFor({ state: "hidden" });
 });

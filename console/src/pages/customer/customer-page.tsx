@@ -84,7 +84,7 @@ function Customer({ id, list }: { readonly id: string; readonly list: Loading<Se
         lead={
           total === null
             ? "Customer"
-            : `Customer with ${total.toLocaleString("en")}${total >= 10_000 ? " or more" : ""} sessions`
+            : `Customer with ${total.toLocaleString("en")}${total >= 10_000 ? " or more" : ""} ${total === 1 ? "session" : "sessions"}`
         }
         actions={
           <>
