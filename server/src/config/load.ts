@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import leven from "leven";
 import { type Config, configOf } from "./config.ts";
 import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
@@ -66,13 +67,19 @@ function namedFile(flags: ConfigInput["flags"], env: ConfigInput["env"]): { file
 function unknownVariables(env: ConfigInput["env"]): ConfigFault[] {
   const known = [...settingNames.map(variableOf), ...otherVariables];
   return Object.keys(env)
-    .filter((name) => name.startsWith(PREFIX) && !known.includes(name))
+    .filter((name) => !known.includes(name) && (name.startsWith(PREFIX) || isMisspelt(name, known)))
     .map((name) => ({ from: name, message: `there is no such setting${hintOf(name, env[name], known)}` }));
+}
+
+/** Returns whether a variable without the prefix is almost the name of a setting, such as ANTECHMBER_AUTH. */
+function isMisspelt(name: string, known: readonly string[]): boolean {
+  return /^a[a-z]+_/i.test(name) && known.some((candidate) => leven(name.toUpperCase(), candidate) <= 2);
 }
 
 /** Returns what may be meant by a variable that belongs to no setting. */
 function hintOf(name: string, value: unknown, known: readonly string[]): string {
-  if (!applicationVariables.includes(name)) return `${suggestion(name, known, PREFIX)}${hintOfLinks(name, value)}`;
+  if (!applicationVariables.includes(name))
+    return `${suggestion(name, known, name.startsWith(PREFIX) ? PREFIX : "")}${hintOfLinks(name, value)}`;
   return `: it is for the applications that call the service. Remove it here (unset ${name}, or env -u ${name} antechamber …)`;
 }
 

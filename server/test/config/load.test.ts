@@ -114,6 +114,14 @@ test("a variable of applications is refused with what to do, and nothing is sugg
   ]);
 });
 
+test("a variable whose prefix is misspelt is refused too, and others that begin alike are not", () => {
+  const env = { ANTECHMBER_AUTH: "key", antechamber_port: "1", ANT_HOME: "/opt/ant", APACHE_PORT: "80" };
+  assert.deepEqual(faultsOf({ env }), [
+    "ANTECHMBER_AUTH: there is no such setting (did you mean ANTECHAMBER_AUTH?)",
+    "antechamber_port: there is no such setting (did you mean ANTECHAMBER_PORT?)",
+  ]);
+});
+
 test("a list comes from repeated flags, commas, or an array in the file", () => {
   const paths = ["/gks-server/v1", "/b"];
   const spoken = paths.map((path) => ({ path, dialect: "8.5.0" }));
