@@ -38,8 +38,8 @@ const retentionSettings: readonly SettingName[] = [
 ];
 
 interface Options {
-  readonly from: string;
-  readonly to: string;
+  readonly from?: string;
+  readonly to?: string;
   readonly ahead?: true;
   readonly json?: true;
 }
@@ -50,8 +50,8 @@ export function migrateCommand(output: Output): Command {
     .description(
       "copy all data of a store into an empty one and compare the two; stop the servers on the source first, and start them on the target afterwards; an interrupted run can be resumed",
     )
-    .requiredOption("--from <store>", `the store to read: ${allowedStores}`)
-    .requiredOption("--to <store>", "the empty store to fill, in the same form")
+    .option("--from <store>", `the store to read: ${allowedStores}; without it the Redis of that setting`)
+    .option("--to <store>", "the empty store to fill, in the same form; without it the Redis of the setting store")
     .option(
       "--ahead",
       "copy while servers run on the source; the run without this option, for which they are stopped, then copies only what changed",
@@ -62,12 +62,16 @@ export function migrateCommand(output: Output): Command {
       const from = sideOf(options.from, "--from", config);
       const to = sideOf(options.to, "--to", config);
       const migration = await moveBetween(from, to, options.ahead === true, output);
-      report(migration, options, output);
+      report(migration, { ...options, from: options.from ?? from.name, to: options.to ?? to.name }, output);
     });
   return addExamples(addSettings(command, retentionSettings), [
     ["migrate --from sqlite:./data --to sqlite:/mnt/new", "while no server runs on either"],
     ["migrate --ahead --from sqlite:./data --to sqlite:/mnt/new", "before that, while the server runs"],
     ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "into a Redis Cluster"],
+    [
+      "migrate --from sqlite:./data",
+      "into the Redis that ANTECHAMBER_STORE names, so that no flag contains its password",
+    ],
   ]);
 }
 
@@ -132,7 +136,11 @@ function progressOf({ sessions, records, done, phase }: Progress): Parameters<Sh
 }
 
 /** Prints the result. Throws if the copy differs from the source. */
-function report(migration: Migration, { from, to, json, ahead }: Options, output: Output): void {
+function report(
+  migration: Migration,
+  { from, to, json, ahead }: Required<Pick<Options, "from" | "to">> & Options,
+  output: Output,
+): void {
   const { copied, comparison, leftOut, resumed } = migration;
   if (json === true) {
     output.printJson({

@@ -34,8 +34,16 @@ export interface Side {
   readonly config: Config;
 }
 
-/** Parses the value of `--from` or `--to`. */
-export function sideOf(text: string, flag: string, config: Config): Side {
+/**
+ * Parses the value of `--from` or `--to`. Without one it is the Redis of the setting `store`: every user of the machine
+ * can read the flags of a process, and so a password in them.
+ */
+export function sideOf(text: string | undefined, flag: string, config: Config): Side {
+  if (text === undefined) {
+    if (config.store.engine !== "sqlite") return { flag, name: engineOf(config).name, config };
+    const advice = "give it, or name a Redis in the setting store (ANTECHAMBER_STORE, or the file of --config)";
+    throw new CliError(exitCodes.usage, `${flag} is missing: ${advice}`);
+  }
   const folder = /^sqlite:(.+)$/.exec(text)?.[1];
   const store = folder === undefined ? parseStoreUrl(text) : ({ engine: "sqlite" } as const);
   if (typeof store === "string" || text === "sqlite") {

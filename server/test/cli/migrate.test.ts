@@ -117,8 +117,11 @@ test("a store is migrated from SQLite to Redis and back without loss", async () 
     for (let i = 0; i < 10; i++) visitors.push(await visit(server.url, `${name} ${i}`));
     told.push(await toldOf(server.url, visitors));
     await server.stop();
-    const [from, to] = store === "sqlite" ? [`sqlite:${here.path}`, redis.url] : [store, `sqlite:${back.path}`];
-    const moved = await succeed(["migrate", "--from", from, "--to", to, "--redis-prefix", redisPrefix]);
+    // An option that is left out is the Redis of the setting `store`, so that a password need not be in a flag.
+    const move = store === "sqlite" ? ["--from", `sqlite:${here.path}`] : ["--to", `sqlite:${back.path}`];
+    const env = { ANTECHAMBER_STORE: redis.url };
+    const { code, stdout: moved, stderr } = await run(["migrate", ...move, "--redis-prefix", redisPrefix], { env });
+    assert.equal(code, 0, stderr);
     const [sessions, records] = [visitors.length, 3 * visitors.length];
     const lines = `^sessions +${sessions} +${sessions} +equal\\nrecords +${records} +${records} +equal$`;
     assert.match(moved, new RegExp(lines, "m"));
@@ -137,6 +140,8 @@ test("an error of a Redis that cannot be read or written names the option with i
   const filling = ["migrate", "--from", `sqlite:${here.path}`, "--to"];
   const read = ["migrate", "--to", `sqlite:${here.path}/new`, "--from"];
   await set("maxmemory", "1");
+  const missing = await runHere(filling.slice(0, -1));
+  assert.deepEqual([missing.code, missing.stderr.includes("--to is missing: give it, or name a Redis")], [2, true]);
   for (const [args, message] of [
     [[...filling, redis.url], /--to: Redis at 127\.0\.0\.1:\d+ cannot be used: OOM: /],
     [[...filling, redis.url.replace("//", "//poor:p@")], /--to: .*NOPERM.* EVAL/],
