@@ -7,7 +7,11 @@ export interface WarningContext {
   readonly hasKey: boolean;
   /** The deadline in milliseconds. */
   readonly deadline: number;
+  /** Consequence of a failure for the application, in a sentence; by default for an application with the middleware. */
+  readonly consequence?: string | undefined;
 }
+
+const DEFAULT_CONSEQUENCE = "Requests continue, without a session if finding it failed. To handle this, set onError.";
 
 /** Minimum time (ms) between two warnings of the same kind. */
 const WARNING_INTERVAL_MS = 60_000;
@@ -54,7 +58,7 @@ function textOf(error: unknown, kind: Kind, context: WarningContext): string {
   const parts = [`antechamber: ${reasonOf(error, context)}`];
   if (kind.lostRecords > 0) parts.push(`Records lost: ${kind.lostRecords}.`);
   if (kind.failures > 1) parts.push(`This happened ${kind.failures} times since the last warning.`);
-  parts.push("Requests continue, without a session if finding it failed. To handle this, set onError.");
+  parts.push(context.consequence ?? DEFAULT_CONSEQUENCE);
   return parts.join(" ").replace(SESSION_ID, "<session id>");
 }
 
@@ -77,8 +81,11 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
       return `The server at ${url} is not Antechamber (status ${status}). Check the option url.`;
     case "not-found":
       return `${url} is Antechamber, but nothing is served below this path. Check the option url; its path must be in the setting basePath.`;
+    case "unavailable":
+      if (status === 0) return `${url} did not respond to the last calls, and is asked again in a moment.`;
+      return `${url} cannot answer requests at the moment: ${error.message}`;
     default:
-      return `${url} refused a request: ${code}, ${error.message}`;
+      return `${url} refused a request: ${code}, ${error.message.replace(/\.?$/, ".")}`;
   }
 }
 

@@ -32,7 +32,8 @@ export function createStoreParts(call: string, options: StoreOptions): StorePart
   checkStoreOptions(call, options);
   const { url, key = "", timeout = TIMEOUT_MS } = options;
   const calls = createSessionCalls(createHttpCalls({ url, key, timeout }));
-  const warn = createWarnings({ url: String(url), hasKey: key !== "", deadline: timeout });
+  const consequence = "New visitors get a session that cannot be saved.";
+  const warn = createWarnings({ url: String(url), hasKey: key !== "", deadline: timeout, consequence });
   let life = Infinity;
   const create = async () => {
     const { sessionId, createdAt, expiresAt } = await calls.create();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "../../../server/test/support/eventually.ts";
 import { serve } from "../../../server/test/support/in-process.ts";
 import { oneServer } from "../../../server/test/support/one-server.ts";
 import { createTransport } from "../../src/transport.ts";
@@ -278,7 +279,8 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     for (const id of ids) assert.match(JSON.stringify(id), /^"[\w-]{40}"$/);
   });
 
-  test(`${name}: while Antechamber is down, visitors without a cookie see pages, and storing data fails`, async () => {
+  test(`${name}: while Antechamber is down, visitors without a cookie see pages, and storing data fails`, async (context) => {
+    const warned = context.mock.method(console, "warn", () => undefined);
     await using server = await serve();
     await using site = await start({ url: server.url, timeout: 5000 });
     const known = createBrowser(site);
@@ -287,6 +289,15 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     const visitor = createBrowser(site);
     assert.deepEqual(await visitor.visit(), {});
     assert.match(JSON.stringify(await known.visit()), /network|no response|unavailable/);
+    // New sessions have ids that were requested before, until these are used up.
+    await until(
+      "a warning",
+      async () => Boolean(await createBrowser(site).visit()) && warned.mock.callCount() > 0,
+      10_000,
+    );
+    // The stores have no option `onError`, which the middleware advises.
+    const line = String(warned.mock.calls[0]?.arguments[0]);
+    assert.match(line, /^antechamber: .*\. New visitors get a session that cannot be saved\.$/);
   });
 }
 
