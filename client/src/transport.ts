@@ -12,6 +12,7 @@ import type {
 import { checkTransportOptions } from "./transport-options.ts";
 
 export type { CallOptions, Fetch, Ids, TaggedData, TransportOptions } from "./call.ts";
+export { ProblemError } from "./problem-error.ts";
 
 /** Members of a session besides its ids. */
 export interface SessionOptions {

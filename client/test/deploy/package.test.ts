@@ -29,7 +29,7 @@ function write(folder: string, files: Readonly<Record<string, string>>): void {
 
 const program = `
 import { createClient, ProblemError } from "@antechamber/client";
-import { createTransport } from "@antechamber/client/transport";
+import { createTransport, ProblemError as SameError } from "@antechamber/client/transport";
 import { createAdministration } from "@antechamber/client/administration";
 import { sessions } from "@antechamber/client/fetch";
 import type { SessionInfo } from "@antechamber/client/protocol";
@@ -37,7 +37,7 @@ const url = "http://127.0.0.1:8080";
 const key: string | undefined = undefined;
 export const client = createClient({ url, key, storage: false });
 export const info: Promise<SessionInfo> = createTransport({ url, key }).create();
-export const all = [createAdministration({ url }), sessions({ url }), ProblemError];
+export const all = [createAdministration({ url }), sessions({ url }), ProblemError, SameError];
 `;
 
 /** A server in each framework, as strict projects write them. */
