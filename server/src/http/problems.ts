@@ -128,7 +128,7 @@ function detailOf(reason: Reason): string {
   switch (reason.code) {
     case "already-exists":
       return reason.field === "visitId"
-        ? "The session has another visitId, or another live session holds this one. Use the visitId of this session, or end the other session."
+        ? "Another live session holds this visitId, or this session has another one. End the other session, or leave out the visitId."
         : `The session has another ${reason.field}. Create a new session for a different one.`;
     case "invalid-request":
       return reason.errors.map((fault) => fault.detail).join(" ");
@@ -166,7 +166,7 @@ function detailOf(reason: Reason): string {
       if (reason.what === "data") {
         return `The data of the session would have more than ${reason.limit} bytes of JSON. Remove members: null removes one in a merge patch.`;
       }
-      return `Send at most ${reason.limit} bytes.`;
+      return `The body of this request may have at most ${reason.limit} bytes.`;
     case "unsupported-media-type":
       return mediaDetails[reason.refused];
     case "request-timeout":
