@@ -99,10 +99,8 @@ export interface CachedParts extends Omit<HttpResponse, "status" | "etag"> {
  */
 export class CachedResponse implements HttpResponse {
   readonly status = 200;
-  /** The cached bytes; only the server uses them. They begin with the line `Content-Length`. */
+  /** The cached bytes; only the server uses them. */
   bytes: Buffer | undefined = undefined;
-  /** The length of the body at the end of `bytes`. */
-  bodyBytes = 0;
   readonly make: () => CachedParts;
 
   constructor(make: () => CachedParts) {
@@ -117,31 +115,6 @@ export class CachedResponse implements HttpResponse {
   }
   get body(): BodyWriter | null {
     return this.make().body;
-  }
-}
-
-/** The end of a body. Its length is known before it is written. */
-export interface BodyRest extends Pick<BodyWriter, "write"> {
-  /** The length in bytes. */
-  readonly byteLength: number;
-}
-
-/**
- * A response with status 200 that is sent once, and begins like a cached one. The server copies the cached bytes, so that
- * only the end of the body has to be written.
- */
-export class ContinuedResponse extends CachedResponse {
-  readonly beginning: CachedResponse;
-  /** The number of bytes at the end of the cached body that `rest` replaces. */
-  readonly replacedBytes: number;
-  readonly rest: BodyRest;
-
-  /** `make` returns the headers of `beginning`, and the whole body. */
-  constructor(make: () => CachedParts, beginning: CachedResponse, replacedBytes: number, rest: BodyRest) {
-    super(make);
-    this.beginning = beginning;
-    this.replacedBytes = replacedBytes;
-    this.rest = rest;
   }
 }
 

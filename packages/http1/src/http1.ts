@@ -2,11 +2,9 @@
 export {
   BodyError,
   type BodyFault,
-  type BodyRest,
   type BodyWriter,
   type CachedParts,
   CachedResponse,
-  ContinuedResponse,
   type HeaderFields,
   type HttpRequest,
   type HttpResponse,

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import { type BodyWriter, type CachedResponse, ContinuedResponse, type HeaderFields } from "./http-types.ts";
+import type { BodyWriter, CachedResponse, HeaderFields } from "./http-types.ts";
 
 /**
  * How a client finds the end of a body (RFC 9112, section 6): by its length in bytes, by its last chunk ("chunked"), or
@@ -68,30 +68,13 @@ export class ResponseHeads {
    * open. Returns the length of the response, or 0 if it is too long.
    */
   writeCached(response: CachedResponse): number {
-    if (response instanceof ContinuedResponse) return this.#writeContinued(response);
-    const bytes = this.#cachedBytesOf(response);
+    response.bytes ??= this.#cache(response);
+    const { bytes } = response;
     const start = this.#common.length;
     const length = start + bytes.length;
     if (length > MAX_CACHED_RESPONSE) return 0;
     this.bytes.set(bytes, start);
     return length;
-  }
-
-  #writeContinued({ beginning, replacedBytes, rest }: ContinuedResponse): number {
-    const cached = this.#cachedBytesOf(beginning);
-    const from = lengthLineOf(beginning.bodyBytes).length;
-    const to = cached.length - replacedBytes;
-    const line = lengthLineOf(beginning.bodyBytes - replacedBytes + rest.byteLength);
-    const start = this.#common.length;
-    if (start + line.length + (to - from) + rest.byteLength > MAX_CACHED_RESPONSE) return 0;
-    const at = start + this.bytes.write(line, start, "latin1");
-    return rest.write(this.bytes, at + cached.copy(this.bytes, at, from, to));
-  }
-
-  /** Returns the bytes of a cached response after the common beginning. */
-  #cachedBytesOf(response: CachedResponse): Buffer {
-    response.bytes ??= this.#cache(response);
-    return response.bytes;
   }
 
   #beforeLocation(head: ResponseHead): Uint8Array {
@@ -116,7 +99,6 @@ export class ResponseHeads {
     const bytes = Buffer.allocUnsafeSlow(head.length + text.length);
     bytes.write(head, "latin1");
     bytes.set(text, head.length);
-    response.bodyBytes = text.length;
     return bytes;
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type BodyWriter, CachedResponse, ContinuedResponse } from "../src/http-types.ts";
+import { type BodyWriter, CachedResponse } from "../src/http-types.ts";
 import { type ResponseHead, ResponseHeads } from "../src/response-head.ts";
 
 const fields = { "content-type": "text/plain" };
@@ -129,28 +129,6 @@ test("a cached response is made once, and sent with the current date", () => {
   assert.equal(text(), `${kept.join("\r\n")}\r\n${rest}`);
   heads.tick(1000);
   assert.equal(text(), `${kept.join("\r\n").replace("00 GMT", "01 GMT")}\r\n${rest}`);
-  assert.equal(made, 1);
-});
-
-test("a response begins like a cached one, and continues with a text of its own", () => {
-  const heads = created();
-  let made = 0;
-  const beginning = new CachedResponse(() => {
-    made++;
-    return { headers: fields, contentLocation: "/sessions/x", body: writable('{"a":"ü"}') };
-  });
-  const continued = (text: string) => {
-    const rest = { byteLength: Buffer.byteLength(text), write: writable(text).write };
-    const response = new ContinuedResponse(() => assert.fail("it was made as a whole"), beginning, 1, rest);
-    return heads.bytes.toString("utf8", 0, heads.writeCached(response));
-  };
-  for (const text of [',"b":"ß"}', `,"b":"${"x".repeat(15_000)}"}`, "}"]) {
-    const body = `{"a":"ü"${text}`;
-    const length = `content-length: ${Buffer.byteLength(body)}`;
-    const lines = [...kept, length, "content-type: text/plain", "content-location: /sessions/x"];
-    assert.equal(continued(text), `${lines.join("\r\n")}\r\n\r\n${body}`);
-  }
-  assert.equal(continued("x".repeat(16_384)), "", "it is too long");
   assert.equal(made, 1);
 });
 

@@ -9,8 +9,11 @@ import { type MaybePromise, type OpenedSession, type SessionName, type SessionSe
 
 /** A session with the id that opens it, and its data. */
 export interface OpenedWithData extends OpenedSession, SessionWithData {
-  /** Whether the session was in memory. It is in use then, so its response is worth caching. */
-  readonly isCached: boolean;
+  /**
+   * The session and the data as the store has them in memory; `undefined` if it has not, or if the session was just renewed.
+   * A response can be cached under this object, because it stands for this state of both.
+   */
+  readonly cached: SessionWithData | undefined;
 }
 
 /** The parts that session data work with. */
@@ -40,7 +43,11 @@ export class SessionData {
     return whenReady(this.#useStored(id, scope), (used) => {
       if (used !== undefined) return used;
       beforeCreate?.();
-      return whenReady(this.#parts.service.create(ids), (created) => ({ ...created, data: NO_DATA, isCached: false }));
+      return whenReady(this.#parts.service.create(ids), (created) => ({
+        ...created,
+        data: NO_DATA,
+        cached: undefined,
+      }));
     });
   }
 
@@ -56,7 +63,7 @@ export class SessionData {
     const { service, store } = this.#parts;
     const cached = store.getCachedWithData(id);
     const session = cached && service.useFound(cached.session, generationOf(id), scope);
-    return session && { id, session, data: cached.data, isCached: true };
+    return session && { id, session, data: cached.data, cached: session === cached.session ? cached : undefined };
   }
 
   /** Does the same as `use` for a session that may not be cached. */
@@ -66,8 +73,11 @@ export class SessionData {
     if (verified === undefined) return undefined;
     return whenReady(store.findWithData(verified.handle, id), (found) => {
       const session = service.useFound(found.session, verified.generation, scope);
-      if (session !== undefined) return { id, session, data: found.data, isCached: false };
-      return whenReady(service.use(id, scope), (used) => used && { id, session: used, data: NO_DATA, isCached: false });
+      if (session !== undefined) return { id, session, data: found.data, cached: undefined };
+      return whenReady(
+        service.use(id, scope),
+        (used) => used && { id, session: used, data: NO_DATA, cached: undefined },
+      );
     });
   }
 

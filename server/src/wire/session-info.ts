@@ -16,26 +16,14 @@ export function sessionInfoWithData(opened: OpenedSession, data: string): string
 
 /** Writes the text of `sessionInfoWithData` into a buffer, which must have room for `maxLengthWithData`. */
 export function writeSessionInfoWithData(opened: OpenedSession, data: string, bytes: Buffer, start: number): number {
-  return writeData(data, bytes, writeSessionInfo(opened, bytes, start) - REPLACED_BY_DATA);
+  // Overwrites the brace at the end.
+  const at = writePart(DATA, bytes, writeSessionInfo(opened, bytes, start) - END_OF_OBJECT.length);
+  return writePart(END_OF_OBJECT, bytes, at + bytes.write(data, at));
 }
 
 /** Returns an upper bound of the length of a `SessionInfo` with these data in bytes. */
 export function maxLengthWithData(opened: OpenedSession, data: string): number {
   return maxLengthOf(opened) + DATA.length + MAX_UTF8 * data.length;
-}
-
-/** The number of bytes at the end of a `SessionInfo` that `writeData` replaces: the brace. */
-export const REPLACED_BY_DATA = 1;
-
-/** Writes the end of a `SessionInfo` with these data: the member `data` and the brace. Returns the position after it. */
-export function writeData(data: string, bytes: Buffer, start: number): number {
-  const at = writePart(DATA, bytes, start);
-  return writePart(END_OF_OBJECT, bytes, at + bytes.write(data, at));
-}
-
-/** Returns the number of bytes that `writeData` writes. */
-export function lengthOfData(data: string): number {
-  return DATA.length + Buffer.byteLength(data) + END_OF_OBJECT.length;
 }
 
 /**

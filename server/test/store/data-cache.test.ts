@@ -1,8 +1,10 @@
 // runs: once
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { newSession } from "../../src/session/lifetime.ts";
 import { DataCache } from "../../src/store/sqlite/serving/data-cache.ts";
 import { createRandom, runSeed } from "../support/random.ts";
+import { ids, lifetimes, START } from "../support/sessions.ts";
 
 test("the cache of data gives the present data of a session, and nothing after a removal", () => {
   const random = createRandom(runSeed());
@@ -28,6 +30,28 @@ test("the cache of data gives the present data of a session, and nothing after a
     }
   }
   assert.ok(hits > 2000, `${hits} hits, FAULTS_SEED=${random.seed}`);
+});
+
+test("a session is found with its present data, as the same object until the session or the data change", () => {
+  const cache = new DataCache(1);
+  const began = () => newSession("handle", START, ids({}), lifetimes);
+  const [session, renewed] = [began(), began()];
+  assert.equal(cache.getWith(session), undefined);
+  cache.set("handle", "{}");
+  const found = cache.getWith(session);
+  assert.deepEqual(found, { session, data: "{}", isUsed: true });
+  assert.equal(cache.getWith(session), found);
+  const after = cache.getWith(renewed);
+  assert.equal(after?.session, renewed);
+  cache.set("handle", '{"a":1}');
+  assert.equal(cache.getWith(renewed)?.data, '{"a":1}');
+  assert.equal(cache.getWith(session)?.data, '{"a":1}');
+  for (const name of ["another", "a third"]) cache.set(name, "x".repeat(1000));
+  assert.equal(cache.getWith(session), undefined, "it has left the cache");
+  cache.set("handle", "{}");
+  assert.equal(cache.getWith(session)?.data, "{}");
+  cache.delete("handle");
+  assert.equal(cache.getWith(session), undefined);
 });
 
 test("data that are used stay in the cache while others come and go, and it does not grow beyond its size", () => {

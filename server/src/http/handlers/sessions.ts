@@ -1,10 +1,8 @@
 import type { SessionInfo } from "@antechamber/client/protocol";
 import {
-  type BodyRest,
   type BodyWriter,
   type CachedParts,
   CachedResponse,
-  ContinuedResponse,
   type HeaderFields,
   type HttpRequest,
 } from "@antechamber/http1";
@@ -21,13 +19,11 @@ import {
 } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { hasTraits } from "../../session/traits.ts";
+import type { SessionWithData } from "../../store/ports/data.ts";
 import {
-  lengthOfData,
   maxLengthOf,
   maxLengthWithData,
-  REPLACED_BY_DATA,
   sessionInfo,
-  writeData,
   writeSessionInfo,
   writeSessionInfoWithData,
 } from "../../wire/session-info.ts";
@@ -49,6 +45,9 @@ import type { AuditDataRead } from "./data-reads.ts";
 export type SessionHandlers = Readonly<
   Record<"create" | "retrieve" | "head" | "associate", (call: Call) => ResponseOrPromise>
 >;
+
+/** Maximum characters of data whose responses are cached. Longer data are rare, and mostly take time to send. */
+const MAX_CACHED_DATA = 4096;
 
 /** The form of a session in the responses of a dialect. */
 export interface SessionForm {
@@ -95,6 +94,8 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
    * handle and generation determine the id.
    */
   const cached = new WeakMap<Session, CachedResponse>();
+  /** The cached response of each session with its data. It is dropped when the store drops the data from its memory. */
+  const cachedWithData = new WeakMap<SessionWithData, CachedResponse>();
 
   const show = (opened: OpenedSession) => showSession(opened, form);
 
@@ -112,17 +113,19 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     return response;
   }
 
+  function showCachedWithData(opened: OpenedWithData): CachedResponse | undefined {
+    const key = opened.cached;
+    if (key === undefined || form !== bare || key.data.length > MAX_CACHED_DATA) return undefined;
+    let response = cachedWithData.get(key);
+    if (response === undefined) {
+      response = new CachedResponse(() => ({ ...showLocated(opened), body: new SessionAndDataText(opened) }));
+      cachedWithData.set(key, response);
+    }
+    return response;
+  }
+
   function showWithData(call: Call, opened: OpenedWithData): ResponseOrPromise {
-    // Without an envelope, the response begins like that without data, so only the data have to be written.
-    const response =
-      opened.isCached && form === bare
-        ? new ContinuedResponse(
-            () => ({ ...showLocated(opened), body: new SessionAndDataText(opened) }),
-            showCached(opened),
-            REPLACED_BY_DATA,
-            new DataText(opened.data),
-          )
-        : showLocatedWithData(opened, { base, form });
+    const response = showCachedWithData(opened) ?? showLocatedWithData(opened, { base, form });
     // A new session has no data that could be read.
     const audited = opened.id === call.sessionId ? auditRead(call) : undefined;
     return audited === undefined ? response : audited.then(() => response);
@@ -267,21 +270,6 @@ class SessionAndDataText implements BodyWriter {
 
   write(bytes: Buffer, start: number): number {
     return writeSessionInfoWithData(this.#opened, this.#opened.data, bytes, start);
-  }
-}
-
-/** The end of a body that shows a session with its data. */
-class DataText implements BodyRest {
-  readonly #data: string;
-  readonly byteLength: number;
-
-  constructor(data: string) {
-    this.#data = data;
-    this.byteLength = lengthOfData(data);
-  }
-
-  write(bytes: Buffer, start: number): number {
-    return writeData(this.#data, bytes, start);
   }
 }
 

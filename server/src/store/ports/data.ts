@@ -6,7 +6,8 @@ import type { Session } from "../../session/session.ts";
 export interface DataStore {
   /**
    * Returns the session that `SessionStore.getCached` returns, with its data, if the data are in memory too; `undefined`
-   * otherwise.
+   * otherwise. The object stands for this state of both: it is never returned again once one of them has changed. So callers
+   * can cache what they make of both under this object.
    */
   getCachedWithData(id: string): SessionWithData | undefined;
 

@@ -181,9 +181,7 @@ function dataStore(
   return {
     getCachedWithData(id) {
       const session = cache.getById(id);
-      if (session === undefined) return undefined;
-      const data = dataCache.get(session.handle);
-      return data === undefined ? undefined : { session, data };
+      return session && dataCache.getWith(session);
     },
     findWithData(handle, id) {
       const session = find(handle, id);

@@ -1,5 +1,6 @@
 import { NO_DATA } from "../../../session/data.ts";
-import type { DataResult } from "../../ports/data.ts";
+import type { Session } from "../../../session/session.ts";
+import type { DataResult, SessionWithData } from "../../ports/data.ts";
 import type { Command, Outcome } from "../writer/writer-protocol.ts";
 
 /** Maximum characters in the cache for each session that the cache of sessions may have. */
@@ -12,8 +13,11 @@ const ENTRY_CHARACTERS = 128;
  */
 const FREED_PART = 1 / 64;
 
+/** The data of a session. A change replaces the entry. */
 interface Entry {
-  data: string;
+  /** The session as it was when `getWith` returned this entry; `undefined` if it has not returned it. */
+  readonly session: Session | undefined;
+  readonly data: string;
   /** Whether the data were used since the entry was added or last examined. */
   isUsed: boolean;
 }
@@ -23,10 +27,13 @@ interface Entry {
  *
  * When the cache is full, the oldest entries are deleted, except those that were used: each of these becomes the newest
  * entry instead. So a use costs no more than a look-up, and nothing is deleted as long as all data fit.
+ *
+ * An entry is also found by its session object. Such a look-up compares no text, so that it reads less memory.
  */
 export class DataCache {
   /** By handle, the oldest entry first. */
   readonly #entries = new Map<string, Entry>();
+  readonly #bySession = new WeakMap<Session, Entry & SessionWithData>();
   #characters = 0;
   readonly #maxCharacters: number;
 
@@ -41,17 +48,30 @@ export class DataCache {
     return entry.data;
   }
 
+  /** Returns a session with its data, if they are in the cache: the same object until one of them changes. */
+  getWith(session: Session): SessionWithData | undefined {
+    let found = this.#bySession.get(session);
+    if (found === undefined) {
+      const entry = this.#entries.get(session.handle);
+      if (entry === undefined) return undefined;
+      found = { session, data: entry.data, isUsed: true };
+      this.#replace(session.handle, entry, found);
+      this.#bySession.set(session, found);
+    }
+    found.isUsed = true;
+    return found;
+  }
+
   set(handle: string, data: string): void {
     const entry = this.#entries.get(handle);
-    if (entry === undefined) {
-      this.#entries.set(handle, { data, isUsed: false });
-      this.#characters += ENTRY_CHARACTERS + data.length;
-    } else {
-      this.#characters += data.length - entry.data.length;
-      entry.data = data;
-      entry.isUsed = true;
-    }
+    this.#replace(handle, entry, { session: undefined, data, isUsed: entry !== undefined });
+    this.#characters += entry === undefined ? ENTRY_CHARACTERS + data.length : data.length - entry.data.length;
     if (this.#characters > this.#maxCharacters) this.#free();
+  }
+
+  #replace(handle: string, before: Entry | undefined, after: Entry): void {
+    if (before?.session !== undefined) this.#bySession.delete(before.session);
+    this.#entries.set(handle, after);
   }
 
   #free(): void {
@@ -72,6 +92,7 @@ export class DataCache {
     const entry = this.#entries.get(handle);
     if (entry === undefined) return;
     this.#entries.delete(handle);
+    if (entry.session !== undefined) this.#bySession.delete(entry.session);
     this.#characters -= ENTRY_CHARACTERS + entry.data.length;
   }
 
