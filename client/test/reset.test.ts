@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { oneServer } from "../../server/test/support/one-server.ts";

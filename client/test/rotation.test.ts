@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../server/test/support/eventually.ts";

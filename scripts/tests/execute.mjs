@@ -106,10 +106,8 @@ function environment(root, { name, runtime }, scratch) {
     TEMP: scratch,
     ANTECHAMBER_RUNTIME: runtime,
     ...(name === "quick" ? { ANTECHAMBER_QUICK: "1" } : {}),
-    // In these runs each test file is a process of its own; without a cache, each would compile the server again. In
-    // other runs the cache is turned off, because npm would leave one in the temporary folder.
-    ...(["quick", "node"].includes(name)
-      ? { NODE_COMPILE_CACHE: join(root, "node_modules/.cache/antechamber-tests") }
-      : { NODE_DISABLE_COMPILE_CACHE: "1" }),
+    // A test file on Node is a process of its own, and so are the servers and commands that tests start. Without a cache,
+    // each of them would compile the server again. The folder is named, because npm would leave one in the temporary folder.
+    NODE_COMPILE_CACHE: join(root, "node_modules/.cache/antechamber-tests"),
   };
 }

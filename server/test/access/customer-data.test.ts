@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { problemOf, sessionOf } from "../support/api.ts";

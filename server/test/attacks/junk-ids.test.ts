@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -15,7 +15,7 @@ import { openStoredData } from "./stored-data.ts";
 import { killAtCall } from "./strace.ts";
 
 /** The ordinals of the calls at which a server is killed. A start makes some dozens of calls, the load any number. */
-const COUNTS = long ? Array.from({ length: 100 }, (_, i) => i + 1) : [1, 2, 4, 8, 16, 32];
+const COUNTS = long ? Array.from({ length: 100 }, (_, i) => i + 1) : [1, 3, 9, 27];
 /** The system calls of a commit. A kill before the write loses the commit; a kill before the fsync may not. */
 const CALLS = ["pwrite64", "fsync,fdatasync"];
 

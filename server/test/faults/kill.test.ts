@@ -14,7 +14,7 @@ import { createLedger, type Ledger } from "./ledger.ts";
 import { startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 
-const ROUNDS = long ? 500 : 12;
+const ROUNDS = long ? 500 : 8;
 /** Every 5th round kills the server while it starts, every 10th while it ends a session. */
 const START_EVERY = 5;
 const END_EVERY = 10;

@@ -13,7 +13,7 @@ import { long } from "../support/tier.ts";
 import { startCompetingClients } from "./competing-clients.ts";
 import { createWitness, retrieveAll } from "./witness.ts";
 
-const ENOUGH = long ? 50_000 : 2000;
+const ENOUGH = long ? 50_000 : 1200;
 
 test("the history of the SQLite engine is linearizable, even across a kill", async () => {
   const random = createRandom(runSeed());

@@ -18,7 +18,7 @@ import { openStoredData } from "./stored-data.ts";
 
 const PENDING = 20;
 const CALLERS = 200;
-const REFUSALS = long ? 200_000 : 5000;
+const REFUSALS = long ? 200_000 : 3000;
 const MEGABYTE = 1024 * 1024;
 
 test("changes beyond the queue's limit are refused at once, and all other requests succeed", async () => {

@@ -18,7 +18,7 @@ import { startLoad } from "./load.ts";
 import { mountPrivately, type PrivateMount } from "./private-mount.ts";
 import { openCopyOfStoredData } from "./stored-data.ts";
 
-const CUTS = long ? 50 : 4;
+const CUTS = long ? 50 : 3;
 
 /** No session may expire before it is verified, however long the power cuts take. */
 const longLives = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };

@@ -13,7 +13,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { createRecordSender, type RecordSender } from "./record-ledger.ts";
 
-const ROUNDS = long ? 50 : 5;
+const ROUNDS = long ? 50 : 3;
 const SESSIONS = 16;
 
 /** A session with one caller, who sends records and repeats every request that gets no response. */

@@ -20,7 +20,7 @@ import {
 } from "./record-ledger.ts";
 import { openStoredData } from "./stored-data.ts";
 
-const KILLS = long ? 200 : 5;
+const KILLS = long ? 200 : 3;
 /** Enough records for several compaction batches, so that a kill can happen between two batches. */
 const SESSIONS = 1000;
 const RECORDS = 100_000;

@@ -16,7 +16,7 @@ import { type Services, startServices } from "./services.ts";
 /* Three services on both runtimes share one Redis cluster, and clients can use any of them. */
 
 const CLIENTS = 64;
-const ROUNDS = long ? 200 : 10;
+const ROUNDS = long ? 200 : 6;
 const clients = Array.from({ length: CLIENTS }, (_, i) => i);
 const runtimes = ["bun", "node", "bun"] as const;
 

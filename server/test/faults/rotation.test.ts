@@ -23,8 +23,8 @@ import { killAtCall } from "./strace.ts";
  */
 
 const VISITORS = 24;
-const ROUNDS = long ? 300 : 4;
-const LAST = long ? 100 : 4;
+const ROUNDS = long ? 300 : 3;
+const LAST = long ? 100 : 3;
 /** A visitor rotates at most this often, so that none reaches the limit of a session. */
 const MOST_ROTATIONS = 200;
 const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };

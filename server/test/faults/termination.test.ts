@@ -17,7 +17,7 @@ import { createLedger } from "./ledger.ts";
 import { startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 
-const ROUNDS = long ? 50 : 4;
+const ROUNDS = long ? 50 : 3;
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 for (const runtime of ["bun", "node"] as const) {

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventFeed } from "../../src/http/handlers/events/event-feed.ts";

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createApi } from "../support/api.ts";

@@ -24,6 +24,19 @@ import type { DataFactory } from "./contract/world.ts";
  * creates empty for each test.
  */
 export function storeContract(name: string, make: DataFactory): void {
+  sessionsContract(name, make);
+  idempotencyContract(name, make);
+  credentialsContract(name, make);
+  lifecycleContract(name, make);
+  transferContract(name, make);
+  searchContract(name, make);
+  auditContract(name, make);
+  webhooksContract(name, make);
+  statisticsContract(name, make);
+}
+
+/** Registers the part of `storeContract` in which an engine may return sessions from a cache. */
+export function sessionsContract(name: string, make: DataFactory): void {
   basicContract(name, make);
   lifetimeContract(name, make);
   traitsContract(name, make);
@@ -31,16 +44,8 @@ export function storeContract(name: string, make: DataFactory): void {
   rotationContract(name, make);
   retentionContract(name, make);
   provisionalContract(name, make);
-  idempotencyContract(name, make);
-  credentialsContract(name, make);
-  lifecycleContract(name, make);
   dataContract(name, make);
-  transferContract(name, make);
-  searchContract(name, make);
   erasureContract(name, make);
-  auditContract(name, make);
-  webhooksContract(name, make);
-  statisticsContract(name, make);
 }
 
 /** Registers the part of `storeContract` that is enough for a second way to connect to the same engine. */
