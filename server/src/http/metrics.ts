@@ -165,6 +165,8 @@ class RecordedOperation {
 
   counted(): CountedRequests {
     const statuses = [0, 0, 0, 0, 0, 0];
+    // Most operations are never requested.
+    if (this.buckets.every((count) => count === 0)) return { statuses, buckets: [...this.buckets] };
     for (let status = 0; status < this.statuses.length; status++) {
       const first = Math.floor(status / 100);
       statuses[first] = (statuses[first] as number) + (this.statuses[status] as number);

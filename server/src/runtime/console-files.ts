@@ -55,7 +55,7 @@ function readFiles(): ConsoleFile[] {
     : readdirSync(dist, { recursive: true, encoding: "utf8", withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name).slice(dist.length + 1));
-  const read = (name: string) => (names.includes(name) ? Uint8Array.from(readFileSync(join(dist, name))) : undefined);
+  const read = (name: string) => (names.includes(name) ? new Uint8Array(readFileSync(join(dist, name))) : undefined);
   return names
     .filter((name) => !/\.(?:br|gz|map)$/.test(name) && name !== LIST)
     .map((path) => ({

@@ -122,7 +122,7 @@ function bytesOf(text: string): DocsAsset["body"] {
 
 function packaged(file: string, contentType: string): [string, DocsAsset] {
   const url = new URL(file, import.meta.resolve("swagger-ui-dist/package.json"));
-  return [`/${file}`, asset(contentType, Uint8Array.from(readFileSync(url)))];
+  return [`/${file}`, asset(contentType, new Uint8Array(readFileSync(url)))];
 }
 
 function headersOf(contentType: string): Record<string, string> {
