@@ -50,6 +50,7 @@ test("faults of a request for a key are reported together, each with its member"
     [{ role: "service", customerId: "one" }, "customerId"],
     [{ role: "customer", agentId: "7" }, "agentId"],
     [{ role: "agent", agentId: "" }, "agentId"],
+    [{ role: "agent", agent: "7" }, "agent"],
     [{ role: "agent", name: " space" }, "name"],
     [{ role: "agent", expiresAt: "2020-01-01T00:00:00Z" }, "expiresAt"],
   ] as const) {
@@ -59,6 +60,12 @@ test("faults of a request for a key are reported together, each with its member"
       [["body", name]],
     );
   }
+  const rotation = { json: { graceSecond: 0 } };
+  problemOf(
+    await as("administrator").call("POST", "/api-keys/k_000000000000/rotate", rotation),
+    400,
+    "invalid-request",
+  );
 });
 
 test("a rotated key is valid until its grace is over, and cannot be rotated again", async () => {

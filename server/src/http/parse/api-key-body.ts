@@ -17,7 +17,12 @@ export interface ApiKeyMembers {
   readonly expiresAt: number | null;
 }
 
-/** Reads a request for an API key. Refuses with `invalid-request` if a member has the wrong type. */
+const keyMembers: readonly string[] = ["role", "name", "customerId", "agentId", "expiresAt"];
+
+/**
+ * Reads a request for an API key. Refuses with `invalid-request` if a member has the wrong type, or is unknown: with a
+ * misspelt `agentId` or `expiresAt` the key could do more, or live longer, than its author intends.
+ */
 export async function readApiKeyBody(request: HttpRequest): Promise<ApiKeyMembers> {
   const body = await readJsonObject(request, MAX_BODY_BYTES);
   const faults: Fault[] = [];
@@ -28,6 +33,7 @@ export async function readApiKeyBody(request: HttpRequest): Promise<ApiKeyMember
     fault(name, "is not a string or null");
     return null;
   };
+  checkMemberNames(body, keyMembers, faults);
   const role = memberOf(body, "role");
   const isRole = (roles as readonly unknown[]).includes(role);
   if (!isRole) fault("role", `is not one of ${roles.join(", ")}`);
@@ -39,12 +45,27 @@ export async function readApiKeyBody(request: HttpRequest): Promise<ApiKeyMember
   return { ...members, role: role as Role, expiresAt: expiresAt ?? null };
 }
 
+/** Appends a fault to `faults` for each member that is unknown. A name is cut, because it may be a secret. */
+function checkMemberNames(body: object, known: readonly string[], faults: Fault[]): void {
+  const detail = `This member is unknown. The members are ${known.join(", ")}.`;
+  for (const name of Object.keys(body)) {
+    if (!known.includes(name)) faults.push({ in: "body", name: name.slice(0, 32), detail });
+  }
+}
+
 const DEFAULT_GRACE_SECONDS = 24 * 60 * 60;
 const MAX_GRACE_SECONDS = 30 * DEFAULT_GRACE_SECONDS;
 
-/** Reads the body of a rotation. Returns the time (ms) for which the old key stays valid. */
+/**
+ * Reads the body of a rotation. Returns the time (ms) for which the old key stays valid. Refuses unknown members, because
+ * with a misspelt one a key that others know would stay valid for a day.
+ */
 export async function readKeyGraceMs(request: HttpRequest): Promise<number> {
-  const seconds = memberOf(await readJsonObject(request, MAX_BODY_BYTES), "graceSeconds") ?? DEFAULT_GRACE_SECONDS;
+  const body = await readJsonObject(request, MAX_BODY_BYTES);
+  const faults: Fault[] = [];
+  checkMemberNames(body, ["graceSeconds"], faults);
+  refuseFaults(faults);
+  const seconds = memberOf(body, "graceSeconds") ?? DEFAULT_GRACE_SECONDS;
   if (Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= MAX_GRACE_SECONDS) {
     return Number(seconds) * 1000;
   }
