@@ -13,14 +13,14 @@ export const idFilters = [
 
 /** The choices of `live`. */
 export const liveChoices = [
-  ["", "Live, expired and ended"],
+  ["", "Any status"],
   ["true", "Live"],
   ["false", "Expired and ended"],
 ] as const;
 
 /** The choices of `state`. */
 export const stateChoices = [
-  ["", "Anonymous and recognized"],
+  ["", "Any visitor"],
   ["anonymous", "Anonymous"],
   ["recognized", "Recognized"],
 ] as const;
