@@ -107,7 +107,9 @@ if (long) {
   test("while a node without a replica is down, changes in the other nodes have their events, and none waits", async () => {
     const settings = [["cluster-require-full-coverage", "no"]] as const;
     await using partial = await startRedisCluster({ nodeTimeout: 1000, persistence: "everysec", settings });
-    await using server = await startServer({ env: { ANTECHAMBER_STORE: partial.url } });
+    await using server = await startServer({
+      env: { ANTECHAMBER_STORE: partial.url, ANTECHAMBER_RECOGNIZED_IDLE: "15s" },
+    });
     const api = createApi(server.url);
     // The node with the event log stays.
     const log = await partial.primaryOf(await partial.slotOf("{fixed}"));
@@ -137,6 +139,9 @@ if (long) {
     const waiting = async () =>
       /^antechamber_store_unindexed_changes (\d+)/m.exec((await api.call("GET", "/metrics")).text)?.[1];
     await until("no change waits", async () => (await waiting()) === "0", 5000);
+    const expired = async () => (await events()).split('"session.expired"').length - 1;
+    // The others have a note with a place in a list on the node that is down.
+    await until("half of the sessions have expired", async () => (await expired()) > made.size / 2, 60_000);
     await Promise.all([down.restart(), replica.restart()]);
     await partial.untilOk();
     for (const customerId of made.values()) {
@@ -146,5 +151,6 @@ if (long) {
       };
       await until("each session is found", isFound, 10_000);
     }
+    await until("each session has expired", async () => (await expired()) === made.size, 60_000);
   });
 }

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { anyEvent, type SessionEvent } from "../../src/session/event.ts";
 import { formatPosition } from "../../src/store/event-position.ts";
+import { SLOT_MS } from "../../src/store/expiry-pace.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { EventPage } from "../../src/store/ports/events.ts";
 import { noteBits } from "../../src/store/redis/layout/note-codec.ts";
@@ -21,7 +22,7 @@ import { sized } from "../support/tier.ts";
  * what one process sees.
  */
 
-const { single, topologies } = startTopologies();
+const { single, cluster, topologies } = startTopologies();
 
 let prefixes = 0;
 const newPrefix = () => `e${prefixes++}:`;
@@ -184,6 +185,49 @@ for (const [name, at] of Object.entries(topologies)) {
     assert.deepEqual(found.get(renewed), ["created", "agentId"]);
     await other.close();
   });
+}
+
+test("on a cluster, sessions expire while the lists of due sessions on one node cannot be used, and the others later", async () => {
+  const { url, nodes } = cluster();
+  const prefix = newPrefix();
+  const start = Date.now();
+  const one = await open(url, prefix);
+  // One is in each list. They are renewed, so each has to be added to a later list.
+  const handles = await Promise.all(many(16).map((i) => createSession(one, { customerId: "c" }, start + i * SLOT_MS)));
+  await one.eventBounds();
+  const usedAt = (i: number) => start + 20 * MINUTE + i * SLOT_MS;
+  for (const [i, handle] of handles.entries()) one.renew(await one.find(handle), usedAt(i));
+  const isRenewed = async (handle: string, i: number) => (await one.find(handle)).lastActiveAt === usedAt(i);
+  for (const [i, handle] of handles.entries()) await until("renewed", () => isRenewed(handle, i), 5000);
+
+  const owner = await cluster().primaryOf(await cluster().slotOf("{fixed}"));
+  const node = nodes.slice(0, 3).find((each) => each !== owner);
+  assert.ok(node);
+  const lists = (await node.command("KEYS", `${prefix}q:*`)) as string[];
+  const waiting = (await Promise.all(lists.map((name) => node.command("LRANGE", name, 0, -1)))).flat().length;
+  assert.ok(waiting > 0 && waiting < handles.length);
+  await node.command("ACL", "SETUSER", "default", "-llen", "-rpush");
+  try {
+    assert.equal(await purge(one, start + 64 * MINUTE), 0);
+    assert.equal(await purge(one, start + 84 * MINUTE), handles.length - waiting);
+  } finally {
+    await node.command("ACL", "SETUSER", "default", "+@all");
+  }
+  await one.close();
+  const other = await open(url, prefix);
+  assert.equal(await purge(other, start + 88 * MINUTE), waiting);
+  await other.close();
+});
+
+/** Purges from `from` (Unix ms) on until there is nothing to do. Returns how many sessions have expired. */
+async function purge(store: StoreEngine, from: number): Promise<number> {
+  let expired = 0;
+  for (let now = from, quiet = 0; quiet < 3; now += 2001) {
+    const found = await store.purgeExpired(now);
+    expired += found.expired;
+    quiet = found.hasMore ? 0 : quiet + 1;
+  }
+  return expired;
 }
 
 test("the readers of a process are called once for an event of the process itself", async () => {

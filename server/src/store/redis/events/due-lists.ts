@@ -34,7 +34,8 @@ export function listOf({ keys }: Operation, slot: number): string {
   return keys.due(tagOfSlot(slot), slot);
 }
 
-function tagOfSlot(slot: number): string {
+/** Returns the tag of the shard that has the list of a slot. */
+export function tagOfSlot(slot: number): string {
   return sessionTags[slot % sessionTags.length] as string;
 }
 
