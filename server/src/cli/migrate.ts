@@ -34,6 +34,8 @@ const retentionSettings: readonly SettingName[] = [
   "redisPrefix",
   "redisTimeout",
   "redisCaFile",
+  "redisCertFile",
+  "redisKeyFile",
   "sentinelUsername",
 ];
 

@@ -9,6 +9,8 @@ export const dataSettings: readonly SettingName[] = [
   "redisPrefix",
   "redisTimeout",
   "redisCaFile",
+  "redisCertFile",
+  "redisKeyFile",
   "sentinelUsername",
 ];
 

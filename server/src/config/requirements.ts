@@ -33,6 +33,7 @@ export function faultsTogether(values: Partial<Values>, sources: Sources): Confi
     ofLogout,
     ofProxy,
     ofConsole,
+    ofRedisTls,
     ofSentinels,
     ofCookie,
     ofAssertions,
@@ -168,6 +169,14 @@ function* ofConsole({ values: { auth, consoleClientId, consoleScopes, consoleUrl
   }
   if (consoleScopes?.includes("openid") === false) {
     yield ["consoleScopes", "openid is missing: without it there is no ID token"];
+  }
+}
+
+/** Refuses a certificate for Redis without its private key, and a key without its certificate. */
+function* ofRedisTls({ values, isSet }: Given): Found {
+  const pair = ["redisCertFile", "redisKeyFile"] as const;
+  for (const [name, other] of [pair, pair.toReversed()] as [SettingName, SettingName][]) {
+    if (isSet(name) && values[other] === "") yield [name, `it needs ${other}, which is not set (${variableOf(other)})`];
   }
 }
 

@@ -177,6 +177,8 @@ export function dataFolderOf({ store, dataDir }: Config): string | undefined {
 export function redisPlaceOf({
   store,
   redisCaFile,
+  redisCertFile,
+  redisKeyFile,
   sentinelUsername,
   sentinelPassword,
 }: Config): RedisStoreOptions["place"] | undefined {
@@ -184,6 +186,8 @@ export function redisPlaceOf({
   return {
     ...store,
     caFile: redisCaFile ?? undefined,
+    certFile: redisCertFile ?? undefined,
+    keyFile: redisKeyFile ?? undefined,
     sentinelUsername: sentinelUsername ?? undefined,
     sentinelPassword: sentinelPassword ?? undefined,
   };

@@ -63,6 +63,8 @@ test("without any settings the documented defaults apply", () => {
     redisPrefix: "ac:",
     redisTimeout: 2000,
     redisCaFile: null,
+    redisCertFile: null,
+    redisKeyFile: null,
     sentinelUsername: null,
     sentinelPassword: null,
     minReplicasAck: 0,

@@ -66,6 +66,13 @@ test("a user name for sentinels needs a password", () => {
   assert.deepEqual([config.sentinelUsername, config.sentinelPassword], ["porter", " p"]);
 });
 
+test("a certificate for Redis needs its private key, and a key its certificate", () => {
+  const [certFile] = faultsOf({ flags: { redisCertFile: "/certificate.pem" } });
+  assert.match(String(certFile), /^redisCertFile .*ANTECHAMBER_REDIS_KEY_FILE/);
+  const [keyFile] = faultsOf({ flags: { redisKeyFile: "/key.pem" } });
+  assert.match(String(keyFile), /^redisKeyFile .*ANTECHAMBER_REDIS_CERT_FILE/);
+});
+
 test("durations need a unit and stay within their bounds", () => {
   const idle = (text: string) => load({ flags: { anonymousIdle: text } }).config;
   assert.equal(idle("1500ms").lifetimes.anonymous.idle, 1500);

@@ -31,6 +31,8 @@ function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise
     database: 0,
     isTls: false,
     caFile: undefined,
+    certFile: undefined,
+    keyFile: undefined,
     sentinelUsername: undefined,
     sentinelPassword: undefined,
   };

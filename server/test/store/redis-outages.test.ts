@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { copyFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Refusal } from "../../src/session/errors.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
@@ -9,6 +11,7 @@ import { startSecuredRedis } from "../support/redis/secured.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { collectStores, openRedisAt } from "../support/redis/store.ts";
 import { HOUR } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
 
 /* Operations while Redis cannot be reached, does not reply, or refuses the process. */
@@ -42,17 +45,29 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-test("TLS with a user and a password works, and only with the trusted certificate", async () => {
+test("TLS with a user and a password works, and only with the trusted certificate and one of the service", async () => {
   await using secured = await startSecuredRedis();
-  const store = await openRedisAt(secured.url, { caFile: secured.caFile });
+  await using directory = temporaryDirectory();
+  const files = { caFile: secured.caFile, certFile: join(directory.path, "certificate.pem"), keyFile: secured.keyFile };
+  copyFileSync(secured.caFile, files.certFile);
+  const store = await openRedisAt(secured.url, files);
   assert.deepEqual(await store.create(draft({ visitId: "v" }), Date.now()), created);
+  // The certificate is renewed while the store is open, and Redis closes the connection.
+  writeFileSync(files.certFile, "");
+  await secured.node.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  await eventually(async () => assert.equal(store.status().writable, false), 10_000);
+  copyFileSync(secured.caFile, files.certFile);
+  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
   // Closed now, because closing a store takes long after its Redis has ended.
   await store.close();
-  await assert.rejects(openRedisAt(secured.url, { openTimeout: 500 }), (error) => {
-    assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
-    assert.ok(!error.message.includes(secured.password));
-    return true;
-  });
+  for (const missing of ["caFile", "certFile"] as const) {
+    await assert.rejects(openRedisAt(secured.url, { ...files, [missing]: undefined, openTimeout: 500 }), (error) => {
+      assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
+      assert.match(error.message, /redisCaFile has the CA .* redisCertFile is set/);
+      assert.ok(!error.message.includes(secured.password));
+      return true;
+    });
+  }
 });
 
 test("while Redis is unreachable requests are refused in time, and afterwards the store continues", async () => {

@@ -29,7 +29,7 @@ async function open(hosts: readonly RedisNode[], failures: string[] = []): Promi
     kind: "cluster",
     hosts: hosts.map(({ host, port }) => ({ host, port })),
     ...{ name: undefined, username: undefined, password: undefined, database: 0, isTls: false, caFile: undefined },
-    ...{ sentinelUsername: undefined, sentinelPassword: undefined },
+    ...{ certFile: undefined, keyFile: undefined, sentinelUsername: undefined, sentinelPassword: undefined },
   };
   const failed = ({ message }: Error) => void failures.push(message);
   const options = { place, timeout: TIMEOUT, minReplicasAck: 0, isRepeatable: true, failed };

@@ -1,6 +1,7 @@
 // needs: openssl
 
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../free-ports.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
@@ -9,8 +10,10 @@ import type { SingleRedis } from "./single.ts";
 
 /** A Redis server that is reached by TLS, with a user and a password. */
 export interface SecuredRedis extends SingleRedis {
-  /** The self-signed certificate, which the service must trust. */
+  /** The self-signed certificate, which the service must trust. Redis accepts it from clients too. */
   readonly caFile: string;
+  /** Private key of the certificate. */
+  readonly keyFile: string;
   readonly user: string;
   readonly password: string;
 }
@@ -32,17 +35,23 @@ export async function startSecuredRedis(): Promise<SecuredRedis> {
         ["tls-cert-file", certificate],
         ["tls-key-file", key],
         ["tls-ca-cert-file", certificate],
-        ["tls-auth-clients", "no"],
+        // Redis' default: clients need a certificate too.
+        ["tls-auth-clients", "yes"],
         ["user", user, "on", `>${password}`, "~*", "&*", "+@all"],
         ["user", "default", "off"],
       ],
       // The tests' own commands do not verify the certificate, because only the service's connection is tested.
-      connection: { username: user, password, tls: { rejectUnauthorized: false } },
+      connection: {
+        username: user,
+        password,
+        tls: { rejectUnauthorized: false, cert: readFileSync(certificate), key: readFileSync(key) },
+      },
     });
     return {
       url: `rediss://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`,
       node,
       caFile: certificate,
+      keyFile: key,
       user,
       password,
       async [Symbol.asyncDispose]() {

@@ -1,12 +1,13 @@
 import { parseStoreUrl, type StoreUrl } from "../../../src/config/store-url.ts";
 import type { StoreEngine } from "../../../src/store/ports/engine.ts";
+import type { RedisPlace } from "../../../src/store/redis/connection/place.ts";
 import type { RedisStoreOptions } from "../../../src/store/redis/options.ts";
 import { openRedisStore } from "../../../src/store/redis/redis-store.ts";
 import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
 import { lifetimes } from "../sessions.ts";
 import { unheard } from "../store-events.ts";
 
-type Given = Partial<RedisStoreOptions> & { readonly caFile?: string };
+type Given = Partial<RedisStoreOptions> & Partial<Pick<RedisPlace, "caFile" | "certFile" | "keyFile">>;
 
 /** Opens the store at a URL of the setting `store`, with the lifetimes and limits of the tests in `contract/`. */
 export function openRedisAt(url: string, given: Given = {}): Promise<StoreEngine> {
@@ -29,10 +30,10 @@ export function collectStores() {
 }
 
 /** Returns the options with which `openRedisAt` opens the store. */
-export function redisOptions(url: string, { caFile, ...more }: Given = {}): RedisStoreOptions {
+export function redisOptions(url: string, { caFile, certFile, keyFile, ...more }: Given = {}): RedisStoreOptions {
   const place = parseStoreUrl(url) as Extract<StoreUrl, { engine: "redis" }>;
   return {
-    place: { ...place, caFile, sentinelUsername: undefined, sentinelPassword: undefined },
+    place: { ...place, caFile, certFile, keyFile, sentinelUsername: undefined, sentinelPassword: undefined },
     prefix: "ac:",
     lifetimes,
     events: unheard,

@@ -9,7 +9,10 @@ import { createSentinelClient } from "./sentinel-client.ts";
 /** Creates a client, which begins to connect. */
 export function createClient(place: RedisPlace, events: NodeEvents): Client {
   const { username, password, database } = place;
-  const options = { username, password, database, tls: tlsOf(place) };
+  const tls = place.isTls ? () => readTlsFiles(place) : undefined;
+  // A file that is missing from the beginning ends the start at once.
+  tls?.();
+  const options = { username, password, database, tls };
   if (place.kind === "cluster") return new ClusterClient(place.hosts, { ...options, kind: "cluster" }, events);
   if (place.kind === "sentinel") return createSentinelClient(place, { ...options, kind: "primary" }, events);
   return createSingleClient(place, { ...options, kind: "single" }, events);
@@ -32,7 +35,11 @@ function createSingleClient({ hosts }: RedisPlace, options: NodeOptions, events:
   };
 }
 
-function tlsOf({ isTls, caFile }: RedisPlace): ConnectionOptions | undefined {
-  if (!isTls) return undefined;
-  return caFile === undefined ? {} : { ca: readFileSync(caFile) };
+/** Reads the files for each connection, so that renewed certificates are used without a restart. */
+function readTlsFiles({ caFile, certFile, keyFile }: RedisPlace): ConnectionOptions {
+  return {
+    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+    ...(certFile !== undefined &&
+      keyFile !== undefined && { cert: readFileSync(certFile), key: readFileSync(keyFile) }),
+  };
 }

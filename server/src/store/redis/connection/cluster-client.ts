@@ -201,7 +201,7 @@ export class ClusterClient implements Client {
   }
 
   async #readFrom(address: Address): Promise<ClusterMap> {
-    const connection = new NodeConnection(address, this.#options.tls);
+    const connection = new NodeConnection(address, this.#options.tls?.());
     const timer = setTimeout(() => connection.destroy(), MAX_WAIT_MS);
     try {
       await check(connection, this.#options);

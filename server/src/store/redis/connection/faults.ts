@@ -71,9 +71,11 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR Protocol error/, "ERR: protocol error"],
 ];
 
+const FROM_SERVER = ["NOPERM", "ERR", "DATABASE", "MAXCLIENTS", MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY];
+
 /** Returns whether the fault proves that a Redis server was reached. Then the configured address is right. */
 export function cameFromServer({ code }: RedisFault): boolean {
-  return code in replies || ["NOPERM", "ERR", "DATABASE", "MAXCLIENTS", MISPLACED, NO_SUCH_COMMAND].includes(code);
+  return code in replies || FROM_SERVER.includes(code);
 }
 
 /** Returns the fault of a server whose replies do not follow the protocol of Redis. */
@@ -89,7 +91,9 @@ export function faultOf(error: unknown): RedisFault {
   const last: unknown = error instanceof AggregateError ? error.errors.at(-1) : undefined;
   if (last !== undefined) return faultOf(last);
   const { code } = error as { readonly code?: unknown };
-  return new RedisFault(typeof code === "string" ? code : "", safeMessage(error));
+  // Node adds advice about its own flags, which the launcher does not pass on.
+  const message = safeMessage(error).replace(/; if the root CA is installed locally.*/, "");
+  return new RedisFault(typeof code === "string" ? code : "", message);
 }
 
 /** Converts the error reply to a command of this name. */

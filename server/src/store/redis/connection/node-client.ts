@@ -7,7 +7,8 @@ import { check, type Expectation } from "./ready-check.ts";
 
 /** Options to connect to a server. */
 export interface NodeOptions extends Expectation {
-  readonly tls: ConnectionOptions | undefined;
+  /** Returns the options of TLS, for each connection anew; `undefined` without TLS. */
+  readonly tls: (() => ConnectionOptions) | undefined;
 }
 
 /** Reports of a `NodeClient`. */
@@ -112,7 +113,7 @@ export class NodeClient {
     try {
       const address = await this.#locate();
       if (this.#isClosed) return;
-      const connection = new NodeConnection(address, this.#options.tls);
+      const connection = new NodeConnection(address, this.#options.tls?.());
       this.#connection = connection;
       await check(connection, this.#options).catch((error: unknown) => {
         connection.destroy();

@@ -33,7 +33,7 @@ function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault):
   if (isSelfEvident) return "";
   if (["ENOTFOUND", "EAI_AGAIN"].includes(fault.code)) return "; check the name of the host in store";
   return place.isTls
-    ? "; check that it runs at this address, speaks TLS, and that redisCaFile has the CA that signed its certificate"
+    ? "; check that it runs at this address, speaks TLS, that redisCaFile has the CA that signed its certificate, and that redisCertFile is set if it asks for one (tls-auth-clients)"
     : "; check that it runs, and listens without TLS, at this address";
 }
 

@@ -20,6 +20,9 @@ export interface RedisPlace {
   /** Password for the sentinels themselves. */
   readonly sentinelPassword: string | undefined;
   readonly isTls: boolean;
-  /** File with trusted CA certificates; `undefined` to use those of the system. */
+  /** File with trusted CA certificates; `undefined` to use those that the runtime knows. */
   readonly caFile: string | undefined;
+  /** Files with the certificate of the service and its private key, if Redis requires one. */
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
 }
