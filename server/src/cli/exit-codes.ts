@@ -58,8 +58,7 @@ function ofRefusal({ reason, cause }: Refusal): string {
     reason.outcome === "unknown"
       ? "the outcome is unknown: check before you repeat the command"
       : "nothing was changed: repeat the command later";
-  const why = cause === undefined ? "is the disk full?" : safeMessage(cause);
-  return `the store does not accept changes now (${why}); ${end}`;
+  return `the store does not accept changes now (${safeMessage(cause)}); ${end}`;
 }
 
 /** Returns the message for an error of SQLite. It leaves out SQLite's own text, which may quote the data. */

@@ -41,7 +41,7 @@ const success = z.object({ result: z.unknown().optional() });
 
 function errorOf(status: number, text: string): Error {
   const { message = `status ${status}`, reason } = failure.safeParse(JSON.parse(text)).data?.error ?? {};
-  if (reason !== undefined) return new Refusal(reason);
+  if (reason !== undefined) return new Refusal(reason, new ControlError(message));
   return new ControlError(`the server could not do it: ${message}`);
 }
 

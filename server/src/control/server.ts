@@ -118,10 +118,10 @@ function userOf({ headers }: IncomingMessage): string | null {
 }
 
 function failed(error: unknown): Outcome {
-  const message = safeMessage(error);
   if (error instanceof Refusal) {
-    return { status: 503, body: { error: { message, reason: error.reason } } };
+    return { status: 503, body: { error: { message: safeMessage(error.cause ?? error), reason: error.reason } } };
   }
+  const message = safeMessage(error);
   const isInvalid = [TypeError, SyntaxError, URIError].some((kind) => error instanceof kind);
   return { status: isInvalid ? 400 : 500, body: { error: { message } } };
 }

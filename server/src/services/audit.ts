@@ -49,7 +49,8 @@ export class AuditTrail {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       if (await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act))) return;
     }
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    const message = `another process appended to the audit trail during each of ${MAX_ATTEMPTS} attempts`;
+    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error(message));
   }
 
   /** Runs an operation and appends an entry with its outcome (see the function `audited`). */

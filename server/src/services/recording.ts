@@ -63,7 +63,8 @@ export class RequestRecorder {
       const count = () => this.#events.recorded(sent);
       if (durable) return this.#store.storeRecords({ handle: session.handle, records, now }).then(count);
       if (this.#store.enqueueRecords(session.handle, records, now)) return count();
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+      const message = "the queue of records is full: the store is slower than they come, or cannot write";
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error(message));
     });
   }
 

@@ -285,7 +285,8 @@ export class SessionService {
         case "id-taken":
       }
     }
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    const message = `${MAX_ID_ATTEMPTS} new session ids in a row exist already: the random numbers of this machine repeat`;
+    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error(message));
   }
 
   /** Renews and returns the session if it is cached and can be used with this id. A session that is in use is cached. */

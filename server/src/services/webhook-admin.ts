@@ -196,7 +196,7 @@ export class WebhookAdmin {
       const queued = await store.queueDeliveries({ endpointId, epoch, erasures, messages, now });
       if (queued !== undefined) return queued[0];
     }
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    throw outrun("the endpoint was changed, or a customer erased");
   }
 
   async #findDelivery(endpointId: string, id: string): Promise<Delivery | undefined> {
@@ -257,7 +257,7 @@ export class WebhookAdmin {
       const endpoint = { ...changed, updatedAt: now, revision: stored.revision + 1 };
       if (await this.#audited(by, what, endpoint, () => store.replaceEndpoint(endpoint))) return { endpoint };
     }
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    throw outrun("another process changed the endpoint");
   }
 
   /** Runs a change and appends an entry to the audit trail, unless the result says that nothing was changed. */
@@ -302,4 +302,10 @@ function faultOfTypes(types: readonly string[]): string | undefined {
   if (types.length === 0) return "is empty: leave it out, or send null, for all types";
   const unknown = types.find((type) => !(loggedTypes as readonly string[]).includes(type));
   return unknown === undefined ? undefined : `has an unknown type: known are ${loggedTypes.join(", ")}`;
+}
+
+/** Returns the refusal of an operation that something else prevented in each of its attempts. */
+function outrun(what: string): Refusal {
+  const cause = new Error(`${what} during each of ${MAX_ATTEMPTS} attempts`);
+  return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
 }

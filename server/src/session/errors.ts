@@ -68,7 +68,12 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly reason: Reason;
 
-  /** `cause` is logged, and never sent to the caller. */
+  /**
+   * `cause` is logged, and never sent to the caller. `unavailable` needs one, because it is for the operator to end it: an
+   * error whose message says what is wrong.
+   */
+  constructor(reason: Exclude<Reason, { readonly code: "unavailable" }>, cause?: unknown);
+  constructor(reason: Reason, cause: unknown);
   constructor(reason: Reason, cause?: unknown) {
     super(reason.code, cause === undefined ? undefined : { cause });
     this.reason = reason;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { test } from "node:test";
+import { exitOf } from "../../src/cli/exit-codes.ts";
 import { ControlError, connectControl } from "../../src/control/client.ts";
 import { type Admin, adminOver } from "../../src/control/operations.ts";
 import { listenControl } from "../../src/control/server.ts";
@@ -52,12 +53,13 @@ test("a refusal of the store arrives as a refusal; an unexpected error arrives w
   await using folder = temporaryDirectory();
   const reason = { code: "unavailable", retryAfterSeconds: 3, outcome: "unknown" } as const;
   const control = await listenControl(folder.path, () =>
-    adminWith({ endSession: () => Promise.reject(new Refusal(reason)) }),
+    adminWith({ endSession: () => Promise.reject(new Refusal(reason, new Error("the disk is full"))) }),
   );
   const admin = await connectControl(folder.path);
   await assert.rejects(admin?.endSession("x") ?? Promise.resolve(), (error) => {
     assert.ok(error instanceof Refusal);
     assert.deepEqual(error.reason, reason);
+    assert.match(exitOf(error).message, /does not accept changes now \(the disk is full\)/);
     return true;
   });
   await assert.rejects(admin?.listKeys() ?? Promise.resolve(), {

@@ -275,7 +275,7 @@ testOnSqlite("the provider can repeat a logout that failed, with the same token"
     initiatorOf: () => ({ from: "192.0.2.7" }) as Initiator,
     sessionAdmin: {
       endMany: async () => {
-        if (fails) throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+        if (fails) throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error("the disk is full"));
         return { sessions: 1, next: null };
       },
     },

@@ -316,6 +316,8 @@ test("until the first key set is fetched, requests get 503, and the log says why
   const retryAfter = Number(refused.headers.get("retry-after"));
   assert.ok(retryAfter >= 1 && retryAfter <= 30, String(retryAfter));
   assert.match(at.log(), /key set not fetched/);
+  // The line of the refused request too, with the reason why the fetch failed.
+  assert.match(at.log(), /"code":"unavailable".*could not be fetched yet.*"cause":\{.*"msg":"refused"/);
   assert.equal((await createApi(at.url).call("GET", "/readyz")).status, 200);
   problemOf(await createApi(at.url).create(), 401, "credential-required");
   await own.resume();

@@ -16,6 +16,7 @@ test("writes beyond the queue's limit are refused as unavailable, and all others
     else assert.equal(sessionOf(answer).visitId, visits[i]);
   }
 
+  assert.match(server.log(), /"code":"unavailable".*as many changes wait as maxPendingWrites allows/);
   // After the burst the server accepts writes again, and the refused writes have stored nothing.
   for (const [i, visitId] of visits.entries()) {
     const again = await api.create({ json: { visitId } });

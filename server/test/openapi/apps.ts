@@ -141,7 +141,7 @@ const noEvents: OpenEvents = {
 
 function withoutReading(store: StoreEngine): StoreEngine {
   const refuse = () => {
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error("the disk cannot be read"));
   };
   return {
     ...store,

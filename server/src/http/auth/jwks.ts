@@ -50,6 +50,8 @@ export class Jwks {
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #triedAt = Number.NEGATIVE_INFINITY;
   #fetching: Promise<void> | undefined;
+  /** The error of the last fetch that failed. */
+  #failure: unknown;
 
   constructor(options: JwksOptions) {
     this.#options = options;
@@ -80,7 +82,8 @@ export class Jwks {
     if (this.#current !== undefined) return this.#current;
     const waitMs = this.#triedAt + MIN_FETCH_INTERVAL - this.#options.clock();
     const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
-    throw new Refusal({ code: "unavailable", retryAfterSeconds });
+    const cause = new Error("the key set of the issuer could not be fetched yet", { cause: this.#failure });
+    throw new Refusal({ code: "unavailable", retryAfterSeconds }, cause);
   }
 
   /**
@@ -121,6 +124,7 @@ export class Jwks {
       }
       events.fetched(set.keys.length);
     } catch (error) {
+      this.#failure = error;
       if (!this.#closing.signal.aborted) events.failed(error, this.#current !== undefined);
     }
   }

@@ -60,7 +60,10 @@ async function readBody(request: HttpRequest, limit: number, mayBuffer?: MayBuff
 function unreadBody(error: unknown): Refusal {
   const fault = error instanceof BodyError ? error.fault : "gone";
   if (fault === "late") return new Refusal({ code: "request-timeout" }, error);
-  if (fault === "crowded") return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
+  if (fault === "crowded") {
+    const cause = new Error("bodies of other requests that arrive slowly fill the memory for incomplete bodies");
+    return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
+  }
   const detail =
     fault === "gone" ? "The body ended early." : "The chunks of the body are malformed (RFC 9112, section 7.1).";
   return new Refusal({ code: "invalid-request", errors: [{ in: "body", name: "", detail }] }, error);

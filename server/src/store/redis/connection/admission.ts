@@ -53,7 +53,7 @@ export function createAdmission(maxPending: number, events: StoreEvents): Admiss
     },
     async admit(change) {
       if (isClosed) refuse("the store is closed");
-      if (pending >= maxPending) refuse(`${pending} changes wait already`);
+      if (pending >= maxPending) refuse("as many changes wait as maxPendingWrites allows");
       const started = performance.now();
       pending++;
       try {

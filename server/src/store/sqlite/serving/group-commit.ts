@@ -124,7 +124,7 @@ export class GroupCommit {
     return new Promise((resolve, reject) => {
       const isClosing = this.#onClosed !== undefined;
       if (isClosing || this.#waiting.length >= this.#options.maxPending) {
-        const message = isClosing ? "the store is closing" : "too many changes wait";
+        const message = isClosing ? "the store is closing" : "as many changes wait as maxPendingWrites allows";
         reject(this.#unavailable(new Error(message)));
         return;
       }
