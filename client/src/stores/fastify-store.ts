@@ -35,8 +35,12 @@ export class FastifyStore implements SessionStore {
     settle(this.#sessions.load(sessionId), (error, session) => {
       if (session?.["cookie"] !== undefined) session["cookie"] = cookieFrom(session["cookie"]);
       this.#loaded = session;
-      done(error, (session as unknown as Session | undefined) ?? null);
-      this.#loaded = undefined;
+      try {
+        done(error, (session as unknown as Session | undefined) ?? null);
+      } finally {
+        // Also if the application throws. Otherwise the next new session would count as one that has these data already.
+        this.#loaded = undefined;
+      }
     });
   }
 

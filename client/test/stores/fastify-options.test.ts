@@ -227,3 +227,40 @@ test("@fastify/session: a decrypted session can be changed and saved", async () 
     assert.equal(await site.visit(read), 7);
   });
 });
+
+test("@fastify/session: after a callback has thrown, the data of the next new session are stored", async () => {
+  await withSite({}, async (site) => {
+    await site.visit(write);
+    const id = await site.visit((session) => session.encryptedSessionId);
+    const thrown = await thrownLater(() => {
+      site.app.decryptSession(String(id), {} as FastifyRequest, () => {
+        throw new Error("of the application");
+      });
+    });
+    assert.match(String(thrown), /of the application/);
+    site.cookie = "";
+    assert.equal(await site.visit(write), 1);
+    assert.equal(await site.visit(read), 1);
+  });
+});
+
+/** Returns the next error that a callback of `process.nextTick` throws after `work`. Nothing else hears of it. */
+async function thrownLater(work: () => void): Promise<unknown> {
+  const { nextTick } = process;
+  try {
+    return await new Promise((resolve) => {
+      process.nextTick = (callback: (...given: unknown[]) => void, ...given: unknown[]) => {
+        nextTick(() => {
+          try {
+            callback(...given);
+          } catch (error) {
+            resolve(error);
+          }
+        });
+      };
+      work();
+    });
+  } finally {
+    process.nextTick = nextTick;
+  }
+}
