@@ -32,10 +32,9 @@ interface Dashboard {
 const { groups } = parse(read("prometheus/alerts.yaml")) as { groups: readonly { readonly rules: readonly Rule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
 const dashboard = JSON.parse(read("grafana/antechamber.json")) as Dashboard;
-const expressions = [
-  ...rules.map(({ expr }) => expr),
-  ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
-];
+const alerted = rules.map(({ expr }) => expr);
+const shown = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+const expressions = [...alerted, ...shown];
 
 /** Returns the names of metrics in an expression. `up` is a metric of Prometheus itself. */
 function metricsIn(expression: string): string[] {
@@ -50,12 +49,18 @@ test("each metric of the alerts and the dashboard is exported by a running serve
   sessionOf(await api.create({ headers: { gkc_customerId: "c" } }));
   await api.call("GET", "/nothing");
   const { text } = await api.call("GET", "/metrics");
-  const exported = new Set(Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name]) => name));
+  const exported = new Set(Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name = ""]) => name));
   for (const expression of expressions) {
     for (const name of metricsIn(expression)) {
       const base = name.replace(/_(?:bucket|sum|count)$/, "");
       assert.ok(exported.has(name) || exported.has(base), `${name} in ${expression}`);
     }
+  }
+  // Lost data do not come back, so an operator has to hear of them, and to see them.
+  const ofLosses = [...exported].filter((name) => name.includes("_lost_"));
+  assert.ok(ofLosses.length >= 2);
+  for (const name of ofLosses) {
+    for (const each of [alerted, shown]) assert.ok(each.join().includes(name), name);
   }
 });
 
