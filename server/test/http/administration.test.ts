@@ -287,6 +287,10 @@ onEachEngine(({ test, serve, empty }) => {
         place,
       );
     }
+    const dry = await api("administrator").call("POST", "/sessions/end?dryRun=true", {
+      json: { customerId: "spared" },
+    });
+    assert.match(problemOf(dry, 400, "invalid-request").detail, /in the JSON body/);
     const refused = await api("agent").call("POST", "/sessions/end", { json: { all: true } });
     problemOf(refused, 403, "role-not-permitted");
     problemOf(await api("agent").call("POST", "/sessions/end"), 400, "invalid-request");

@@ -191,6 +191,23 @@ test("the refusal of a body with many faults lists only the first ones", async (
   assert.ok(errors.length >= 10 && errors.length <= 40, `${errors.length} faults`);
 });
 
+test("a misspelt or repeated parameter is refused, and nothing is recorded", async () => {
+  const id = await newSession(api);
+  for (const [query, names] of [
+    ["durabel=true", ["durabel"]],
+    ["durable=true&durable=false&x", ["durable", "x"]],
+    ["provisional=true&durable=true&wait=1", ["wait", "provisional"]],
+  ] as const) {
+    const answer = await api.call("POST", `${requestsOf(id)}?${query}`, { json: visit("/") });
+    const { errors = [] } = problemOf(answer, 400, "invalid-request");
+    assert.deepEqual(
+      errors.map(({ name }) => name),
+      names,
+    );
+  }
+  assert.equal((await pageOf(api, id)).total, 0);
+});
+
 test("a body that is not JSON is refused", async () => {
   const id = await newSession(api);
   const headers = { "content-type": "application/json" };

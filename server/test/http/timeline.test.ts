@@ -119,6 +119,8 @@ test("invalid bounds are refused, and the refusal names them", async () => {
     ["after=x", ["after"]],
     ["after=-1", ["after"]],
     ["after=1.2.3&limit=1e3", ["after", "limit"]],
+    ["Limit=5", ["Limit"]],
+    ["limit=5&limit=6&cursor=1", ["limit", "cursor"]],
   ] as const) {
     const answer = await api.call("GET", `${requestsOf(id)}?${query}`);
     const { errors = [] } = problemOf(answer, 400, "invalid-request");

@@ -148,6 +148,11 @@ function filterWithin(findable: Exclude<Findable, "none">, filter: SessionFilter
  * a condition only among a customer's own sessions: of all others it would leave only one.
  */
 async function readEndRequest(request: HttpRequest, cursors: Cursors, findable: Findable) {
+  // A `dryRun` that is in the query by mistake must not end the sessions.
+  if (request.query !== "") {
+    const detail = "POST /sessions/end has no parameters in its URL: send the filter and all options in the JSON body.";
+    refuseFaults([{ in: "query", name: "", detail }]);
+  }
   const query = queryOfBody(await readJsonObject(request, MAX_BODY_BYTES), cursors, []);
   const hasConditions = !isUnconditional(query.filter);
   const isEnough = query.all || hasConditions || (findable !== "everyone" && query.except !== null);

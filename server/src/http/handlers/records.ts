@@ -12,9 +12,10 @@ import { timelineInfo } from "../../wire/timeline-info.ts";
 import { type ApiResponse, apiFields, json } from "../api-response.ts";
 import type { Call } from "../call.ts";
 import { readJsonBody, refuseFaults } from "../parse/bodies.ts";
+import { parametersOf } from "../parse/header-text.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
 import { identityOfHeaders } from "../parse/identity.ts";
-import { limitOf } from "../parse/paging.ts";
+import { checkParameterNames, limitOf } from "../parse/paging.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "../parse/record-body.ts";
 import type { InitiatorOf } from "./administration.ts";
 import { permitted } from "./sessions.ts";
@@ -110,22 +111,29 @@ function accepted(body: string): ApiResponse {
   return { status: 202, headers: apiFields, body };
 }
 
-/** Returns the parameters `durable` and `provisional`. Refuses with `invalid-request` if both are set. */
+/** Returns the parameters `durable` and `provisional`. Refuses with `invalid-request` if both are set, or there are others. */
 function optionsOf(query: string): { readonly isDurable: boolean; readonly isProvisional: boolean } {
-  const parameters = new URLSearchParams(query);
+  if (query === "") return noOptions;
+  const parameters = parametersOf(query);
+  const faults: Fault[] = [];
+  checkParameterNames(parameters, ["durable", "provisional"], faults);
   const isSet = (name: string) => !["false", "0"].includes(parameters.get(name) ?? "false");
   const options = { isDurable: isSet("durable"), isProvisional: isSet("provisional") };
   if (options.isDurable && options.isProvisional) {
     const detail = "provisional sets the record aside, so durable cannot be promised: send one of the two.";
-    refuseFaults([{ in: "query", name: "provisional", detail }]);
+    faults.push({ in: "query", name: "provisional", detail });
   }
+  refuseFaults(faults);
   return options;
 }
 
-/** Returns the parameters `after` and `limit`. Refuses with `invalid-request` if one of them is invalid. */
+const noOptions = { isDurable: false, isProvisional: false };
+
+/** Returns the parameters `after` and `limit`. Refuses with `invalid-request` if one is invalid, or there are others. */
 function boundsOf(query: string): { readonly after: Cursor; readonly limit: number } {
-  const parameters = new URLSearchParams(query);
+  const parameters = parametersOf(query);
   const faults: Fault[] = [];
+  checkParameterNames(parameters, ["after", "limit"], faults);
   const text = parameters.get("after") ?? "";
   const after = text === "" ? timelineStart : parseCursor(text);
   if (after === undefined) {
