@@ -1,5 +1,5 @@
 import type { Carrier, TimedCommand } from "./command.ts";
-import type { NodeClient } from "./node-client.ts";
+import type { NewConnection, NodeClient } from "./node-client.ts";
 
 /** A client of Redis. After it has connected, it reconnects until it is closed. */
 export interface Client {
@@ -15,5 +15,7 @@ export interface Client {
   refresh(): void;
   /** Connects anew, because the server at the other end of `carrier` has become a replica. */
   leave(carrier: Carrier | undefined): void;
+  /** Calls `inspect` with each new connection to a node of a cluster, before other commands are sent on it. */
+  inspectConnections(inspect: (connection: NewConnection) => Promise<void>): void;
   close(): void;
 }

@@ -31,6 +31,7 @@ function createSingleClient({ hosts }: RedisPlace, options: NodeOptions, events:
     refresh: () => undefined,
     // The name in the address may lead to another server by now.
     leave: (carrier) => node.leave(carrier),
+    inspectConnections: () => undefined,
     close: () => node.close(),
   };
 }

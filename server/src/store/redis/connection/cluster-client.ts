@@ -3,7 +3,7 @@ import type { Client } from "./client-port.ts";
 import { type ClusterMap, readClusterMap } from "./cluster-map.ts";
 import { type Carrier, type Redirect, TimedCommand } from "./command.ts";
 import { faultOf, faultOfNodes, RedisFault } from "./faults.ts";
-import { NodeClient, type NodeEvents, type NodeOptions } from "./node-client.ts";
+import { type NewConnection, NodeClient, type NodeEvents, type NodeOptions } from "./node-client.ts";
 import { NodeConnection } from "./node-connection.ts";
 import type { Address } from "./place.ts";
 import { check } from "./ready-check.ts";
@@ -44,6 +44,7 @@ export class ClusterClient implements Client {
   #isRefreshDue = false;
   #reads = 0;
   #timer: NodeJS.Timeout | undefined;
+  #inspect: ((connection: NewConnection) => Promise<void>) | undefined;
 
   constructor(seeds: readonly Address[], options: NodeOptions, events: NodeEvents) {
     this.#seeds = seeds;
@@ -93,6 +94,10 @@ export class ClusterClient implements Client {
     this.refresh();
   }
 
+  inspectConnections(inspect: (connection: NewConnection) => Promise<void>): void {
+    this.#inspect = inspect;
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -132,6 +137,7 @@ export class ClusterClient implements Client {
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
     const node = new NodeClient(() => Promise.resolve(address), this.#options, {
+      connected: async (connection) => this.#inspect?.(connection),
       ready: () => undefined,
       failed: () => {
         if (![...this.#nodes.values()].some(({ isReady }) => isReady)) this.#isReady = false;

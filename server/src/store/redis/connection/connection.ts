@@ -5,7 +5,7 @@ import { createClient } from "./client.ts";
 import type { Client } from "./client-port.ts";
 import { type Carrier, TimedCommand } from "./command.ts";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
-import type { NodeClient } from "./node-client.ts";
+import type { NewConnection, NodeClient } from "./node-client.ts";
 import type { RedisPlace } from "./place.ts";
 
 /**
@@ -69,6 +69,8 @@ export interface Connection {
    * each reconnection calls `reconnected`, and operations are refused until `hold` is called.
    */
   checkAfterReconnecting(reconnected: () => void): void;
+  /** Calls `inspect` with each new connection to a node of a cluster, before other commands are sent on it. */
+  inspectConnections(inspect: (connection: NewConnection) => Promise<void>): void;
   /**
    * Finds out which node of a cluster serves which slots, or which server is the primary behind sentinels. A server that
    * fails does not report that by itself.
@@ -263,6 +265,7 @@ function createConnection(
         reconnected();
       });
     },
+    inspectConnections: (inspect) => client.inspectConnections(inspect),
     refresh: () => client.refresh(),
     close() {
       isClosed = true;

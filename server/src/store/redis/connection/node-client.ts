@@ -11,8 +11,13 @@ export interface NodeOptions extends Expectation {
   readonly tls: (() => ConnectionOptions) | undefined;
 }
 
+/** A connection on which no other commands are sent yet. */
+export type NewConnection = Carrier & Pick<NodeConnection, "call">;
+
 /** Reports of a `NodeClient`. */
 export interface NodeEvents {
+  /** A new connection is checked. Commands are sent on it when the promise is fulfilled. */
+  connected?(connection: NewConnection): Promise<void>;
   /** The client has connected, and the connection is checked. */
   ready(): void;
   /** The client has lost its connection, or an attempt to connect has failed. It tries again. */
@@ -119,6 +124,7 @@ export class NodeClient {
         connection.destroy();
         throw error;
       });
+      await this.#events.connected?.(connection);
       if (this.#isClosed) return;
       this.#isReady = true;
       this.#failures = 0;

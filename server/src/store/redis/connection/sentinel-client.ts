@@ -39,6 +39,7 @@ export function createSentinelClient(place: RedisPlace, options: NodeOptions, ev
         });
     },
     leave: (carrier) => primary.leave(carrier),
+    inspectConnections: () => undefined,
     close() {
       primary.close();
       for (const sentinel of sentinels) sentinel.close();

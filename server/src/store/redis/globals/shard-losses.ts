@@ -23,6 +23,9 @@ export interface RepairState {
 /** Time (ms) for which a loss is shown in the status: long enough for somebody to see it. */
 const SHOWN_FOR = 24 * 60 * 60 * 1000;
 
+/** Time (ms) for which a shard is suspected: within it, its loss is stored, or its marker was there after all. */
+const SUSPECTED_FOR = 10_000;
+
 /** Returns for how long (ms) losses are stored: while they are shown, and while an implicit session can be older. */
 export function lifeOfLosses(anonymousIdle: number): number {
   return Math.max(SHOWN_FOR, anonymousIdle);
@@ -40,6 +43,8 @@ export class ShardLosses {
   #byTag: ReadonlyMap<string, Loss> = new Map();
   #serverTime = 0;
   #repair = parseRepair();
+  /** Shards without a marker whose loss is not stored yet: the time at which that was seen, and until when they are suspected. */
+  readonly #suspected = new Map<string, { readonly at: number; readonly until: number }>();
 
   /**
    * Replaces the losses by the stored ones, as Redis returns a hash. Returns the tags of those that were noticed after `since`
@@ -57,6 +62,12 @@ export class ShardLosses {
   advance(serverTime: number, repair: RepairState): void {
     this.#serverTime = serverTime;
     this.#repair = repair;
+    for (const [tag, { until }] of this.#suspected) if (performance.now() > until) this.#suspected.delete(tag);
+  }
+
+  /** Treats the data of a shard as lost at `at` (Unix ms) for a moment, until its loss is stored. */
+  suspect(tag: string, at: number): void {
+    this.#suspected.set(tag, { at, until: performance.now() + SUSPECTED_FOR });
   }
 
   /** Number of shards whose loss was noticed within the last day. */
@@ -78,9 +89,10 @@ export class ShardLosses {
 
   /** Returns whether the session was created before its shard lost the data. */
   mayInclude(handle: string): boolean {
-    if (this.#byTag.size === 0) return false;
-    const loss = this.#byTag.get(tagOf(handle));
-    return loss !== undefined && timeAndCount(handle).createdAt <= loss.at;
+    if (this.#byTag.size === 0 && this.#suspected.size === 0) return false;
+    const tag = tagOf(handle);
+    const lostAt = Math.max(this.#byTag.get(tag)?.at ?? 0, this.#suspected.get(tag)?.at ?? 0);
+    return timeAndCount(handle).createdAt <= lostAt;
   }
 }
 

@@ -1,6 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Carrier } from "../connection/command.ts";
-import { RedisFault } from "../connection/faults.ts";
-import type { NodeClient } from "../connection/node-client.ts";
+import { faultOf, RedisFault } from "../connection/faults.ts";
+import type { NewConnection, NodeClient } from "../connection/node-client.ts";
 import type { Engine } from "../engine.ts";
 import { shardTags } from "../layout/shards.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -35,6 +36,9 @@ const SETTLING_TIME = 10_000;
 export const SAME_LOSS = 5000;
 /** Number of readings in a row after which a shard is lost. The map of the cluster is read again between them. */
 const READINGS = 2;
+/** Maximum time (ms) to wait for the markers on a new connection, and time between two attempts. */
+const INSPECTION_TIME = 5000;
+const INSPECTION_PAUSE = 50;
 /** Number of characters of the hash of the oldest secret that identify the store in a marker. */
 const IDENTITY_CHARACTERS = 10;
 
@@ -73,6 +77,7 @@ export class ShardWatch {
       ...{ tag, marker: engine.keys.marker(tag), carrier: undefined },
       ...{ latest: 0, previous: 0, fault: undefined, readings: 0, isReported: false },
     }));
+    engine.connection.inspectConnections(this.#inspect);
   }
 
   /** Whether a loss was noticed and is not stored yet. */
@@ -81,7 +86,8 @@ export class ShardWatch {
   }
 
   /** Reads the losses that were stored earlier. */
-  async start({ serverTime, lostAt, repair }: Pulse): Promise<void> {
+  async start({ serverTime, lostAt, repair, isMarked }: Pulse): Promise<void> {
+    this.#isMarked = isMarked;
     this.#engine.losses.advance(serverTime, repair);
     if (lostAt > 0) this.#engine.losses.replace(await readLosses(this.#engine.begin()), lostAt);
     this.#lostAt = lostAt;
@@ -105,6 +111,28 @@ export class ShardWatch {
         shard.previous = 0;
       }
     }
+  }
+
+  /**
+   * Reads the markers of a node on a new connection to it. If the node has lost its data, no id of a lost session opens an
+   * anonymous one until the loss is stored.
+   */
+  readonly #inspect = async (connection: NewConnection): Promise<void> => {
+    if (!this.#isMarked) return;
+    const own = this.#shards.filter(({ marker }) => this.#engine.connection.nodeOf(marker)?.connection === connection);
+    const end = performance.now() + INSPECTION_TIME;
+    for (let left = own; left.length > 0 && performance.now() < end; ) {
+      const markers = await Promise.all(left.map(({ marker }) => connection.call("get", marker).catch(faultOf)));
+      for (const [i, shard] of left.entries()) if (markers[i] === null) this.#suspect(shard);
+      // A node that was restarted takes no commands for two seconds.
+      left = left.filter((_, i) => (markers[i] as RedisFault | null)?.code === "CLUSTERDOWN");
+      if (left.length > 0) await delay(INSPECTION_PAUSE);
+    }
+  };
+
+  #suspect({ tag }: Shard): void {
+    const { losses, latest, options } = this.#engine;
+    losses.suspect(tag, Math.max(latest, options.wall()));
   }
 
   /** Begins to check some shards, unless a check is in progress: a node that does not respond delays no heartbeat. */
@@ -172,6 +200,7 @@ export class ShardWatch {
     const fault = time === undefined ? "gone" : time < shard.previous ? "older" : undefined;
     shard.readings = fault !== undefined && fault === shard.fault ? shard.readings + 1 : 1;
     shard.fault = fault;
+    if (fault === "gone" && this.#isMarked) this.#suspect(shard);
     if (time === undefined || fault !== undefined) return;
     shard.isReported = false;
     if (time > shard.latest) [shard.previous, shard.latest] = [shard.latest, time];
