@@ -141,6 +141,15 @@ test("a late copy of a refused rotation does nothing, even if its session got th
   assert.equal((await store.find(session.handle)).generation, 0);
 });
 
+test("a session whose visit was given to another by a process with a faster clock has expired for all processes", async () => {
+  const [store, ahead] = await Promise.all([open(redis.url), open(redis.url)]);
+  const now = Date.now();
+  const session = draft({ visitId: "faster clock" });
+  await store.create(session, now);
+  assert.deepEqual(await ahead.create(draft({ visitId: "faster clock" }), session.expiresAt + 1), created);
+  assert.ok((await store.find(session.handle)).expiresAt <= Date.now());
+});
+
 test("the next request with an idempotency key completes a pending request whose process died, in time for any timeout", async () => {
   const store = await open(redis.url, { timeout: 900 });
   const first = draft({ customerId: "first" });

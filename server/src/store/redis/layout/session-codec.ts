@@ -91,6 +91,12 @@ export function mayExpire(text: string): boolean {
   return state === "" || state === "x";
 }
 
+/** Returns whether a process has marked a stored session as expired, so that it never becomes live again. */
+export function isMarkedExpired(text: string): boolean {
+  const state = text.split(SEPARATOR, 3)[2];
+  return state === "x" || state === "y";
+}
+
 /** Returns whether a stored session has, or has had, data. */
 export function hasHadData(text: string): boolean {
   return (text.split(SEPARATOR)[DATA_LINE] ?? "") !== "";

@@ -8,7 +8,7 @@ import { indexHashes } from "../index/index-entry.ts";
 import { removeFromIndexes } from "../index/index-writer.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { encodeCreation, numberOfEndReason } from "../layout/note-codec.ts";
-import { decode, decodeIds, decodeWithHistory, encode } from "../layout/session-codec.ts";
+import { decode, decodeIds, decodeWithHistory, encode, isMarkedExpired } from "../layout/session-codec.ts";
 import { hasRecord } from "../records/set-aside.ts";
 import { scripts } from "../scripts/scripts.ts";
 import type { Draft } from "./session-batch.ts";
@@ -52,10 +52,15 @@ export async function findWith(operation: Operation, handle: string, other?: str
 export function sessionIn(operation: Operation, handle: string, text: unknown): Session {
   if (typeof text === "string") {
     const session = decode(handle, text);
-    if (isRetained(operation, session)) return session;
+    if (isRetained(operation, session)) return isMarkedExpired(text) ? expiredBy(operation.now, session) : session;
   }
   // The session is not stored, or its retention is over.
   return operation.engine.implicitSession(handle);
+}
+
+/** Returns the session as it is for a process whose clock is slower than that of the one that has marked it as expired. */
+function expiredBy(now: number, session: Session): Session {
+  return session.expiresAt > now ? { ...session, expiresAt: now } : session;
 }
 
 function isRetained({ engine, now }: Operation, session: Session): boolean {
