@@ -137,6 +137,21 @@ test("the search is accessible in both colour schemes, and fits small windows", 
   assert.deepEqual(site.complaints, []);
 });
 
+test("filters that are typed take effect together, and the address has them", async () => {
+  const page = await site.open("search");
+  const menu = page.locator("summary", { hasText: "More filters" });
+  await menu.click();
+  await page.getByRole("textbox", { name: "Customer", exact: true }).fill("k-88213");
+  await page.getByLabel("Created from", { exact: true }).fill("2020-01-02T03:04");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL(/customerId=k-88213/);
+  const query = () => new URL(page.url()).searchParams;
+  assert.match(query().get("since") ?? "", /^20(?:20|19)-[\d-]+T[\d:]+\.000Z$/);
+  await menu.click();
+  assert.equal(await page.getByLabel("Created from", { exact: true }).inputValue(), "2020-01-02T03:04");
+  await page.close();
+});
+
 test("on a phone the open filters take the whole width", async () => {
   const page = await site.open("search");
   await page.setViewportSize({ width: 390, height: 844 });

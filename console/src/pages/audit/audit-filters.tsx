@@ -1,11 +1,10 @@
 import type { AuditFilter } from "@antechamber/client/administration";
-import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { handleIn } from "../../api/session-names.ts";
 import { place, setQuery } from "../../router.ts";
 import type { Chip } from "../../ui/chips.tsx";
-import { Field, Select } from "../../ui/field.tsx";
-import { FilterMenu, isoTime, localTime } from "../../ui/filter-menu.tsx";
+import { Select } from "../../ui/field.tsx";
+import { FilterMenu, type TypedFilter } from "../../ui/filter-menu.tsx";
 import { absoluteTime } from "../../ui/time.tsx";
 
 const labels = {
@@ -51,6 +50,14 @@ export function chipsOf(query: URLSearchParams): readonly Chip[] {
 
 const firstPage = { cursor: undefined, page: undefined };
 
+const typedFilters: readonly TypedFilter[] = [
+  { name: "actor", label: labels.actor, hint: "Id or name of a key, an agent, or a user of the system" },
+  { name: "customerId", label: labels.customerId, hint: "The id as your applications know it" },
+  { name: "session", label: labels.session, hint: "A handle" },
+  { name: "since", label: labels.since, isTime: true },
+  { name: "until", label: labels.until, isTime: true },
+];
+
 /** The filters of the audit trail: that of operations takes effect at once, the others when the form is sent. */
 export function AuditFilters(): JSX.Element {
   const { query } = place.value;
@@ -64,48 +71,12 @@ export function AuditFilters(): JSX.Element {
         options={isListed ? actions : [...actions, [action, action]]}
         onChange={(value) => setQuery({ ...firstPage, action: value })}
       />
-      <MoreFilters key={String(query)} />
+      <FilterMenu
+        key={String(query)}
+        filters={typedFilters}
+        onApply={({ session = "", ...rest }) => setQuery({ ...firstPage, ...rest, session: handleOf(session) })}
+      />
     </div>
-  );
-}
-
-function MoreFilters(): JSX.Element {
-  const { query } = place.value;
-  const typed = names.filter((name) => name !== "action");
-  const values = useSignal<Readonly<Record<string, string>>>(
-    Object.fromEntries(
-      typed.map((name) => [
-        name,
-        name === "since" || name === "until" ? localTime(query.get(name)) : (query.get(name) ?? ""),
-      ]),
-    ),
-  );
-  const field = (name: FilterName, type: "text" | "datetime-local", hint?: string) => (
-    <Field
-      label={labels[name]}
-      type={type}
-      hint={hint}
-      value={values.value[name] ?? ""}
-      onInput={(value) => {
-        values.value = { ...values.value, [name]: value };
-      }}
-    />
-  );
-  return (
-    <FilterMenu
-      onApply={() => {
-        const { since = "", until = "", session = "", ...rest } = values.value;
-        setQuery({ ...firstPage, ...rest, session: handleOf(session), since: isoTime(since), until: isoTime(until) });
-      }}
-    >
-      <div class="field-grid">
-        {field("actor", "text", "Id or name of a key, an agent, or a user of the system")}
-        {field("customerId", "text", "The id as your applications know it")}
-        {field("session", "text", "A handle")}
-        {field("since", "datetime-local")}
-        {field("until", "datetime-local")}
-      </div>
-    </FilterMenu>
   );
 }
 

@@ -15,6 +15,15 @@ const roles: readonly (readonly [Role, string])[] = [
   ["customer", "customer: one customer, or public pages"],
 ];
 
+/** The field for the id to which keys of a role can be bound. */
+const bindings: Partial<Record<Role, { readonly label: string; readonly hint: string }>> = {
+  agent: { label: "Agent", hint: "The only agent for which the key acts. Without one, it asserts no agent." },
+  customer: {
+    label: "Customer",
+    hint: "The only customer for which the key acts. Without one, it is a key for public pages.",
+  },
+};
+
 const validities = [
   ["", "Until it is revoked"],
   ["30", "30 days"],
@@ -33,6 +42,7 @@ export function CreateDialog({ onClose, onCreated }: CreateDialogProps): JSX.Ele
   const role = useSignal<Role>("service");
   const boundTo = useSignal("");
   const days = useSignal("90");
+  const binding = bindings[role.value];
   const create = async () => {
     const made = await administration.keys.create({
       role: role.value,
@@ -64,21 +74,11 @@ export function CreateDialog({ onClose, onCreated }: CreateDialogProps): JSX.Ele
           boundTo.value = "";
         }}
       />
-      {role.value === "agent" && (
+      {binding && (
         <Field
-          label="Agent"
+          label={binding.label}
           value={boundTo.value}
-          hint="The only agent for which the key acts. Without one, it asserts no agent."
-          onInput={(value) => {
-            boundTo.value = value;
-          }}
-        />
-      )}
-      {role.value === "customer" && (
-        <Field
-          label="Customer"
-          value={boundTo.value}
-          hint="The only customer for which the key acts. Without one, it is a key for public pages."
+          hint={binding.hint}
           onInput={(value) => {
             boundTo.value = value;
           }}
