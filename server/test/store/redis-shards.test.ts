@@ -294,6 +294,15 @@ test("after a node lost its data, its index entries about other sessions are wri
   const { stdout } = await runHere(["doctor", "--store", cluster.url, "--redis-prefix", "repair:"]);
   assert.match(stdout, /indexes +\d+ of 256 shards still to be repaired/);
 
+  // The keys of a slot that is being moved are on two nodes.
+  const moved = slotOf(`{${tagOf(handleOf(ids.get(others[0] as string) as string))}}`);
+  const from = await cluster.primaryOf(moved);
+  const primaries = (await Promise.all(cluster.nodes.map(stateOf))).filter(({ isPrimary }) => isPrimary);
+  const to = primaries.find((one) => one.node !== node && one.node !== from)?.node as RedisNode;
+  const finish = await cluster.beginMove(moved, to);
+  await until("all other shards are repaired", async () => (await readiness(first)).shardsToRepair === 1, 20_000);
+  problemOf(await api.call(...requests[2]), 503, "unavailable");
+  await finish();
   for (const server of servers) {
     await until("repaired", async () => (await readiness(server)).shardsToRepair === 0, 20_000);
     assert.match((await createApi(server.url).call("GET", "/metrics")).text, /^antechamber_store_shards_to_repair 0$/m);
