@@ -39,8 +39,8 @@ export function runsOf(files, tier) {
   const onlyLong = "outside, only in test:long";
   /** @type {Run[]} */
   const runs = [
-    // The longest run: with three files at once it takes about as long as the other lanes.
-    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 3, files: of("both", "once") },
+    // The longest run: with four files at once it takes about as long as the other lanes.
+    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 4, files: of("both", "once") },
     { name: "node", runner: "node", lane: "node", runtime: "node", filesAtOnce: 2, files: of("both") },
     // In the lane of `faults` and before it, because that run adds and removes network devices: a browser then aborts its
     // requests.
