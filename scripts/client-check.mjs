@@ -3,20 +3,25 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { buildClient, built, readManifest } from "./client-build.mjs";
 import { oldestNode } from "./oldest.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const MAX_BYTES = 7600;
+/** Maximum size of the entry for browsers, compressed with Brotli (docs/decisions/0080-size-of-the-browser-entry.md). */
+const MAX_BYTES = 6500;
 
-/** Returns how many bytes of code a web page loads for the client, minified and compressed. */
-function entrySize() {
+/**
+ * Returns how many bytes of code a web page loads for the client, minified by Bun and compressed: by Brotli, which
+ * servers and CDNs use for static files, and by gzip. The minifiers of Vite and webpack make it smaller.
+ */
+function entrySizes() {
   const bun = execFileSync(join(root, "scripts/runtime"), ["bun"], { encoding: "utf8" }).trim();
   const entry = join(built, "client.js");
-  return gzipSync(execFileSync(bun, ["build", "--minify", "--target=browser", entry]), { level: 9 }).length;
+  const code = execFileSync(bun, ["build", "--minify", "--target=browser", entry]);
+  return { brotli: brotliCompressSync(code).length, gzip: gzipSync(code, { level: 9 }).length };
 }
 
 /**
@@ -41,13 +46,13 @@ function brokenExports() {
 
 buildClient();
 const { messages, pkg } = await publint({ pkgDir: built, level: "suggestion", pack: false });
-const size = entrySize();
+const { brotli, gzip } = entrySizes();
 const complaints = [
   ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
   ...brokenExports(),
   ...(pkg?.dependencies ? ["the package has dependencies"] : []),
-  ...(size > MAX_BYTES ? [`the entry for browsers has ${size} bytes, over ${MAX_BYTES}`] : []),
+  ...(brotli > MAX_BYTES ? [`the entry for browsers has ${brotli} bytes with Brotli, over ${MAX_BYTES}`] : []),
 ];
 for (const complaint of complaints) console.error(complaint);
-console.log(`client: ${size} bytes, minified and compressed`);
+console.log(`client: ${brotli} bytes with Brotli, ${gzip} with gzip`);
 if (complaints.length > 0) process.exitCode = 1;

@@ -4,6 +4,7 @@ import {
   createRequestSender,
   fetchOf,
   type SendRequest,
+  type ServiceRequest,
   type TransportOptions,
 } from "./call.ts";
 import { type EventOptions, type EventReset, readEvents } from "./events.ts";
@@ -136,7 +137,8 @@ export function createAdministration(options: TransportOptions): AdministrationC
   return {
     async *list(filter = {}, { limit, sessionId, signal } = {}) {
       rejectEmptyConditions(filter);
-      const found = pages<SessionList>(send, "/sessions", { ...filter, limit }, { sessionId, signal });
+      const headers = headersWith(sessionId);
+      const found = pages<SessionList>(send, "/sessions", { ...filter, limit }, { headers, signal });
       for await (const { sessions } of found) yield* sessions;
     },
     async listPage(filter = {}, { cursor, limit, sessionId, signal } = {}) {
@@ -144,7 +146,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
       return await send({
         method: "GET",
         path: `/sessions?${queryOf({ ...filter, limit, cursor })}`,
-        sessionId,
+        headers: headersWith(sessionId),
         signal,
       });
     },
@@ -169,6 +171,11 @@ export function createAdministration(options: TransportOptions): AdministrationC
   };
 }
 
+/** Returns the header by which a list of sessions marks the one with this id with `isCurrent`. */
+function headersWith(sessionId: string | undefined): Record<string, string> {
+  return sessionId ? { "gkc-sessionid": sessionId } : {};
+}
+
 function readStatistics(
   send: SendRequest,
   range: Omit<StatisticsOptions, "signal">,
@@ -186,7 +193,7 @@ async function* pages<Page extends { readonly next: string | null }>(
   send: SendRequest,
   path: string,
   conditions: ListFilter & Pick<PageOptions, "limit">,
-  options: Pick<ListOptions, "sessionId" | "signal">,
+  options: Pick<ServiceRequest, "headers" | "signal">,
 ): AsyncGenerator<Page, void> {
   for (let next: string | null | undefined; next !== null; ) {
     const query = queryOf({ ...conditions, cursor: next });

@@ -1,4 +1,4 @@
-import { errorFromResponse, isRetryable, ProblemError } from "./problem-error.ts";
+import { errorFromResponse, isRetryable, ProblemError, parseJson } from "./problem-error.ts";
 import { bodyIds, headerIds, type Identity } from "./protocol.ts";
 import { sleep } from "./sleep.ts";
 
@@ -33,8 +33,8 @@ export interface ServiceRequest extends CallOptions {
   readonly method: string;
   readonly path: string;
   readonly ids?: Ids | undefined;
-  /** Id that is sent in the header `gkc-sessionid`, so that a list of sessions marks this one with `isCurrent`. */
-  readonly sessionId?: string | undefined;
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
   readonly idempotencyKey?: string | undefined;
   readonly keepalive?: boolean | undefined;
@@ -55,10 +55,7 @@ export interface TaggedData<Data> {
 
 /** Returns the address without slashes at its end, so that a path can be appended. */
 export function baseUrlOf({ url: given }: TransportOptions): string {
-  const url = String(given);
-  let end = url.length;
-  while (url[end - 1] === "/") end--;
-  return url.slice(0, end);
+  return String(given).replace(/\/+$/, "");
 }
 
 /** Returns the `fetch` of the options. By default this is the global `fetch`, which is looked up at each call. */
@@ -119,8 +116,10 @@ export function createRequestSender(options: TransportOptions, start = createFet
       } catch (error) {
         request.signal?.throwIfAborted();
         if (call.deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
-        const delay = retryDelay(attempt, error as ProblemError);
-        if (attempt >= attempts || performance.now() + delay > endsAt) throw error;
+        const failure = error as ProblemError;
+        // The random part spreads the retries of clients that failed at the same time.
+        const delay = (failure.retryAfter ?? 0) * 1000 + 50 * 2 ** attempt * (1 + Math.random());
+        if (!isRetryable(failure) || attempt >= attempts || performance.now() + delay > endsAt) throw failure;
         await sleep(delay);
       }
     }
@@ -131,15 +130,14 @@ const idNames: readonly string[] = [...headerIds, ...bodyIds];
 
 /** Returns the second argument of `fetch` for a request. Throws a `TypeError` for an id of an unknown name. */
 export function requestInit(request: ServiceRequest, key: string | undefined): ServiceRequestInit {
-  const { method, ids = {}, sessionId, body, idempotencyKey, keepalive = false, ifMatch } = request;
-  const headers: Record<string, string> = {};
+  const { method, ids = {}, body, idempotencyKey, keepalive = false, ifMatch } = request;
+  const headers = { ...request.headers };
   const unknown = Object.keys(ids).find((name) => !idNames.includes(name));
   if (unknown) throw new TypeError(`there is no id ${unknown}, only ${idNames.join(", ")}`);
   if (key) headers["authorization"] = `Bearer ${key}`;
   for (const name of headerIds) {
     if (ids[name]) headers[`gkc-${name}`] = headerBytes(name, ids[name]);
   }
-  if (sessionId) headers["gkc-sessionid"] = sessionId;
   if (idempotencyKey) headers["idempotency-key"] = `"${idempotencyKey}"`;
   if (ifMatch !== undefined) headers["if-match"] = ifMatch;
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -178,20 +176,10 @@ async function sendOnce(call: Call, { isTagged, isExpected }: ServiceRequest): P
   } catch (cause) {
     throw new ProblemError({ code: "network", cause });
   }
-  if (!response.ok) throw errorFromResponse(response, text);
-  try {
-    const data = response.status === 204 ? undefined : (JSON.parse(text) as unknown);
-    if (isExpected?.(data) === false) throw new TypeError();
-    // A proxy that compresses responses makes their tags weak.
-    return isTagged ? { data, etag: response.headers.get("etag")?.replace("W/", "") ?? "*" } : data;
-  } catch (cause) {
-    throw new ProblemError({ code: "unexpected-answer", status: response.status, cause });
-  }
-}
-
-/** Returns how long to wait before the next attempt, in milliseconds; `Infinity` if a retry cannot succeed. */
-function retryDelay(attempt: number, error: ProblemError): number {
-  if (!isRetryable(error)) return Infinity;
-  // The random part spreads the retries of clients that failed at the same time.
-  return (error.retryAfter ?? 0) * 1000 + 50 * 2 ** attempt * (1 + Math.random());
+  const { ok, status, headers } = response;
+  const data = parseJson(text);
+  const isWhole = isExpected ? isExpected(data) : data !== undefined || status === 204;
+  if (!ok || !isWhole) throw errorFromResponse(response, text);
+  // A proxy that compresses responses makes their tags weak.
+  return isTagged ? { data, etag: headers.get("etag")?.replace("W/", "") ?? "*" } : data;
 }

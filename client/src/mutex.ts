@@ -1,6 +1,6 @@
 import { type Locks, type Page, quietly, type WebStorage } from "./page.ts";
 import { ProblemError } from "./problem-error.ts";
-import { randomKey } from "./session-operations.ts";
+import { withSuffix } from "./session-state.ts";
 import { sleep } from "./sleep.ts";
 
 /** Runs a task while no other task of this client, or of a tab that shares its storage, runs. */
@@ -29,8 +29,9 @@ export function createMutex(page: Page | undefined, storage: WebStorage | undefi
 async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(timeout);
   return await new Promise<T>((resolve, reject) => {
+    const run = () => task().then(resolve, reject);
     const whileLocked = async () => {
-      await task().then(resolve, reject);
+      await run();
       // The caller already has the result. The lock is held a little longer, so that the next tab sees the task's
       // writes.
       await sleep(PROPAGATION_MS);
@@ -38,7 +39,7 @@ async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise
     locks.request(LOCK_NAME, { signal }, whileLocked).catch((cause: unknown) => {
       if (signal.aborted) reject(new ProblemError({ code: "timeout", cause }));
       // Sandboxed pages may not use Web Locks. They do not share a storage with other tabs, so they need no lock.
-      else task().then(resolve, reject);
+      else void run();
     });
   });
 }
@@ -48,25 +49,26 @@ async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise
  * name into the storage, and holds the lock if the name is still there after a delay.
  */
 async function withStoredLock<T>(storage: WebStorage, timeout: number, task: () => Promise<T>): Promise<T> {
-  const name = randomKey();
   const givesUpAt = Date.now() + timeout;
-  const holder = () => (quietly(() => storage.getItem(LOCK_NAME)) ?? "").split(" ");
+  const holder = () => quietly(() => storage.getItem(LOCK_NAME));
+  let own: string;
   for (;;) {
     const now = Date.now();
     if (now > givesUpAt) throw new ProblemError({ code: "timeout" });
     // A negative age means that the clock was set back. The lock must not last until the clock has caught up.
-    const age = now - Number(holder()[1] ?? 0);
-    if (age < 0 || age > ABANDONED_MS) {
-      quietly(() => storage.setItem(LOCK_NAME, `${name} ${now}`));
+    const age = now - Number(holder());
+    own = withSuffix(now);
+    if (!(age >= 0 && age <= ABANDONED_MS)) {
+      quietly(() => storage.setItem(LOCK_NAME, own));
       // If the storage is full or blocked, it cannot store a lock. Then the task runs without one.
-      if (holder()[0] !== name) break;
+      if (holder() !== own) break;
     }
     await sleep(PROPAGATION_MS * (1 + Math.random()));
-    if (holder()[0] === name) break;
+    if (holder() === own) break;
   }
   try {
     return await task();
   } finally {
-    if (holder()[0] === name) quietly(() => storage.removeItem(LOCK_NAME));
+    if (holder() === own) quietly(() => storage.removeItem(LOCK_NAME));
   }
 }

@@ -1,25 +1,32 @@
 import type { TransportOptions } from "./call.ts";
 import { quietly } from "./page.ts";
 
-/** Returns `undefined` for a valid value; otherwise what it must be, such as "is a boolean", for the error message. */
-export type Check = (value: unknown) => string | undefined;
+/** The check of an option: whether a value is valid, and what the value must be, for the error message. */
+export type Check = readonly [isValid: (value: unknown) => unknown, rule: string];
 
 /** The characters that a credential in a header may have (RFC 9110, section 11.2). An empty key counts as no key. */
 const KEY = /^[\x21-\x7e]*$/;
+/**
+ * An address, or in a web page a path on its origin. There is no query or fragment, because paths are appended, nor a
+ * user, because `fetch` refuses that.
+ */
+const ADDRESS = /^(https?:\/)?\/[^\s?#@]*$/i;
 /** Maximum timeout in milliseconds. A longer timer would fire immediately. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-export const isType =
-  (type: string): Check =>
-  (value) =>
-    typeof value === type ? undefined : `is a ${type}`;
+export const isType = (type: string): Check => [(value) => typeof value === type, `a ${type}`];
 
 /** The checks of the options that everything in this package has which calls Antechamber. */
 export const commonChecks = {
-  url: faultOfUrl,
-  key: (value) => (typeof value === "string" && KEY.test(value) ? undefined : "is a text without spaces"),
-  timeout: (value) =>
-    typeof value === "number" && value > 0 && value <= MAX_TIMEOUT ? undefined : "is a number of milliseconds above 0",
+  url: [
+    isAddress,
+    "an address that begins with http:// or https:// (in a page also /), without user, query and fragment",
+  ],
+  key: [(value) => typeof value === "string" && KEY.test(value), "a text without spaces"],
+  timeout: [
+    (value) => typeof value === "number" && value > 0 && value <= MAX_TIMEOUT,
+    "a number of milliseconds above 0",
+  ],
 } satisfies Partial<Record<keyof TransportOptions, Check>>;
 
 /**
@@ -27,26 +34,22 @@ export const commonChecks = {
  * the check of each option, so that the compiler reports an option without a check.
  */
 export function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>) {
-  const given = typeof options === "object" ? options : {};
-  // `url` is checked first, because its check also reports an argument that is not an object.
-  for (const [name, value] of Object.entries({ url: undefined, ...given })) {
-    const check = Object.hasOwn(checks, name) && checks[name];
-    if (!check) throw new TypeError(`${call} has no option ${name}${suggestion(name, Object.keys(checks))}`);
-    const fault = value === undefined && name !== "url" ? undefined : check(value);
-    if (fault) throw new TypeError(`${call}: ${name} ${fault}${name === "key" ? "" : shown(value)}`);
+  const given = Object(options) as Readonly<Record<string, unknown>>;
+  for (const [name, [isValid, rule]] of Object.entries(checks)) {
+    const value = given[name];
+    if ((value === undefined && name !== "url") || isValid(value)) continue;
+    throw new TypeError(`${call}: ${name} is ${rule}${name === "key" ? "" : shown(value)}`);
   }
+  const known = Object.keys(checks);
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown) throw new TypeError(`${call} has no option ${unknown}${suggestion(unknown, known)}`);
 }
 
-/** Returns the end of the error for an unknown name: a similar name if there is one, and all names. */
+/** Returns the end of the error for an unknown name: a name that has all of its letters if there is one, and all names. */
 function suggestion(name: string, known: readonly string[]): string {
-  const nearest = known.find((each) => isSimilar(name.toLowerCase(), each.toLowerCase()));
-  return `${nearest ? ` (did you mean ${nearest}?)` : ""}, only ${known.join(", ")}`;
-}
-
-/** Returns whether two names are similar: at least half of the pairs of adjacent letters of one are in the other. */
-function isSimilar(one: string, other: string): boolean {
-  const pairs = [...one].slice(1).map((letter, at) => one[at] + letter);
-  return 2 * pairs.filter((pair) => other.includes(pair)).length >= pairs.length;
+  const letters = [...name.toLowerCase()];
+  const similar = known.find((each) => letters.every((letter) => each.toLowerCase().includes(letter)));
+  return `${similar ? ` (did you mean ${similar}?)` : ""}, only ${known.join(", ")}`;
 }
 
 /** Formats a value for the end of an error message. If it is an address, its password is left out. */
@@ -54,18 +57,9 @@ function shown(value: unknown): string {
   return `, not ${(JSON.stringify(value) ?? "undefined").slice(0, 99).replace(/^.*@/, '"@')}`;
 }
 
-/** Checks the address of the service. In a web page, a path on the page's own origin is valid too. */
-function faultOfUrl(given: unknown): string | undefined {
-  const text = typeof given === "string" || given instanceof URL ? String(given) : "";
-  const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
-  const page = scope.document?.baseURI ?? scope.location?.href;
-  const isPath = page !== undefined && text.startsWith("/");
-  // The address must not have a query or a fragment, because paths are appended to it, nor a user, because `fetch`
-  // refuses that.
-  if ((isPath || /^https?:\/\//i.test(text)) && !/[\s?#@]/.test(text)) {
-    if (quietly(() => new URL(text, page))) return undefined;
-  }
-  const example = /^[\w.-]+(:\d+)?(\/[^?#]*)?$/.test(text) ? text : "127.0.0.1:8080";
-  const path = page ? 'or "/path", ' : "";
-  return `is an address such as "http://${example}", ${path}without user, query and fragment`;
+function isAddress(value: unknown): boolean {
+  const text = String(value);
+  const { document, location } = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
+  // Without a page, `URL` throws for a path.
+  return ADDRESS.test(text) && quietly(() => new URL(text, document?.baseURI ?? location?.href)) !== undefined;
 }

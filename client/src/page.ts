@@ -18,8 +18,7 @@ export interface PageEvent {
 }
 
 interface PageEvents {
-  addEventListener(type: string, listener: (event: PageEvent) => void): void;
-  removeEventListener(type: string, listener: (event: PageEvent) => void): void;
+  addEventListener(type: string, listener: (event: PageEvent) => void, options: { readonly signal: AbortSignal }): void;
 }
 
 /** The members of a web page's `window` that this package uses. */

@@ -1,3 +1,4 @@
+import { quietly } from "./page.ts";
 import type { Problem, ProblemCode } from "./protocol.ts";
 
 /**
@@ -24,6 +25,7 @@ const messages: Partial<Record<FailureCode, string>> = {
   network: "no response: check the address, that the service runs, and for a page its corsOrigins",
   timeout: "no response in time",
   "unexpected-answer": "the response is not from the service: check the address",
+  reset: "reset() was called before this was done",
 };
 
 /**
@@ -74,20 +76,20 @@ export function isRetryable(error: ProblemError): boolean {
   return error.code === "too-many-requests" || isUnanswered(error);
 }
 
-/** Returns the error for a response whose status is not a success. `text` is the body of the response. */
+/** Returns the error for a response that is a refusal, or not from the service. `text` is the body of the response. */
 export function errorFromResponse(
   response: { readonly status: number; readonly headers: Pick<Headers, "get"> },
   text: string,
 ): ProblemError {
   const { status, headers } = response;
   const retryAfter = Number(headers.get("retry-after")) || null;
-  try {
-    const problem = JSON.parse(text) as Problem;
-    if (problem.type === `urn:antechamber:problem:${problem.code}`) {
-      return new ProblemError({ code: problem.code, status, problem, retryAfter });
-    }
-  } catch {
-    // The body is not JSON, so the response is not from the service.
-  }
-  return new ProblemError({ code: "unexpected-answer", status, retryAfter });
+  const problem = parseJson(text) as Problem | null | undefined;
+  return problem && problem.type === `urn:antechamber:problem:${problem.code}`
+    ? new ProblemError({ code: problem.code, status, problem, retryAfter })
+    : new ProblemError({ code: "unexpected-answer", status, retryAfter });
+}
+
+/** Parses the body of a response; returns `undefined` if it is not JSON, so that it cannot be the service's. */
+export function parseJson(text: string): unknown {
+  return quietly(() => JSON.parse(text) as unknown);
 }

@@ -45,7 +45,7 @@ export type MergePatch<Data> = { readonly [Name in keyof Data]?: MergedValue<Dat
 type MergedValue<Value> = Value extends readonly unknown[] ? Value : Value extends object ? MergePatch<Value> : Value;
 
 /** The request body for creating and updating a session. Unknown members are ignored. */
-export type SessionBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null } & {
+export type SessionBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null | undefined } & {
   /** Only for updating: whether the session gets a new id (contract.md#rule-9). */
   readonly rotate?: boolean | undefined;
   /** Name of the profile whose lifetimes count from now on (contract.md#rule-10). */

@@ -1,8 +1,9 @@
-const SESSION_ID = /^[\w-]{40}$/;
+/** A session id, or only the handle in it. */
+const SESSION_NAME = /^[\w-]{24}(?:[\w-]{16})?$/;
 
 /** Returns whether a value is a text with the form of a session id (contract.md#session-ids). */
 export function isSessionId(text: unknown): text is string {
-  return typeof text === "string" && SESSION_ID.test(text);
+  return typeof text === "string" && text.length === 40 && isSessionName(text);
 }
 
 /** Returns the handle of a session id, which names the session but does not open it (contract.md#session-ids). */
@@ -19,8 +20,6 @@ export function isRetiredBy(sessionId: string, by: string): boolean {
 function generationOf(sessionId: string): number {
   return atob(sessionId.slice(24, 28).replaceAll("-", "+").replaceAll("_", "/")).charCodeAt(0);
 }
-
-const SESSION_NAME = /^[\w-]{24}(?:[\w-]{16})?$/;
 
 /** Returns whether a text has the form of a session id or of a handle. */
 export function isSessionName(text: string): boolean {

@@ -4,7 +4,7 @@ import { type Check, checkOptions, commonChecks, isType } from "./option-checks.
 const transportChecks: Record<keyof TransportOptions, Check> = {
   ...commonChecks,
   fetch: isType("function"),
-  attempts: (value) => (Number.isInteger(value) && Number(value) > 0 ? undefined : "is a whole number above 0"),
+  attempts: [(value) => Number.isInteger(value) && Number(value) > 0, "a whole number above 0"],
 };
 
 /** Throws a `TypeError` if an option is invalid. `call` is the name of the called function, for the message. */

@@ -1,13 +1,13 @@
 import { createRequestSender, fetchOf } from "./call.ts";
 import type { Client, ClientOptions } from "./client.ts";
-import { CurrentSession } from "./current-session.ts";
+import { createCurrentSession } from "./current-session.ts";
 import { createMutex } from "./mutex.ts";
 import type { Page } from "./page.ts";
 import { isUnanswered, type ProblemError } from "./problem-error.ts";
-import { Recorder } from "./recorder.ts";
+import { createRecorder } from "./recorder.ts";
 import { isSessionId } from "./session-id.ts";
 import { createSessionOperations } from "./session-operations.ts";
-import { SessionStorage } from "./session-storage.ts";
+import { openSessionStorage } from "./session-storage.ts";
 import { createSiteFetch } from "./site-fetch.ts";
 import { sleep } from "./sleep.ts";
 
@@ -16,15 +16,14 @@ const MAX_FLUSH_MS = 1000;
 
 /** Creates the client for a page, or for a program without a page. The options must already be checked. */
 export function createVisitorClient(page: Page | undefined, options: ClientOptions): Client {
-  const { timeout = 10_000, cookie = true, origins = [], rotate = true } = options;
+  const { timeout = 10_000, origins = [], rotate = true } = options;
   const doFetch = fetchOf(options);
   const transport = createSessionOperations(createRequestSender(options));
-  const storage = new SessionStorage({ page, storage: options.storage, cookie });
+  const closing = new AbortController();
+  const storage = openSessionStorage(page, options, closing.signal);
   const mutex = createMutex(page, storage.shared, timeout);
-  const current = new CurrentSession(transport, storage, mutex, rotate);
-  const recorder = new Recorder(transport, current, page, options.onError);
-  const pageOrigin = page?.location.origin;
-  const allOrigins = [...(pageOrigin === undefined ? [] : [pageOrigin]), ...origins];
+  const current = createCurrentSession(transport, storage, mutex, rotate);
+  const recorder = createRecorder(transport, current, page, closing.signal, options.onError);
   if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
 
   /** Calls `work` with the session's id, and again with the next one if the session has expired or was rotated. */
@@ -40,14 +39,14 @@ export function createVisitorClient(page: Page | undefined, options: ClientOptio
   }
 
   return {
-    session: () => current.get(),
+    session: current.get,
     identify: (ids, given) => falseIfUnanswered(current.identify(ids, given)),
-    fetch: createSiteFetch(current, doFetch, allOrigins, pageOrigin),
+    fetch: createSiteFetch(current, doFetch, origins, page?.location.origin),
     data: (given) => inSession((id) => transport.readData(id, given)),
     update: (patch, given) => inSession((id) => transport.mergeData(id, patch, given)),
     replace: (data, given) => inSession((id) => transport.replaceData(id, data, given)),
-    record: (records) => recorder.record(records),
-    flush: () => recorder.flush(),
+    record: recorder.record,
+    flush: recorder.flush,
     async timeline(range) {
       await recorder.flush();
       return await transport.timeline((await current.get()).sessionId, range);
@@ -57,13 +56,13 @@ export function createVisitorClient(page: Page | undefined, options: ClientOptio
       current.reset();
       // An ended session accepts no records.
       await Promise.race([recorder.flush(), sleep(MAX_FLUSH_MS)]).catch(() => undefined);
-      const end = async () => void (sessionId && (await transport.end(sessionId, { keepalive: true })));
-      return await falseIfUnanswered(end().then(() => true as const));
+      if (!sessionId) return true;
+      return await falseIfUnanswered(transport.end(sessionId, { keepalive: true }).then(() => true));
     },
-    reset: () => current.reset(),
-    async close() {
-      storage.close();
-      await recorder.close();
+    reset: current.reset,
+    close() {
+      closing.abort();
+      return recorder.flush();
     },
   };
 }

@@ -12,18 +12,18 @@ const url = "http://127.0.0.1:8080";
 
 /** Invalid options, and the expected errors. */
 const misuse: readonly (readonly [options: unknown, message: RegExp])[] = [
-  [undefined, /url is an address such as "http:\/\/127/],
+  [undefined, /url is an address that begins with http:\/\/ or https:\/\//],
   [url, /url is an address/],
   [{}, /url .* not undefined/],
   [{ url: "" }, /url .* not ""/],
-  [{ url: "localhost:8080" }, /"http:\/\/localhost:8080"/],
-  [{ url: "sessions.example/base" }, /"http:\/\/sessions.example\/base"/],
+  [{ url: "localhost:8080" }, /begins with http:\/\/ .*, not "localhost:8080"/],
+  [{ url: "sessions.example/base" }, /begins with http:\/\/ .*, not "sessions.example\/base"/],
   [{ url: "/antechamber" }, /url is an address/],
   [{ url: "antechamber" }, /url is an address/],
   [{ url: "ftp://sessions.example" }, /url is an address/],
   [{ url: "http://" }, /url is an address/],
   [{ url: "http://a b" }, /url is an address/],
-  [{ url: "http://sessions.example/?a=b" }, /without user, query/],
+  [{ url: "http://sessions.example/?a=b" }, /without user, query and fragment/],
   [{ url: "http://sessions.example/#a" }, /without user, query/],
   [{ url: 8080 }, /url is an address/],
   [{ url: "http://u@sessions.example" }, /without user/],

@@ -173,6 +173,23 @@ test("records made during an outage are recorded once, after it", async () => {
   assert.deepEqual(await paths(client), ["/1", "/2"]);
 });
 
+test("records whose response was lost are recorded once, and later ones after them", async () => {
+  let isLosing = false;
+  const losing: Fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (isLosing) throw new TypeError("lost");
+    return response;
+  };
+  const client = createClient({ url: antechamber.url, storage: false, fetch: losing });
+  await client.session();
+  isLosing = true;
+  client.record(page("/1"));
+  await assert.rejects(client.flush(), { code: "network" });
+  client.record(page("/2"));
+  isLosing = false;
+  assert.deepEqual(await paths(client), ["/1", "/2"]);
+});
+
 /** Starts a site; `seen` collects the session header of each request. */
 async function openSite(respond: (request: IncomingMessage, response: ServerResponse) => void) {
   const seen: (string | undefined)[] = [];

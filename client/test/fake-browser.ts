@@ -1,4 +1,6 @@
+import type { ClientOptions } from "../src/client.ts";
 import type { Locks, Page, PageEvent, WebStorage } from "../src/page.ts";
+import { openSessionStorage, type SessionStorage } from "../src/session-storage.ts";
 
 /** The storage and locks of a browser. */
 export interface BrowserOptions {
@@ -105,16 +107,19 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
 function createPageEvents() {
   const listeners = new Map<string, Set<(event: PageEvent) => void>>();
   return {
-    addEventListener(type: string, listener: (event: PageEvent) => void) {
+    addEventListener(type: string, listener: (event: PageEvent) => void, { signal }: { readonly signal: AbortSignal }) {
       listeners.set(type, (listeners.get(type) ?? new Set()).add(listener));
-    },
-    removeEventListener(type: string, listener: (event: PageEvent) => void) {
-      listeners.get(type)?.delete(listener);
+      signal.addEventListener("abort", () => listeners.get(type)?.delete(listener));
     },
     notify(event: PageEvent) {
       for (const listener of listeners.get("storage") ?? []) listener(event);
     },
   };
+}
+
+/** Opens the storage of a tab, which listens to the tab's events until the test ends. */
+export function openStorage(page: Page, options: Pick<ClientOptions, "cookie"> = {}): SessionStorage {
+  return openSessionStorage(page, options, new AbortController().signal);
 }
 
 /** Applies the parts of `Set-Cookie` that the tests use. */

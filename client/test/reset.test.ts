@@ -5,9 +5,8 @@ import { test } from "node:test";
 import { oneServer } from "../../server/test/support/one-server.ts";
 import { type Client, createClient } from "../src/client.ts";
 import { handleOf } from "../src/session-id.ts";
-import { SessionStorage } from "../src/session-storage.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
-import { createWebStorage, openBrowser } from "./fake-browser.ts";
+import { createWebStorage, openBrowser, openStorage } from "./fake-browser.ts";
 import { identified } from "./identified.ts";
 
 const antechamber = oneServer();
@@ -109,39 +108,36 @@ test("a forgotten session does not come back as the option sessionId of an old p
 });
 
 const sessionId = (letter: string) => letter.repeat(40);
-const options = { storage: undefined, cookie: true };
 
 for (const closed of [0, 1]) {
   const who = closed === 0 ? "the tab that was reset" : "the tab that wrote it";
   test(`a write by a tab that has not seen a reset is undone by ${who}`, () => {
     const browser = openBrowser({ storage: "slow", locks: true });
-    const [late, reset] = [browser.openTab(), browser.openTab()].map(
-      (page) => new SessionStorage({ page, ...options }),
-    );
+    const [late, reset] = [browser.openTab(), browser.openTab()].map((page) => openStorage(page));
     assert.ok(late && reset);
     const deliver = (tab: number) => {
       while (browser.deliver(tab));
     };
     late.write(sessionId("a"));
     deliver(1);
-    assert.ok(reset.read()?.startsWith(sessionId("a")));
+    assert.ok(reset.read().startsWith(sessionId("a")));
     reset.reset();
     late.write(sessionId("b"));
     // Tab `closed` gets no storage event, as if it were already closed.
     deliver(1 - closed);
     const rest = [late, reset][1 - closed];
-    assert.equal(rest?.read(), undefined);
-    assert.equal(new SessionStorage({ page: browser.openTab(), ...options }).read(), undefined);
+    assert.equal(rest?.read(), "");
+    assert.equal(openStorage(browser.openTab()).read(), "");
   });
 }
 
 test("a cookie that a late response sets does not bring a forgotten session back", () => {
   const browser = openBrowser({ storage: "works", locks: true });
-  const storage = new SessionStorage({ page: browser.openTab(), ...options });
+  const storage = openStorage(browser.openTab());
   storage.write(sessionId("a"));
   storage.reset();
   browser.cookies.set("sessionId", sessionId("a"));
-  assert.equal(storage.read(), undefined);
+  assert.equal(storage.read(), "");
   assert.equal(browser.cookies.has("sessionId"), false);
   const next = storage.write(sessionId("b"));
   // The id of session "a" after a rotation: it begins with the same handle.
@@ -155,21 +151,21 @@ test("a cookie that a late response sets does not bring a forgotten session back
 test("a site that clears its storage after a reset does not undo it", () => {
   const browser = openBrowser({ storage: "works", locks: true });
   const pages = [browser.openTab(), browser.openTab()];
-  const [one, other] = pages.map((page) => new SessionStorage({ page, ...options }));
+  const [one, other] = pages.map((page) => openStorage(page));
   assert.ok(one && other);
   one.write(sessionId("a"));
   const before = other.resetAt();
   one.reset();
   pages[0]?.localStorage?.removeItem("antechamber.session");
-  for (const storage of [one, other, new SessionStorage({ page: browser.openTab(), ...options })]) {
+  for (const storage of [one, other, openStorage(browser.openTab())]) {
     assert.ok(storage.resetAt() > before);
-    assert.equal(storage.read(), undefined);
+    assert.equal(storage.read(), "");
   }
 });
 
 test("a reset reaches the other tabs if there are only cookies", () => {
   const browser = openBrowser({ storage: "blocked", locks: false });
-  const storages = [1, 2].map(() => new SessionStorage({ page: browser.openTab(), ...options }));
+  const storages = [1, 2].map(() => openStorage(browser.openTab()));
   const [one, other] = storages;
   assert.ok(one && other);
   one.write(sessionId("a"));
@@ -178,7 +174,7 @@ test("a reset reaches the other tabs if there are only cookies", () => {
   other.write(sessionId("a"));
   one.reset();
   assert.notEqual(other.resetAt(), before);
-  assert.equal(other.read(), undefined);
+  assert.equal(other.read(), "");
 });
 
 test("a cookie of another path or domain that cannot be removed is ignored after a write", () => {
@@ -189,7 +185,7 @@ test("a cookie of another path or domain that cannot be removed is ignored after
     get: () => `sessionId=${sessionId("d")}`,
     set: (_line: string) => {},
   });
-  const storage = new SessionStorage({ page, ...options });
+  const storage = openStorage(page);
   assert.equal(storage.read(), sessionId("d"));
   const entry = storage.write(sessionId("a"));
   assert.equal(storage.read(), entry);

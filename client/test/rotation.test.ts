@@ -5,11 +5,10 @@ import { test } from "node:test";
 import { until } from "../../server/test/support/eventually.ts";
 import { type Client, createClient } from "../src/client.ts";
 import { handleOf } from "../src/session-id.ts";
-import { SessionStorage } from "../src/session-storage.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { createVisitorClient } from "../src/visitor-client.ts";
 import { assertMembers } from "./assert-members.ts";
-import { type BrowserOptions, createWebStorage, openBrowser } from "./fake-browser.ts";
+import { type BrowserOptions, createWebStorage, openBrowser, openStorage } from "./fake-browser.ts";
 import { identified } from "./identified.ts";
 import { startFaultyProxy } from "./middleware/faulty-proxy.ts";
 import { serveRotating } from "./rotating-service.ts";
@@ -278,7 +277,7 @@ const idOf = (letter: string, generation: number) =>
 test("of two ids of a session, the later one stays, whichever tab writes last", () => {
   for (const closed of [0, 1]) {
     const browser = openBrowser({ storage: "slow", locks: true });
-    const open = () => new SessionStorage({ page: browser.openTab(), cookie: false });
+    const open = () => openStorage(browser.openTab(), { cookie: false });
     const [rotating, late] = [open(), open()];
     rotating.write(idOf("a", 0));
     browser.deliver(1);
@@ -286,22 +285,22 @@ test("of two ids of a session, the later one stays, whichever tab writes last", 
     late.write(idOf("a", 0));
     while (browser.deliver(1 - closed));
     const rest = [rotating, late][1 - closed];
-    assert.equal(rest?.read()?.slice(0, 40), idOf("a", 200));
-    assert.equal(open().read()?.slice(0, 40), idOf("a", 200), "the storage has it");
+    assert.equal(rest?.read().slice(0, 40), idOf("a", 200));
+    assert.equal(open().read().slice(0, 40), idOf("a", 200), "the storage has it");
   }
 });
 
 test("a cookie with a retired id is corrected, and one with a new id is used", () => {
   const browser = openBrowser({ storage: "works", locks: true });
-  const storage = new SessionStorage({ page: browser.openTab(), cookie: true });
+  const storage = openStorage(browser.openTab());
   storage.write(idOf("a", 1));
   browser.cookies.set("sessionId", idOf("a", 0));
-  assert.equal(storage.read()?.slice(0, 40), idOf("a", 1));
+  assert.equal(storage.read().slice(0, 40), idOf("a", 1));
   assert.equal(browser.cookies.get("sessionId"), idOf("a", 1));
   browser.cookies.set("sessionId", idOf("a", 2));
-  assert.equal(storage.read()?.slice(0, 40), idOf("a", 2));
+  assert.equal(storage.read().slice(0, 40), idOf("a", 2));
   browser.cookies.set("sessionId", idOf("a", 1));
-  assert.equal(storage.read()?.slice(0, 40), idOf("a", 2), "the id from the cookie is not forgotten");
+  assert.equal(storage.read().slice(0, 40), idOf("a", 2), "the id from the cookie is not forgotten");
 });
 
 test("the cookie lasts for maxAge seconds, and a cookie of the site's server keeps its attributes", () => {
@@ -315,7 +314,7 @@ test("the cookie lasts for maxAge seconds, and a cookie of the site's server kee
       lines.push(line);
     },
   });
-  const storage = new SessionStorage({ page, cookie: { maxAge: 3600 } });
+  const storage = openStorage(page, { cookie: { maxAge: 3600 } });
   cookies.set("sessionId", idOf("a", 0));
   storage.write(idOf("a", 0));
   assert.deepEqual(lines, []);
