@@ -44,10 +44,10 @@ const MAX_KEPT_RECORDS = 1000;
 const MAX_BATCH_BYTES = 30_000;
 
 /**
- * Creates the recorder, which listens to the page's events until `closing` is aborted. A record joins the last batch of the queue, or begins the next one. A batch is then delivered, or
- * given up because the service refused it for good, or put back for another attempt with the same Idempotency-Key.
- * Batches are sent one after another, to keep the order; only when the page is hidden, up to two are sent without
- * waiting for earlier ones, because the page may end.
+ * Creates the recorder, which listens to the page's events until `closing` is aborted. A record joins the last batch of the
+ * queue, or begins the next one. A batch is then delivered, or given up because the service refused it for good, or put
+ * back for another attempt with the same Idempotency-Key. Batches are sent one after another, to keep the order; only
+ * when the page is hidden, up to two are sent without waiting for earlier ones, because the page may end.
  */
 export function createRecorder(
   transport: SessionOperations,
@@ -201,7 +201,8 @@ function createWarning(): OnError {
   const seen: unknown[] = ["reset"];
   return (error) => {
     const { code, message } = error as ProblemError;
-    if (!seen.includes(code)) console.warn("antechamber: records are not delivered:", message);
+    if (seen.includes(code)) return;
     seen.push(code);
+    console.warn("antechamber: records are not delivered:", message);
   };
 }
