@@ -138,7 +138,7 @@ test("the next request repeats a rotation whose response was lost, also in anoth
   await using service = await serveRotating();
   await using proxy = await startFaultyProxy(service.port);
   const key = "ak_of-the-application";
-  const tracker = createRequestTracker({ url: proxy.url, key, deadline: 500, onError: () => undefined });
+  const tracker = createRequestTracker({ url: proxy.url, key, deadline: 2000, onError: () => undefined });
   const { session } = await open(tracker);
   proxy.setFault("swallow");
   assert.equal(await session.identify({ customerId: "jane" }), false);

@@ -28,7 +28,7 @@ const patterns: Pattern[] = folders
 function patternsOf(file: string): Pattern[] {
   const code = readFileSync(join(root, file), "utf8").replaceAll(/^\s*(?:\/\/|\*|\/\*).*$/gm, "");
   const literals =
-    /(?<=[=(,:!&|?{};[]\s*|return\s+|^\s*)\/((?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)/gm;
+    /(?<=[=(,:!&|?{};[]\s*|return\s+|^\s*)\/(?!\*)((?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)/gm;
   return [...code.matchAll(literals)].map(([, source = "", flags = ""]) => ({
     file,
     pattern: new RegExp(source, flags.replaceAll(/[gy]/g, "")),

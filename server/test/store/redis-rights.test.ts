@@ -65,8 +65,9 @@ test("acts do not wait for the timeouts of each other while Redis does not answe
   } finally {
     redis.node.resume();
   }
-  await eventually(async () => assert.equal((await api.call("GET", "/readyz")).status, 200), 5000);
-  assert.equal((await api.call("POST", "/sessions/end", { json: { customerId: "c" } })).status, 200);
+  // On a busy machine a single attempt can take longer than the 250 ms that the server waits for Redis.
+  const end = async () => (await api.call("POST", "/sessions/end", { json: { customerId: "c" } })).status;
+  await eventually(async () => assert.equal(await end(), 200), 5000);
 });
 
 test("the log has one line, not two for each change, while some changes fail and others do not", async () => {

@@ -6,6 +6,7 @@ import axe from "axe-core";
 import type { BrowserContext, Locator, Page } from "playwright-core";
 import { type Api, createApi } from "../../support/api.ts";
 import { startChromium } from "../../support/chromium.ts";
+import { eventually } from "../../support/eventually.ts";
 import { serve, type TestServer, type TestServerOptions } from "../../support/in-process.ts";
 
 /** A real server with its console, and a browser that looks at it. */
@@ -109,8 +110,11 @@ export async function assertAccessible(page: Page): Promise<void> {
 export async function assertNoSideScroll(page: Page, width = 320): Promise<void> {
   const before = page.viewportSize();
   await page.setViewportSize({ width, height: 720 });
-  const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
-  assert.ok(wide <= width, `the page is ${wide} pixels wide in a window of ${width}`);
+  // Charts are drawn again when they have noticed their new size.
+  await eventually(async () => {
+    const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
+    assert.ok(wide <= width, `the page is ${wide} pixels wide in a window of ${width}`);
+  }, 5000);
   const times = await page.evaluate<readonly string[]>(`[...document.querySelectorAll(".card time")]
     .filter((time) => time.getBoundingClientRect().right > time.closest(".card").getBoundingClientRect().right)
     .map((time) => time.textContent)`);
