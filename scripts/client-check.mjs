@@ -11,7 +11,7 @@ import { oldestNode } from "./oldest.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** Maximum size of the entry for browsers, compressed with Brotli (docs/decisions/0080-size-of-the-browser-entry.md). */
-const MAX_BYTES = 6500;
+const MAX_BYTES = 6550;
 
 /**
  * Returns how many bytes of code a web page loads for the client, minified by Bun and compressed: by Brotli, which

@@ -55,7 +55,9 @@ export interface TaggedData<Data> {
 
 /** Returns the address without slashes at its end, so that a path can be appended. */
 export function baseUrlOf({ url: given }: TransportOptions): string {
-  return String(given).replace(/\/+$/, "");
+  let url = String(given);
+  while (url.endsWith("/")) url = url.slice(0, -1);
+  return url;
 }
 
 /** Returns the `fetch` of the options. By default this is the global `fetch`, which is looked up at each call. */

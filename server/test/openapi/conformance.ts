@@ -8,12 +8,20 @@ import { type DocumentedOperation, type DocumentedResponse, documentOf, type Jso
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 formats.default(ajv);
 
-/** The compiled schemas. To compile one takes much longer than to use it. */
+/** The compiled schemas, also by their texts, because most are the same in all modes. Compiling takes much longer than using. */
 const compiled = new WeakMap<Json, ValidateFunction>();
+const compiledTexts = new Map<string, ValidateFunction>();
+
+function validatorOf(schema: Json): ValidateFunction {
+  const text = JSON.stringify(schema);
+  const validator = compiledTexts.get(text) ?? ajv.compile(closed(schema));
+  compiledTexts.set(text, validator);
+  return validator;
+}
 
 /** Asserts that `value` is valid, and has only members that `schema` names. */
 export function assertValid(schema: Json, value: unknown, what: string): void {
-  const validate = compiled.get(schema) ?? ajv.compile(closed(schema));
+  const validate = compiled.get(schema) ?? validatorOf(schema);
   compiled.set(schema, validate);
   assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }

@@ -8,7 +8,7 @@ import { serve, type TestServer } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, requestText, utf8 } from "../support/raw-http.ts";
 import { sized } from "../support/tier.ts";
 
-const RUNS = sized(300, 500, 20_000);
+const RUNS = sized(300, 300, 20_000);
 const pristine = describePrototypes();
 
 let server: TestServer;

@@ -15,7 +15,7 @@ import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
-const RUNS = sized(30, 100, 4000);
+const RUNS = sized(30, 60, 4000);
 const lifetimes: Lifetimes = {
   anonymous: { idle: 30 * MINUTE, total: DAY },
   recognized: { idle: 30 * MINUTE, total: 2 * DAY },

@@ -26,7 +26,7 @@ import { type Exchange, explainAll, type Reply, type Request } from "./model.ts"
 import { followEvents } from "./published.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
-const RUNS = sized(100, 500, 50_000);
+const RUNS = sized(100, 200, 50_000);
 
 /** Long enough for a generated sequence to see ended sessions, and short enough for it to purge them. */
 const RETENTION = 5 * MINUTE;

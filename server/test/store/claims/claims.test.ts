@@ -8,7 +8,7 @@ import { exploreAll, exploreAtRandom } from "./explore.ts";
 import type { Guards } from "./slots.ts";
 import { contention, type Setting, type Wish } from "./world.ts";
 
-const RUNS = sized(1000, 2500, 200_000);
+const RUNS = sized(1000, 1000, 200_000);
 
 const guards: Guards = {
   fence: true,
