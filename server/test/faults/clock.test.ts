@@ -2,14 +2,14 @@
 // needs: libfaketime
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { problemOf, sessionOf } from "../support/api.ts";
 import { type Caller, createCaller } from "../support/caller.ts";
 import { endSession } from "../support/command-line.ts";
 import { until } from "../support/eventually.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { type ServerProcess, type ServerProcessOptions, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { freshIds } from "./load.ts";
@@ -29,6 +29,24 @@ function fakeClock(settings: Record<string, string>): Record<string, string> {
     ANTECHAMBER_ANONYMOUS_IDLE: `${ANONYMOUS_IDLE}ms`,
     ...settings,
   };
+}
+
+/** The processes whose clock libfaketime controlled. It leaves shared memory behind if its process is killed. */
+const controlled: number[] = [];
+after(() => {
+  for (const pid of controlled) {
+    for (const name of ["faketime_shm_", "sem.faketime_sem_"]) rmSync(`/dev/shm/${name}${pid}`, { force: true });
+  }
+});
+
+/** Starts a server whose wall clock libfaketime controls. */
+async function startWithClock(
+  settings: Record<string, string>,
+  options: Pick<ServerProcessOptions, "dataDir"> = {},
+): Promise<ServerProcess> {
+  const server = await startServer({ ...options, env: fakeClock(settings) });
+  controlled.push(server.pid);
+  return server;
 }
 
 /** The sessions of a test: `live` ones, and those that have ended or expired (`over`). No wrong clock changes that. */
@@ -95,7 +113,7 @@ test("whatever the wall clock is after a restart, no ended session is live again
   const dataDir = directory.path;
   const known = newKnownSessions();
   {
-    await using server = await startServer({ dataDir, env: fakeClock({}) });
+    await using server = await startWithClock({}, { dataDir });
     await assertServes(server, known);
     await createOver(server, known);
     await server.kill("SIGTERM");
@@ -104,7 +122,7 @@ test("whatever the wall clock is after a restart, no ended session is live again
   const clocks = ["-1h", "-1d", "@1970-01-01 00:00:01", "+1d", "+0", "@2038-01-19 03:14:05", "+0"];
   for (const FAKETIME of clocks) {
     if (FAKETIME === "+1d" || FAKETIME.startsWith("@2038")) markAllOver(known);
-    await using server = await startServer({ dataDir, env: fakeClock({ FAKETIME }) });
+    await using server = await startWithClock({ FAKETIME }, { dataDir });
     await assertServes(server, known);
     if (FAKETIME.startsWith("@2038")) await createOver(server, known);
     await assertServes(server, known);
@@ -119,11 +137,11 @@ test("setting the clock back while the server is down revives no ended session",
   const dataDir = directory.path;
   const known = newKnownSessions();
   {
-    await using server = await startServer({ dataDir, env: fakeClock({}) });
+    await using server = await startWithClock({}, { dataDir });
     await createOver(server, known);
     await server.kill("SIGKILL");
   }
-  await using server = await startServer({ dataDir, env: fakeClock({ FAKETIME: "-1h" }) });
+  await using server = await startWithClock({ FAKETIME: "-1h" }, { dataDir });
   await assertServes(server, known);
 });
 
@@ -133,8 +151,7 @@ test("setting the clock back or forward while the server runs revives no ended s
   const set = (offset: string) => writeFileSync(clock, `${offset}\n`);
   set("+0");
   const known = newKnownSessions();
-  const env = fakeClock({ FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1" });
-  await using server = await startServer({ env });
+  await using server = await startWithClock({ FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1" });
   await assertServes(server, known);
   await createOver(server, known);
   set("-1d");
