@@ -393,7 +393,7 @@ test("when a primary comes back empty, that is reported, and the sessions of the
 
   // If the node with the secrets loses its data, nothing is served any more.
   await (await nodeOf(state)).command("FLUSHALL");
-  await eventually(async () => assert.match(first.log(), /data in Redis is gone/), 2000);
+  await eventually(async () => assert.match(first.log(), /data in Redis is gone .* all requests are/), 2000);
   assert.equal((await readiness(first)).status, 503);
   problemOf(await api.create(), 503, "unavailable");
 });
