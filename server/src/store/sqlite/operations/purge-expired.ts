@@ -26,6 +26,8 @@ const SEARCHES_SKIPPED = 15;
 /** The value of the column `ended` for a session that is neither ended nor found expired by a purge. */
 const NOT_ENDED = 0;
 
+/** How long (ms) the search through the table leaves expired sessions to the calendar: the calendar takes less. */
+const LEFT_TO_CALENDAR = 60_000;
 /** The number of rows that a slice reads to fill the calendar of expiries. */
 const ROWS_FILLED = 4096;
 /**
@@ -57,7 +59,8 @@ interface Row {
 /**
  * Purges expired sessions, a slice in each call. Slices read the table in the order of creation, again and again. So
  * no index of expiry times is needed, which every renewal would have to update. A round may take minutes. So if events
- * are published, a calendar finds the expired sessions in time, and the slices only delete.
+ * are published, a calendar finds the expired sessions in time and in short slices, and the search through the table only
+ * deletes. The search also finds expired sessions that the calendar should have found long ago.
  *
  *   live --time--> expired: it loses its visit and data --retention--> deleted with its records
  *     `--end--> ended ----------------------------retention--> deleted with its records
@@ -102,17 +105,18 @@ export class ExpiryPurge {
       /**
        * Selects sessions that have to be changed or deleted because they have ended or expired. Their row keys are
        * above ?1, and ?2 at most. ?3 is the age at which an implicit session has expired, ?4 the time, ?5 the
-       * retention.
+       * retention, ?6 the time that expired sessions are left to the calendar.
        */
       over: sql`SELECT * FROM (
            SELECT id, random_high, random_low, visit_id, ended,
              ${ANY_ID} IS NOT NULL AS indexed,
              records = 0 AND ${ANY_ID} IS NULL
                AND NOT EXISTS (SELECT 1 FROM session_data WHERE session = id) AS empty,
-             expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated
+             expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated,
+             expires_after + ?6 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS overdue
            FROM sessions WHERE id > ?1 AND id <= ?2
              AND max(expires_after, ?3) <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS})
-         WHERE ended = ${NOT_ENDED} OR empty OR outdated ORDER BY id LIMIT ${ROWS_PURGED}`,
+         WHERE (ended = ${NOT_ENDED} AND overdue) OR empty OR outdated ORDER BY id LIMIT ${ROWS_PURGED}`,
       unfilled: sql`SELECT id, expires_after AS expiresAfter, ended FROM sessions WHERE id > ? ORDER BY id
          LIMIT ${ROWS_FILLED}`,
       markExpired: sql`UPDATE sessions SET ended = ${SEEN_EXPIRED} WHERE id = ?`,
@@ -175,7 +179,8 @@ export class ExpiryPurge {
       this.#position = this.#end;
       return 0;
     }
-    const times = [this.#idLife, now, this.#retention];
+    const leftAlone = this.#tables.events.isOn ? LEFT_TO_CALENDAR : 0;
+    const times = [this.#idLife, now, this.#retention, leftAlone];
     const rows = this.#sql.over.all(this.#position, last, ...times) as unknown as Row[];
     this.#hasMoreRows = rows.length === ROWS_PURGED;
     this.#position = this.#hasMoreRows ? (rows.at(-1) as Row).id : last;
