@@ -185,13 +185,13 @@ test("a poll whose client has gone ends at once", async () => {
 test("a reader whose client has gone is forgotten at once, although nothing happens", async () => {
   const readers = async () =>
     Number(/^antechamber_event_readers (\d+)$/m.exec((await admin().call("GET", "/metrics")).text)?.[1]);
-  await until("no reader is left of other tests", async () => (await readers()) === 0, 5000);
+  await until("no reader is left of other tests", async () => (await readers()) === 0);
   const client = connect(server.port, "127.0.0.1");
   const head = ["GET /events HTTP/1.1", "Host: a", `Authorization: ${holders.service.bearer}`, "", ""];
   client.write(head.join("\r\n"));
-  await until("the reader is there", async () => (await readers()) === 1, 5000);
+  await until("the reader is there", async () => (await readers()) === 1);
   client.destroy();
-  await until("the reader is gone", async () => (await readers()) === 0, 5000);
+  await until("the reader is gone", async () => (await readers()) === 0);
 });
 
 test("lines of JSON are streamed too", async () => {

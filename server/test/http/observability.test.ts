@@ -98,7 +98,7 @@ test("sessions are counted when they are created, associated, and expire", async
 
   server.pass(24 * 3_600_000);
   const purged = async () => (await samples(server)).get("antechamber_sessions_expired_total") ?? 0;
-  await until("the stored sessions are purged", async () => (await purged()) >= 2, 20_000);
+  await until("the stored sessions are purged", async () => (await purged()) >= 2);
 });
 
 test("requests that cannot be read are counted by the status of their refusal", async () => {
@@ -143,7 +143,7 @@ test("open connections are counted", async () => {
     }
     assert.equal(await connections(), before + 2);
   }
-  await eventually(async () => assert.equal(await connections(), before), 10_000);
+  await eventually(async () => assert.equal(await connections(), before));
 });
 
 test("refusals are counted by code", async () => {
@@ -184,7 +184,7 @@ test("the metrics show the store's commit groups, queue and size", async () => {
   assert.ok(groups >= 1, `${groups} groups`);
   await eventually(async () => {
     assert.equal((await samples(server)).get("antechamber_store_queue_depth"), 0);
-  }, 5000);
+  });
   const now = await samples(server);
   assert.equal(now.get("antechamber_store_writable"), 1);
   assert.ok((now.get("antechamber_store_size_bytes") ?? 0) > 4096);

@@ -110,7 +110,7 @@ onEachEngine(({ test, empty }) => {
     const sendTest = async () => {
       const queued = bodyOf(await call("POST", `/webhooks/${id}/test`), 202) as WebhookDelivery;
       const arrived = () => receiver.received.find(({ headers }) => headers["webhook-id"] === queued.eventId);
-      await until("the test event arrives", () => arrived() !== undefined, 5000);
+      await until("the test event arrives", () => arrived() !== undefined);
       const { headers, body } = arrived() ?? assert.fail();
       return { queued, body, headers: headers as Record<string, string> };
     };
@@ -119,7 +119,7 @@ onEachEngine(({ test, empty }) => {
     const { timestamp, ...event } = new Webhook(secret).verify(body, headers) as { timestamp: string };
     assert.deepEqual(event, { id: queued.eventId, type: "webhook.test", data: {} });
     assert.ok(Math.abs(Date.parse(timestamp) - server.now()) < 60_000);
-    await until("it is delivered", async () => (await deliveries(id)).deliveries[0]?.state === "delivered", 5000);
+    await until("it is delivered", async () => (await deliveries(id)).deliveries[0]?.state === "delivered");
     const [delivery] = (await deliveries(id)).deliveries;
     assert.deepEqual(
       [delivery?.attempts, delivery?.lastAttempt?.status, delivery?.lastAttempt?.error, delivery?.nextAttemptAt],
@@ -146,7 +146,7 @@ onEachEngine(({ test, empty }) => {
     const count = receiver.received.length;
     const again = await call("POST", `/webhooks/${id}/deliveries/${queued.id}/redeliver`);
     assert.equal((bodyOf(again, 202) as WebhookDelivery).state, "pending");
-    await until("it arrives again", () => receiver.received.length === count + 1, 5000);
+    await until("it arrives again", () => receiver.received.length === count + 1);
     assert.equal(receiver.received.at(-1)?.headers["webhook-id"], queued.eventId);
     problemOf(await call("POST", `/webhooks/${id}/deliveries/99/redeliver`), 404, "not-found");
     const all = (await deliveries(id)).deliveries.map((one) => one.id);
@@ -168,7 +168,7 @@ onEachEngine(({ test, empty }) => {
     const { id, secret } = await create({ url });
     const rotated = bodyOf(await call("POST", `/webhooks/${id}/rotate-secret`)) as WebhookWithSecret;
     await call("POST", `/webhooks/${id}/test`);
-    await until("it is delivered", async () => (await deliveries(id)).deliveries[0]?.state === "delivered", 5000);
+    await until("it is delivered", async () => (await deliveries(id)).deliveries[0]?.state === "delivered");
     const list = (await call("GET", "/webhooks")).text + JSON.stringify(await deliveries(id));
     const { entries } = bodyOf(await call("GET", "/audit?limit=100")) as AuditPage;
     const origin = new URL(url).origin;
@@ -187,12 +187,12 @@ onEachEngine(({ test, empty }) => {
   test("the metrics show attempts by outcome, and the queue of each endpoint", async () => {
     const { id } = await create({ url: "http://127.0.0.1:1/" });
     await call("POST", `/webhooks/${id}/test`);
-    await until("it has failed", async () => (await deliveries(id)).deliveries[0]?.state === "failed", 5000);
+    await until("it has failed", async () => (await deliveries(id)).deliveries[0]?.state === "failed");
     assert.equal((await deliveries(id, "?state=failed")).deliveries[0]?.lastAttempt?.error, "connection");
     const isShown = async (line: string) => (await call("GET", "/metrics")).text.includes(`\nantechamber_${line}\n`);
     assert.ok(await isShown('webhook_attempts_total{outcome="failed"} 1'));
     for (const line of [`webhook_pending{webhook="${id}"} 0`, `webhook_oldest_pending_seconds{webhook="${id}"} 0`]) {
-      await until(line, () => isShown(line), 5000);
+      await until(line, () => isShown(line));
     }
     assert.equal((await call("DELETE", `/webhooks/${id}`)).status, 204);
   });

@@ -116,7 +116,7 @@ test("a running process stores what it counts, and the rest when it closes", asy
   clock.now += 9500;
   const running = startStatistics({ collector, store, clock: wallClock, wallClock });
   metrics.sessionsCreated.inc(1);
-  await until("the row is stored", async () => (await created())[0] === 1, 5000);
+  await until("the row is stored", async () => (await created())[0] === 1);
   metrics.sessionsCreated.inc(1);
   await running.close();
   assert.deepEqual(await created(), { 0: 2 });

@@ -98,7 +98,7 @@ storeTest(
     const older = await openRedisAt(url, { prefix, purpose: "serve" });
     await node.command("HSET", keys.state, "layout", "1");
     await node.command("SET", `${prefix}v:{${"a".repeat(18)}}`, "handle nonce");
-    await until("it says that it runs", async () => (await node.command("HEXISTS", keys.state, "served")) === 1, 3000);
+    await until("it says that it runs", async () => (await node.command("HEXISTS", keys.state, "served")) === 1);
     await assert.rejects(open(url, { prefix, purpose: "serve" }), { fault: "in-use" });
     assert.equal(await layout(), "1");
     await older.close();

@@ -93,8 +93,8 @@ for (const [name, at] of Object.entries(topologies)) {
     const stop = other.onEvents(() => calls++);
     const started = performance.now();
     const handle = await createSession(one, { customerId: "c" });
-    await until("the event is there", async () => (await readAll(other, end)).length > 0, 5000);
-    await until("the listener is called", () => calls > 0, 5000);
+    await until("the event is there", async () => (await readAll(other, end)).length > 0);
+    await until("the listener is called", () => calls > 0);
     console.log(`${name}: after ${Math.round(performance.now() - started)} ms`);
     assert.deepEqual(histories(await readAll(other, end)), new Map([[handle, ["created"]]]));
     stop();
@@ -198,7 +198,7 @@ test("on a cluster, sessions expire while the lists of due sessions on one node 
   const usedAt = (i: number) => start + 20 * MINUTE + i * SLOT_MS;
   for (const [i, handle] of handles.entries()) one.renew(await one.find(handle), usedAt(i));
   const isRenewed = async (handle: string, i: number) => (await one.find(handle)).lastActiveAt === usedAt(i);
-  for (const [i, handle] of handles.entries()) await until("renewed", () => isRenewed(handle, i), 5000);
+  for (const [i, handle] of handles.entries()) await until("renewed", () => isRenewed(handle, i));
 
   const owner = await cluster().primaryOf(await cluster().slotOf("{fixed}"));
   const node = nodes.slice(0, 3).find((each) => each !== owner);
@@ -237,11 +237,11 @@ test("the readers of a process are called once for an event of the process itsel
   const stop = store.onEvents(() => calls++);
   const looks = async () =>
     Number(/cmdstat_hget:calls=(\d+)/.exec(String(await node.command("INFO", "commandstats")))?.[1]);
-  await until("the first look has called the reader", () => calls === 1, 5000);
+  await until("the first look has called the reader", () => calls === 1);
   await createSession(store, { customerId: "c" });
-  await until("the event has called the reader", () => calls === 2, 5000);
+  await until("the event has called the reader", () => calls === 2);
   const before = await looks();
-  await until("the process has looked again", async () => (await looks()) > before + 10, 5000);
+  await until("the process has looked again", async () => (await looks()) > before + 10);
   assert.equal(calls, 2);
   stop();
   await store.close();
@@ -262,7 +262,7 @@ test("notes that a dead process has left become events, once", async () => {
   const [first] = (await onOwner(nodes, ["XRANGE", queue, "-", "+"])) as [string, unknown][];
   await onOwner(nodes, ["HSET", `${prefix}{fixed}event-state`, `note ${tag}`, first?.[0] ?? ""]);
   const sweeper = await open(url, prefix, { purpose: "serve" });
-  await eventually(async () => assert.equal(await notesLeft(nodes, prefix), 0), 10_000);
+  await eventually(async () => assert.equal(await notesLeft(nodes, prefix), 0));
   const events = await readAll(sweeper);
   assert.deepEqual(
     events.map(({ type, timestamp, session }) => [type, timestamp - session.createdAt]),

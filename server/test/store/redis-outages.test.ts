@@ -55,9 +55,9 @@ test("TLS with a user and a password works, and only with the trusted certificat
   // The certificate is renewed while the store is open, and Redis closes the connection.
   writeFileSync(files.certFile, "");
   await secured.node.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-  await eventually(async () => assert.equal(store.status().writable, false), 10_000);
+  await eventually(async () => assert.equal(store.status().writable, false));
   copyFileSync(secured.caFile, files.certFile);
-  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  await eventually(async () => assert.equal(store.status().writable, true));
   // Closed now, because closing a store takes long after its Redis has ended.
   await store.close();
   for (const missing of ["caFile", "certFile"] as const) {
@@ -84,7 +84,7 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
   assert.equal(store.status().writable, false);
   assert.equal(store.enqueueRecords(session.handle, [record("away")], Date.now()), true);
   await redis.node.restart();
-  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  await eventually(async () => assert.equal(store.status().writable, true));
   assert.deepEqual(
     await store.create(draft({ visitId: "away" }), Date.now()),
     created,
@@ -105,7 +105,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
   const session = draft({ visitId: "renewed" });
   await store.create(session, Date.now());
   await redis.node.kill();
-  const pending = (count: number) => eventually(async () => assert.equal(store.status().pending, count), 2000);
+  const pending = (count: number) => eventually(async () => assert.equal(store.status().pending, count));
   try {
     store.renew(session, Date.now() + HOUR);
     await pending(1);
@@ -114,7 +114,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
   } finally {
     await redis.node.restart();
   }
-  await eventually(async () => assert.deepEqual(await store.find(session.handle), session), 10_000);
+  await eventually(async () => assert.deepEqual(await store.find(session.handle), session));
 });
 
 test("a change without a reply has an unknown outcome, and is made at most once", async () => {
@@ -125,7 +125,7 @@ test("a change without a reply has an unknown outcome, and is made at most once"
   redis.node.pause();
   const reason = await refusalOf(end(store, session.handle)).finally(() => redis.node.resume());
   assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
-  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  await eventually(async () => assert.equal(store.status().writable, true));
   assert.equal((await store.find(session.handle)).ended, true);
 });
 

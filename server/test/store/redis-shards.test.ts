@@ -168,7 +168,7 @@ test("moved slots, a failover and a replica that is a little behind are no loss"
   const [primary] = primaries as [RedisNode];
   const [replica] = (await cluster.replicasOf(primary)) as [RedisNode];
   await replica.command("CLUSTER", "FAILOVER");
-  await until("the replica took over", async () => (await stateOf(replica)).isPrimary, 10_000);
+  await until("the replica took over", async () => (await stateOf(replica)).isPrimary);
   await readAll(process);
   await readAll(other);
   assert.deepEqual([process.errors, other.errors, process.lostShards()], [[], [], 0]);
@@ -234,7 +234,7 @@ test("after a node lost its data, its index entries about other sessions are wri
   await using second = await serve({ config });
   const servers = [first, second];
   const state = "repair:{fixed}state";
-  await until("all markers are set", () => areMarked("repair:"), 5000);
+  await until("all markers are set", () => areMarked("repair:"));
   await command("HSET", state, "marked", 1);
 
   const api = createApi(first.url);
@@ -286,7 +286,7 @@ test("after a node lost its data, its index entries about other sessions are wri
       assert.equal(answer.headers.get("retry-after"), "30");
     }
   }
-  await until("noticed", async () => (await readiness(second)).shardsToRepair === 256, 5000);
+  await until("noticed", async () => (await readiness(second)).shardsToRepair === 256);
   assert.equal(await list(exported), 0);
   problemOf(await api.call(...requests[2]), 503, "unavailable");
   const { status, text } = await api.call("POST", "/sessions/end", { json: { customerId: unaffected } });
@@ -300,11 +300,11 @@ test("after a node lost its data, its index entries about other sessions are wri
   const primaries = (await Promise.all(cluster.nodes.map(stateOf))).filter(({ isPrimary }) => isPrimary);
   const to = primaries.find((one) => one.node !== node && one.node !== from)?.node as RedisNode;
   const finish = await cluster.beginMove(moved, to);
-  await until("all other shards are repaired", async () => (await readiness(first)).shardsToRepair === 1, 20_000);
+  await until("all other shards are repaired", async () => (await readiness(first)).shardsToRepair === 1);
   problemOf(await api.call(...requests[2]), 503, "unavailable");
   await finish();
   for (const server of servers) {
-    await until("repaired", async () => (await readiness(server)).shardsToRepair === 0, 20_000);
+    await until("repaired", async () => (await readiness(server)).shardsToRepair === 0);
     assert.match((await createApi(server.url).call("GET", "/metrics")).text, /^antechamber_store_shards_to_repair 0$/m);
   }
   for (const customer of left) assert.equal(await list(customer), 1, customer);
@@ -324,22 +324,18 @@ test("after a node lost its data, its index entries about other sessions are wri
 
   // All that are left expire, also those whose list of due sessions was lost.
   for (const server of servers) server.pass(50_000);
-  await until(
-    "expired",
-    async () => {
-      const headers = { accept: "application/x-ndjson" };
-      const events = await api.call("GET", "/events?after=start&limit=1000&types=session.expired", { headers });
-      return [exported, ...others].every((customer) => events.text.split(`"customerId":"${customer}"`).length === 2);
-    },
-    10_000,
-  );
+  await until("expired", async () => {
+    const headers = { accept: "application/x-ndjson" };
+    const events = await api.call("GET", "/events?after=start&limit=1000&types=session.expired", { headers });
+    return [exported, ...others].every((customer) => events.text.split(`"customerId":"${customer}"`).length === 2);
+  });
 });
 
 test("when a primary comes back empty, that is reported, and the sessions of the others are served", async () => {
   const config = { store: parseStoreUrl(cluster.url) as StoreUrl, redisTimeout: 5000 };
   await using first = await serve({ config });
   const state = "ac:{fixed}state";
-  await until("all markers are set", () => areMarked("ac:"), 5000);
+  await until("all markers are set", () => areMarked("ac:"));
   // A server does this when they have been there for ten seconds.
   await command("HSET", state, "marked", 1);
   await using second = await serve({ config });
@@ -358,14 +354,14 @@ test("when a primary comes back empty, that is reported, and the sessions of the
     return slots.some(([from, to]) => from <= slot && slot <= to);
   };
   await node.restart();
-  const isNotReady = until("not ready", async () => (await readiness(first)).status === 503, 10_000);
+  const isNotReady = until("not ready", async () => (await readiness(first)).status === 503);
   // A node that was restarted takes no commands for two seconds. Also before the loss is noticed, no id of a lost session opens an anonymous one.
   const lost = [...customers, ...visitors].filter(isLost);
   const answers = await Promise.all(lost.map((id) => createApi(second.url).retrieve(id)));
   for (const [i, answer] of answers.entries()) assert.notEqual(sessionOf(answer).sessionId, lost[i]);
   await isNotReady;
   for (const server of servers) {
-    await until("logged", () => /the data of \d+ of 256 shards in Redis .* is gone/.test(server.log()), 5000);
+    await until("logged", () => /the data of \d+ of 256 shards in Redis .* is gone/.test(server.log()));
     const { status, lostShards } = await readiness(server);
     assert.equal(status, 200);
     assert.ok(lostShards > 64 && lostShards < 128, `${lostShards} lost shards`);
@@ -374,7 +370,7 @@ test("when a primary comes back empty, that is reported, and the sessions of the
   const { code, stdout } = await runHere(["doctor", "--store", cluster.url]);
   assert.equal(code, 1);
   assert.match(stdout, /lost +\d+ of 256 shards within the last day/);
-  await until("all markers are set again", () => areMarked("ac:"), 5000);
+  await until("all markers are set again", () => areMarked("ac:"));
 
   // The id of a session that was lost is unknown: it might have been recognized, or have ended.
   for (const id of [...customers, ...visitors]) {
@@ -393,7 +389,7 @@ test("when a primary comes back empty, that is reported, and the sessions of the
 
   // If the node with the secrets loses its data, nothing is served any more.
   await (await nodeOf(state)).command("FLUSHALL");
-  await eventually(async () => assert.match(first.log(), /data in Redis is gone .* all requests are/), 2000);
+  await eventually(async () => assert.match(first.log(), /data in Redis is gone .* all requests are/));
   assert.equal((await readiness(first)).status, 503);
   problemOf(await api.create(), 503, "unavailable");
 });

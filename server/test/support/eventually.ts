@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
+/**
+ * How long (ms) tests wait for a condition. It only ends a wait that is hopeless, so it is far longer than a busy machine
+ * needs.
+ */
+const TIMEOUT_MS = 30_000;
+
 /** Waits until `condition` holds, checking every 20 ms. Fails after `timeoutMs`, or if `condition` throws. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs: number,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await condition())) {
@@ -15,7 +21,7 @@ export async function until(
 }
 
 /** Repeats `attempt` until it succeeds, and returns its result. Fails after `timeoutMs` with its last error. */
-export async function eventually<T>(attempt: () => Promise<T>, timeoutMs: number): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T>, timeoutMs = TIMEOUT_MS): Promise<T> {
   let result: { readonly value: T } | undefined;
   let cause: unknown;
   const tried = async () => {

@@ -98,6 +98,7 @@ const usual: Config = {
   console: false,
   cacheSessions: 1000,
   storeTimeout: 30 * SECOND,
+  redisTimeout: 30 * SECOND,
   // A server waits a moment for clients that still read their responses, if it may wait at all.
   shutdownTimeout: 0,
   logLevel: "trace",

@@ -41,10 +41,10 @@ test("no more look-ups run than the threads allow, and the others follow in thei
   assert.deepEqual(began, ["a", "b"]);
   end("b");
   await all[1];
-  await until("the next one begins", () => began.length === 3, 1000);
+  await until("the next one begins", () => began.length === 3);
   assert.equal(began[2], "c");
   for (const host of ["a", "c"]) end(host);
-  await until("the last one begins", () => began.length === 4, 1000);
+  await until("the last one begins", () => began.length === 4);
   end("d");
   assert.deepEqual(await Promise.all(all), [["a"], ["b"], ["c"], ["d"]]);
 });
@@ -58,7 +58,7 @@ test("hosts whose name servers do not respond wait for all others, and leave hal
     const result = limited(host);
     await turn();
     const startedAt = performance.now();
-    await until("the name server has not responded", () => !isSlow || performance.now() - startedAt > 2 * slowMs, 1000);
+    await until("the name server has not responded", () => !isSlow || performance.now() - startedAt > 2 * slowMs);
     end(host);
     await result;
   };
@@ -70,13 +70,13 @@ test("hosts whose name servers do not respond wait for all others, and leave hal
   await turn();
   assert.deepEqual(began, ["dead1", "a"]);
   end("a");
-  await until("the next one begins", () => began.length === 3, 1000);
+  await until("the next one begins", () => began.length === 3);
   end("b");
   await Promise.all(usual);
   assert.deepEqual(began, ["dead1", "a", "b"]);
   // A host that responds in time counts like the others again.
   for (const host of ["dead1", "dead2", "dead3"]) {
-    await until(`${host} begins`, () => began.includes(host), 1000);
+    await until(`${host} begins`, () => began.includes(host));
     end(host);
   }
   await Promise.all(dead);

@@ -24,7 +24,7 @@ test("a request has the body and the headers, and connections are used again", a
   for (let i = 0; i < 3; i++) {
     const result = await one.send({ ...message, url: `${receiver.url}?a=1&b=%20` });
     assert.deepEqual(result, { status: 200, retryAfter: undefined });
-    await until("the body was read", () => receiver.received.length === i + 1, 1000);
+    await until("the body was read", () => receiver.received.length === i + 1);
   }
   const [{ headers, body, path } = assert.fail()] = receiver.received;
   assert.equal(body, message.body);
@@ -75,7 +75,7 @@ test("a receiver that hangs, or sends its head byte by byte, costs no more than 
     assert.deepEqual(await one.send({ ...message, url }), { error: "timeout" });
     const took = performance.now() - startedAt;
     assert.ok(took >= 190 && took < 2000, `${took} ms`);
-    await until("the connection is closed", () => connections.size === 0, 2000);
+    await until("the connection is closed", () => connections.size === 0);
   }
 });
 
@@ -107,7 +107,7 @@ test("a body is not waited for, and a long or endless one is cut", async () => {
   ] as const) {
     assert.deepEqual(await one.send({ ...message, url }), { status, retryAfter: undefined });
     if (status === 204) continue;
-    await until(`the connection is closed after ${status}`, () => connections.size === 0, 5000);
+    await until(`the connection is closed after ${status}`, () => connections.size === 0);
   }
   assert.ok(bytes < 64 * 1024 * 1024, `${bytes} bytes were sent`);
 });
@@ -137,7 +137,7 @@ test("a reset, a closed connection and a response that is not HTTP are failures,
   assert.deepEqual(await result(other), { error: "invalid-response" });
   assert.deepEqual(await result(huge), { error: "invalid-response" });
   assert.deepEqual(await result(interim), { error: "invalid-response" });
-  await until("the connection is closed", () => interim.connections.size === 0, 2000);
+  await until("the connection is closed", () => interim.connections.size === 0);
   assert.deepEqual(await result(early), { status: 410, retryAfter: undefined });
   assert.deepEqual(await one.send({ ...message, url: "http://127.0.0.1:1/" }), { error: "connection" });
 });

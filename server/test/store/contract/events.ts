@@ -327,7 +327,7 @@ function readingContract(name: string, make: DataFactory): void {
     let calls = 0;
     const stop = world.store.onEvents(() => calls++);
     await world.create({ customerId: "c" });
-    await until("the listener is called", () => calls > 0, 5000);
+    await until("the listener is called", () => calls > 0);
     stop();
     calls = 0;
     await world.create({ customerId: "c" });

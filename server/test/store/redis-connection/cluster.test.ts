@@ -70,7 +70,7 @@ test("while slots move, commands of several keys are carried out exactly once, a
     counts[i] = (counts[i] ?? 0) + 1;
   };
   const stop = keepDoing(add);
-  await until("every pair is stored", () => counts.every((count) => count > 0), 5000);
+  await until("every pair is stored", () => counts.every((count) => count > 0));
   const owner = await primaryOf("{moved}");
   const others = cluster.nodes.slice(0, 3).filter((node) => node !== owner);
   for (const to of [...others, owner]) await cluster.moveSlots([slotOf("{moved}")], to);

@@ -44,9 +44,9 @@ export function redisOptions(url: string, { caFile, certFile, keyFile, ...more }
     retention: RETENTION,
     eventRetention: null,
     maxPending: 10_000,
-    timeout: 5000,
+    timeout: 30_000,
     minReplicasAck: 0,
-    openTimeout: 10_000,
+    openTimeout: 30_000,
     ...more,
   };
 }
