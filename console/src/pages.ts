@@ -11,7 +11,7 @@ export interface PageEntry {
   readonly icon: IconName;
   /** The letter that opens the page after `g`. */
   readonly key?: string;
-  /** The roles that see the page in the navigation; all of them if it is missing. The API decides what they may do. */
+  /** The roles that may see the page; all of them if it is missing. What they may do there, the API decides. */
   readonly roles?: readonly Role[];
   /** Whether the navigation leaves the page out, because it needs an id, for example. */
   readonly isHidden?: boolean;
@@ -112,7 +112,10 @@ export const pages: readonly PageEntry[] = [
 /** The pages of the navigation for the person at the console, in order. */
 export const visiblePages: ReadonlySignal<readonly PageEntry[]> = computed(() => {
   const role = viewer.value?.role;
-  return pages.filter(
-    ({ isHidden, roles }) => !isHidden && role !== undefined && (roles === undefined || roles.includes(role)),
-  );
+  return pages.filter((page) => !page.isHidden && role !== undefined && isShownTo(page, role));
 });
+
+/** Returns whether people with this role may see a page. */
+export function isShownTo({ roles }: PageEntry, role: Role): boolean {
+  return roles === undefined || roles.includes(role);
+}

@@ -39,8 +39,8 @@ export function runsOf(files, tier) {
   const onlyLong = "outside, only in test:long";
   /** @type {Run[]} */
   const runs = [
-    // The longest run: with four files at once it takes about as long as the other lanes.
-    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 4, files: of("both", "once") },
+    // With these numbers of files at once, the lanes take about the same time.
+    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 3, files: of("both", "once") },
     { name: "node", runner: "node", lane: "node", runtime: "node", filesAtOnce: 2, files: of("both") },
     // In the lane of `faults` and before it, because that run adds and removes network devices: a browser then aborts its
     // requests.
@@ -49,7 +49,7 @@ export function runsOf(files, tier) {
       runner: "node",
       lane: "systems",
       runtime: "bun",
-      filesAtOnce: 2,
+      filesAtOnce: 3,
       files: of("outside", ...(isLong ? [onlyLong] : [])),
     },
     // These tests run on Node, and kill servers that run on Bun.
@@ -58,7 +58,7 @@ export function runsOf(files, tier) {
       runner: "node",
       lane: "systems",
       runtime: "bun",
-      filesAtOnce: 2,
+      filesAtOnce: 3,
       files: of("faults", ...(isLong ? [] : [either])),
       needsDisk: true,
     },

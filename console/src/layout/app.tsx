@@ -1,11 +1,11 @@
 import { useSignal } from "@preact/signals";
 import { type ComponentType, createElement, type JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { viewer } from "../api/viewer.ts";
+import { type Role, viewer } from "../api/viewer.ts";
 import { useActions } from "../keyboard/actions.ts";
 import { KeyDialog } from "../keyboard/key-list.tsx";
 import { Palette } from "../keyboard/palette.tsx";
-import { type PageEntry, pages } from "../pages.ts";
+import { isShownTo, type PageEntry, pages } from "../pages.ts";
 import { hrefOf, navigate, path } from "../router.ts";
 import { copyText } from "../ui/copy.tsx";
 import { NotFound } from "../ui/not-found.tsx";
@@ -92,6 +92,8 @@ function PageOutlet({ entry }: { readonly entry: PageEntry | undefined }): JSX.E
     void load();
   }, [entry]);
   if (entry === undefined) return <UnknownPage />;
+  const role = viewer.value?.role;
+  if (role !== undefined && !isShownTo(entry, role)) return <PageOfOthers entry={entry} role={role} />;
   if (failure.value !== undefined) {
     return (
       <>
@@ -107,6 +109,15 @@ function UnknownPage(): JSX.Element {
   return (
     <NotFound heading="No such page" icon="search" title="There is no page at this address">
       <p>Look for a session or a customer in the box at the top.</p>
+    </NotFound>
+  );
+}
+
+/** What somebody sees at the address of a page for other roles, for example after following the link of a colleague. */
+function PageOfOthers({ entry, role }: { readonly entry: PageEntry; readonly role: Role }): JSX.Element {
+  return (
+    <NotFound heading={entry.title} icon="key" title={`This page is not for the role ${role}`}>
+      <p>Roles that may see it: {entry.roles?.join(", ")}. Sign in with another key or account.</p>
     </NotFound>
   );
 }

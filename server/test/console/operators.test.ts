@@ -104,6 +104,14 @@ test("each role sees the pages that it may use", async () => {
   );
 });
 
+test("the address of a page for other roles shows that, and nothing of the page", async () => {
+  const page = await openAs("agent", "keys");
+  await page.getByRole("heading", { name: "This page is not for the role agent" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Create a key" }).count(), 0);
+  await assertAccessible(page);
+  await photograph(page, "keys-as-agent");
+});
+
 test("an administrator creates, rotates and revokes a key, and finds who did it, by the keyboard alone", async () => {
   const page = await openAs("administrator", "help");
   await page.keyboard.press("g");
