@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { TimedCommand } from "../../../src/store/redis/connection/command.ts";
 import { NodeConnection } from "../../../src/store/redis/connection/node-connection.ts";
 import { until } from "../../support/eventually.ts";
@@ -45,7 +46,7 @@ async function startPeer(): Promise<Peer> {
   };
 }
 
-function commandFor(word: string, timeoutMs = 5000): TimedCommand {
+function commandFor(word: string, timeoutMs = 60_000): TimedCommand {
   return new TimedCommand(["echo", word], performance.now() + timeoutMs);
 }
 
@@ -115,7 +116,7 @@ test("a command is not sent after its deadline, and a reply that arrives later i
   await assert.rejects(late.reply, /no answer in time/);
   assert.equal(late.isSent, false);
 
-  const expired = commandFor("expired", 30);
+  const expired = commandFor("expired", 200);
   peer.connection.send(expired);
   await assert.rejects(expired.reply, /no answer in time/);
   assert.equal(expired.isSent, true);
@@ -123,6 +124,18 @@ test("a command is not sent after its deadline, and a reply that arrives later i
   peer.socket.write("+for expired\r\n+for next\r\n");
   assert.equal(await next.reply, "for next");
   assert.equal(peer.received(), encoded("expired") + encoded("next"));
+});
+
+test("a reply that has arrived while the process stood still beyond the deadline is in time", async () => {
+  await using peer = await startPeer();
+  const [command] = (await sendAll(peer, ["a"])) as [TimedCommand];
+  // From here on, timers are due before sockets are read.
+  await turn();
+  peer.socket.write("+a\r\n");
+  const deadline = performance.now();
+  Object.assign(command, { deadline });
+  while (performance.now() < deadline + 100);
+  assert.equal(await command.reply, "a");
 });
 
 test("an error reply says that the command was not carried out", async () => {
@@ -165,7 +178,7 @@ test("a server that does not read gets no more commands than fit into a bounded 
     const command = commandFor(word);
     command.reply.catch((error: unknown) => results.push(error));
     peer.connection.send(command);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
   assert.match(String(results[0]), /does not read/);
   peer.socket.resume();

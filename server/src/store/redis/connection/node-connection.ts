@@ -51,6 +51,8 @@ export class NodeConnection implements Carrier {
   #isEnding = false;
   /** Time on the clock of `performance.now()` since which a reply is missing. */
   #silentSince = 0;
+  /** Time of the last tick on the clock of `performance.now()`. */
+  #tickedAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** Begins to connect; by TLS if there are options for it. */
@@ -177,21 +179,25 @@ export class NodeConnection implements Carrier {
     this.#head = 0;
   }
 
-  /** Rejects the commands whose deadline has passed, and closes the connection if the server is silent. */
+  /**
+   * Rejects the commands whose deadline had passed at the tick before, and closes the connection if the server was silent
+   * then. If the process stood still, the replies that have arrived meanwhile are read before the next tick.
+   */
   #tick(): void {
     if (this.#head === this.#commands.length) {
       clearInterval(this.#timer);
       this.#timer = undefined;
       return;
     }
-    const now = performance.now();
-    if (now - this.#silentSince > SILENCE_MS) {
+    const before = this.#tickedAt;
+    this.#tickedAt = performance.now();
+    if (before - this.#silentSince > SILENCE_MS) {
       this.destroy(new RedisFault("ETIMEDOUT", "Redis does not answer"));
       return;
     }
     for (let i = this.#head; i < this.#commands.length; i++) {
       const command = this.#commands[i] as TimedCommand;
-      if (!command.isSettled && command.deadline <= now) command.expire();
+      if (!command.isSettled && command.deadline <= before) command.expire();
     }
   }
 }
