@@ -11,7 +11,7 @@ export interface RedisNode extends AsyncDisposable {
   readonly port: number;
   /** True if its process exists, paused or not. */
   readonly isRunning: boolean;
-  /** Sends one command; rejects after five seconds without a reply. */
+  /** Sends one command; rejects after 20 seconds without a reply. */
   command(...words: readonly (string | number)[]): Promise<unknown>;
   /** Ends the process with SIGKILL, or with `signal`, and waits until it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -42,7 +42,7 @@ export interface RedisNodeOptions {
 
 /** The message with which the server says that it can be used. */
 const READY = /Ready to accept connections|\+monitor master/;
-const START_TIMEOUT = 20_000;
+const START_TIMEOUT = 60_000;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
@@ -99,8 +99,8 @@ function connect({ host, port, connection }: RedisNodeOptions): Redis {
   const client = new Redis({
     host,
     port,
-    commandTimeout: 5000,
-    connectTimeout: 2000,
+    commandTimeout: 20_000,
+    connectTimeout: 20_000,
     maxRetriesPerRequest: 3,
     // The node may be loading, or may be a replica that has lost its primary.
     enableReadyCheck: false,

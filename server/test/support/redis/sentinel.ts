@@ -66,7 +66,8 @@ export async function startSentinelRedis(options: SentinelOptions = {}): Promise
       nodes,
       sentinels,
       primary: () => primaryOf(nodes, sentinels),
-      untilOk: (timeout = 30_000) => eventually(() => checkAll(nodes, sentinels), timeout),
+      // After a stall of two seconds, sentinels do nothing for half a minute.
+      untilOk: (timeout = 90_000) => eventually(() => checkAll(nodes, sentinels), timeout),
       [Symbol.asyncDispose]: dispose,
     };
     await running.untilOk();

@@ -1,7 +1,7 @@
 import { type NodeState, ownerOf } from "./cluster-state.ts";
 import type { RedisNode } from "./node.ts";
 
-const MIGRATE_TIMEOUT = 5000;
+const MIGRATE_TIMEOUT = 30_000;
 const KEYS_AT_ONCE = 50;
 
 /** Moves one slot with its keys while it is in use. `states` has the states of all running nodes. */

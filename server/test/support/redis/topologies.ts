@@ -22,7 +22,7 @@ export function startTopologies(): Topologies {
   let cluster: RedisCluster;
   before(async () => {
     single = await startSingleRedis();
-    cluster = await startRedisCluster();
+    cluster = await startRedisCluster({ nodeTimeout: 20_000 });
   });
   after(async () => {
     await single[Symbol.asyncDispose]();
