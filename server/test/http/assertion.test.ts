@@ -92,7 +92,7 @@ onEachEngine((engine) => {
   });
 
   engine.test("an assertion is used again for 20 seconds, and never for another identity", async () => {
-    await using server = await engine.serve({ config: withAssertions });
+    await using server = await engine.serve({ config: withAssertions, frozen: true });
     const { api, assertionOf, verify } = createApplication(server);
     const { sessionId } = sessionOf(await api.create({ json: { visitId: "v" } }));
     const first = await assertionOf(sessionId);

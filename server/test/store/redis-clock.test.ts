@@ -35,7 +35,7 @@ test("a server whose clock jumps ahead logs an error, and others keep their own 
   const { sessionId } = sessionOf(await createApi(right.url).create());
   wrong.step(DAY);
   sessionOf(await createApi(wrong.url).create({ headers: { gkc_customerId: "c" } }));
-  await eventually(async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/));
+  await eventually(async () => assert.match(wrong.log(), /clock of this machine is 86[34]\d\d s ahead/));
   // The time of `wrong` stays ahead, but no other process takes it over, neither now nor when that process starts.
   wrong.step(-DAY);
   const stillAhead = /are in step again, but this server is still \d+ s ahead: restart it/;
@@ -49,15 +49,16 @@ test("a server whose clock jumps ahead logs an error, and others keep their own 
     const found = sessionOf(await createApi(url).retrieve(sessionId));
     assert.equal(found.sessionId, sessionId, "still live");
     const made = sessionOf(await createApi(url).create());
-    assert.ok(Math.abs(Date.parse(made.createdAt) - Date.now()) < 5 * SECOND);
+    assert.ok(Math.abs(Date.parse(made.createdAt) - Date.now()) < MINUTE);
   }
 });
 
 test("a server that starts with a wrong clock logs an error, and a new store does not start ahead", async () => {
-  for (const [prefix, difference, way] of [
-    ["ahead:", 3 * MINUTE, "180 s ahead of"],
-    ["behind:", -3 * MINUTE, "180 s behind"],
-    ["near:", 50 * SECOND, ""],
+  // The difference that is found has the time in which the machine stands still between two looks at the clocks.
+  for (const [prefix, difference, notice] of [
+    ["ahead:", 3 * MINUTE, /clock of this machine is 1[678]\d s ahead of/],
+    ["behind:", -3 * MINUTE, /clock of this machine is 1[678]\d s behind/],
+    ["near:", 50 * SECOND, undefined],
   ] as const) {
     const notices: string[] = [];
     const wall = () => Date.now() + difference;
@@ -68,12 +69,8 @@ test("a server that starts with a wrong clock logs an error, and a new store doe
     const store = await openRedisAt(redis.url, { prefix, now: wall(), wall, events });
     await store.advanceClock(wall());
     await store.close();
-    if (way === "") assert.deepEqual(notices, []);
-    else
-      assert.match(
-        String(notices),
-        new RegExp(`clock of this machine is (?:179|${way.slice(0, 3)}) s ${way.slice(6)}`),
-      );
+    if (notice === undefined) assert.deepEqual(notices, []);
+    else assert.match(String(notices), notice);
     assert.ok((await floorOf(prefix)) <= Date.now() + MINUTE);
   }
 });

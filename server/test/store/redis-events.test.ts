@@ -8,6 +8,7 @@ import { formatPosition } from "../../src/store/event-position.ts";
 import { SLOT_MS } from "../../src/store/expiry-pace.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { EventPage } from "../../src/store/ports/events.ts";
+import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
 import { noteBits } from "../../src/store/redis/layout/note-codec.ts";
 import { eventually, until } from "../support/eventually.ts";
 import { associate, createSession } from "../support/redis/changes.ts";
@@ -85,7 +86,7 @@ for (const [name, at] of Object.entries(topologies)) {
     assert.equal(await notesLeft(at().nodes, prefix), 0);
   });
 
-  test(`${name}: a reader in another process hears of an event in less than a second`, async () => {
+  test(`${name}: a reader in another process hears of an event`, async () => {
     const prefix = newPrefix();
     const [one, other] = await Promise.all([open(at().url, prefix), open(at().url, prefix)]);
     const { end } = (await other.eventBounds()) ?? { end: "" };
@@ -112,15 +113,14 @@ for (const [name, at] of Object.entries(topologies)) {
     };
     const stop = other.onEvents(() => void read());
     // On a busy machine some events may take longer, but not all of them.
-    let isSoon = false;
-    for (let attempt = 0; attempt < 20 && !isSoon; attempt++) {
+    await until("an event takes less than 100 ms", async () => {
       const event = Promise.withResolvers<EventPage>();
       heard = event.resolve;
       await createSession(one, { customerId: "c" });
-      isSoon = await Promise.race([event.promise.then(() => true), delay(100, false)]);
+      const isSoon = await Promise.race([event.promise.then(() => true), delay(100, false)]);
       after = (await event.promise).next;
-    }
-    assert.ok(isSoon, "an event takes more than 100 ms each time");
+      return isSoon;
+    });
     stop();
     await Promise.all([one.close(), other.close()]);
   });
@@ -280,16 +280,18 @@ test("without events, notes are shorter, and nothing else is stored or written",
     const prefix = newPrefix();
     const store = await open(url, prefix, { eventRetention });
     const resume = await holdLog([node], prefix);
-    const handle = await createSession(store, { customerId: "c" });
-    const [note] = (await node.command("XRANGE", (await keysAt([node], `${prefix}n:*`))[0] ?? "", "-", "+")) as [
-      string,
-      string[],
-    ][];
+    // Without events, notes are worked off after half a second, which may be over.
+    const { handle, note } = await eventually(async () => {
+      const created = await createSession(store, { customerId: "c" });
+      const queue = createKeyNames(prefix).notes(created);
+      const notes = (await node.command("XRANGE", queue, "-", "+")) as [string, string[]][];
+      return { handle: created, note: notes[0] ?? assert.fail("the note is worked off") };
+    });
     await resume();
     assert.equal(await store.end({ handle, scope: "everyone", now: Date.now() }), true);
     await store.close();
     const kinds = (await keysAt([node], `${prefix}*`)).map((key) => key.slice(prefix.length).replace(/\{..\}.*/, ""));
-    return { note: note?.[1][1]?.slice(24), kinds: [...new Set(kinds)].toSorted() };
+    return { note: note[1][1]?.slice(24), kinds: [...new Set(kinds)].toSorted() };
   };
   const off = await stored(null);
   assert.match(off.note ?? "", /^18,0,[\w-]{10}$/);

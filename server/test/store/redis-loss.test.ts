@@ -21,7 +21,7 @@ const suspended = /data in Redis is gone .* all requests are answered with 503/;
 const [STATE, SECRETS, KEYS] = ["ac:{fixed}state", "ac:{fixed}secrets", "ac:{fixed}keys"] as const;
 
 function over(url: string) {
-  return { store: parseStoreUrl(url) as StoreUrl, redisTimeout: 1000 };
+  return { store: parseStoreUrl(url) as StoreUrl };
 }
 
 async function isReady({ url }: TestServer): Promise<boolean> {

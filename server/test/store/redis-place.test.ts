@@ -35,16 +35,17 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-/** Asserts that opening the store fails within a second, with the reason. */
+/** Asserts that opening the store fails with the reason, and does not wait until the reason is gone. */
 async function refuses(url: string, reason: RegExp): Promise<void> {
+  const openTimeout = 60_000;
   const start = performance.now();
-  await assert.rejects(openRedisAt(url), (error) => {
+  await assert.rejects(openRedisAt(url, { openTimeout }), (error) => {
     assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
     assert.match(error.message, reason);
     assert.doesNotMatch(error.message, /\.\.|[.;]\s*[.;]/);
     return true;
   });
-  assert.ok(performance.now() - start < 1000, "must not wait");
+  assert.ok(performance.now() - start < openTimeout, "must not wait");
 }
 
 test("servers and commands refuse a database that Redis does not have, and database 0 stays unchanged", async () => {
@@ -102,10 +103,13 @@ test("nothing is sent to a Redis without the database after a restart, and the e
   let node = await start(16);
   const failures: string[] = [];
   const events = { ...unheard, failed: (error: unknown) => void failures.push(String(error)) };
-  const store = await openRedisAt(`redis://127.0.0.1:${port}/3`, { timeout: 200, events });
+  const open = (timeout: number) => openRedisAt(`redis://127.0.0.1:${port}/3`, { timeout, events });
+  const kept = draft();
+  const patient = await open(30_000);
+  await patient.create(kept, Date.now());
+  await patient.close();
+  const store = await eventually(() => open(200));
   try {
-    const kept = draft();
-    await store.create(kept, Date.now());
     await node.kill();
     // A Redis with fewer databases could not load the data of database 3, so it gets an empty folder.
     await using other = temporaryDirectory();
@@ -155,19 +159,23 @@ test("a Redis that has no connection left is reported, without advice on address
   await using full = await startRedis({ host: "127.0.0.1", port: await freePort(), dir: directory.path, settings });
   // Keeps the only connection.
   await full.command("DBSIZE");
-  const opening = openRedisAt(`redis://127.0.0.1:${full.port}`, { openTimeout: 300 });
-  await assert.rejects(opening, /cannot be used: Redis has reached its maxclients$/);
+  const opening = () => openRedisAt(`redis://127.0.0.1:${full.port}`, { openTimeout: 300 });
+  await eventually(() => assert.rejects(opening, /cannot be used: Redis has reached its maxclients$/));
 });
 
 test("a wrong password is reported at once, an unresponsive server while waiting", async () => {
   await refuses(redis.url.replace("//", "//nobody:wrong@"), /WRONGPASS/);
-  const notices: string[] = [];
-  const events = { ...unheard, noticed: (_level: string, text: string) => void notices.push(text) };
   const nowhere = `redis://127.0.0.1:${await freePort()}`;
-  const opening = openRedisAt(nowhere, { openTimeout: 1500, timeout: 200, events });
-  const failed = assert.rejects(opening, /cannot be used: .*ECONNREFUSED.*; check that it runs/);
-  await eventually(async () => assert.match(String(notices), /waiting for .*ECONNREFUSED/));
-  await failed;
+  const steps: string[] = [];
+  const events = { ...unheard, noticed: (_level: string, text: string) => void steps.push(text) };
+  // On a busy machine the time may be over before Redis was tried.
+  await eventually(async () => {
+    steps.length = 0;
+    const opening = openRedisAt(nowhere, { openTimeout: 1500, timeout: 200, events });
+    await opening.catch(({ message }: Error) => steps.push(message));
+    assert.match(steps[0] ?? "", /waiting for .*ECONNREFUSED/);
+    assert.match(steps[1] ?? "", /cannot be used: .*ECONNREFUSED.*; check that it runs/);
+  });
 });
 
 test("an address where something else than Redis answers, or nothing, is reported with what to check", async () => {
@@ -175,7 +183,7 @@ test("an address where something else than Redis answers, or nothing, is reporte
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
   const refusesInTime = (url: string, reason: RegExp) =>
-    assert.rejects(openRedisAt(url, { openTimeout: 400, timeout: 200, events: unheard }), reason);
+    eventually(() => assert.rejects(openRedisAt(url, { openTimeout: 400, timeout: 200, events: unheard }), reason));
   await Promise.all([
     refusesInTime(`redis://127.0.0.1:${port}`, /answers there is not Redis, or Redis with TLS; check the addr/),
     refusesInTime("redis://redis.invalid", /getaddrinfo \w+ redis\.invalid; check the name of the host in store$/),

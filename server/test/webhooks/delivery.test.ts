@@ -302,7 +302,7 @@ test("an endpoint that hangs does not delay others at the same host", async () =
   for (const path of ["/a", "/b", "/c"]) await endpointAt(server, origin + path);
   const customers = Array.from({ length: 16 }, (_, i) => `c${i}`);
   const events = await live(server, ...customers);
-  await until("three endpoints hang", () => receiver.received.length === 48);
+  await until("three endpoints hang", () => receiver.received.length >= 48);
   await endpointAt(server, `${origin}/fine`);
   await live(server, ...customers);
   const fine = () => receiver.received.filter(({ path }) => path === "/fine").length;

@@ -55,7 +55,7 @@ for (const { name, command } of examples) {
           ({ status }) => status === 400,
           () => false,
         );
-      await until(`${name} listens`, async () => child.exitCode !== null || (await listens()));
+      await until(`${name} listens`, async () => child.exitCode !== null || (await listens()), 60_000);
       assert.equal(child.exitCode, null);
       const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: "anna" } }));
       assert.equal((await api.call("DELETE", `/sessions/${sessionId}`)).status, 204);

@@ -9,7 +9,7 @@ export interface RedisCounters extends SharedCounters {
   close(): void;
 }
 
-/** Maximum duration (ms) of an exchange with Redis: usage that arrives later is of little use to other processes. */
+/** Default timeout of an exchange (ms): usage that arrives later is of little use to other processes. */
 const TIMEOUT = 500;
 
 /**
@@ -22,12 +22,14 @@ export async function openRedisCounters(options: {
   readonly prefix: string;
   /** Maximum time (ms) that opening waits for Redis. */
   readonly openTimeout: number;
+  /** Maximum duration (ms) of an exchange with Redis. */
+  readonly timeout?: number;
 }): Promise<RedisCounters> {
   const keys = createKeyNames(options.prefix);
   const connection = await openConnection({
     place: options.place,
     openTimeout: options.openTimeout,
-    timeout: TIMEOUT,
+    timeout: options.timeout ?? TIMEOUT,
     // No replica has to confirm: if a failover loses usage, a caller only gets a few more requests once.
     minReplicasAck: 0,
     // Usage that is sent twice is counted twice. Usage that was certainly not sent is added in the next exchange.

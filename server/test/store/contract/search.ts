@@ -126,6 +126,8 @@ export function searchContract(name: string, make: DataFactory): void {
   test(`${name}: ended and expired sessions are listed until the retention is over`, async () => {
     await using world = await openWorld(make);
     const ended = await world.create({ customerId: "anna" });
+    // Handles of the same millisecond have a random order if the store chooses their shard by the visit.
+    world.now++;
     const expired = await world.create({ customerId: "anna", visitId: "v" });
     assert.ok(await world.end(ended.handle));
     world.now = expired.expiresAt;
