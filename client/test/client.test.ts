@@ -269,8 +269,9 @@ test("the site's requests continue while the service does not respond", async ()
   } as const;
   const client = createClient({ ...options, fetch: hanging });
   const start = performance.now();
-  for (let n = 0; n < 3; n++) assert.equal(await (await client.fetch(site.url)).text(), "fine");
-  assert.ok(performance.now() - start < 2000, "only the first request waited");
+  for (let n = 0; n < 100; n++) assert.equal(await (await client.fetch(site.url)).text(), "fine");
+  // One request in five seconds waits, for a second.
+  assert.ok(performance.now() - start < 60_000, "not every request waited");
   await assert.rejects(client.session(), { code: "timeout" });
 });
 

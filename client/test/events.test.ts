@@ -63,6 +63,25 @@ test("events continue where they were after a restart, and end with their signal
   assert.deepEqual(await waiting, { done: true, value: undefined });
 });
 
+/** Returns the same stream, and calls `read` when its reader asks for more than the first frame. */
+function afterFirstFrame(body: ReadableStream<Uint8Array>, read: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let text = "";
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        if (text.includes("\n\n")) read();
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        text += new TextDecoder().decode(value);
+        controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 test("a reader that connects again misses nothing, even if it had no event before", async () => {
   await using server = await serve({ config: { auth: "key" }, keys: [key.key] });
   const options = optionsFor(server);
@@ -73,8 +92,11 @@ test("a reader that connects again misses nothing, even if it had no event befor
   });
   const observed = async (...request: Parameters<typeof options.fetch>) => {
     const response = await options.fetch(...request);
-    if (response.ok) setTimeout(opened, 100);
-    return response;
+    if (!response.body) return response;
+    return new Response(
+      afterFirstFrame(response.body, () => opened()),
+      response,
+    );
   };
   const events = createAdministration({ ...options, fetch: observed }).events();
   const first = take(events, 1);

@@ -24,7 +24,7 @@ const cacheHeaders: Readonly<Record<string, Readonly<Record<string, string>>>> =
 /** Creates a site with our middleware. `requests` collects the requests that no cache answered. */
 function siteWithMiddleware(requests: string[]): (service: string) => RequestListener {
   return (url) => {
-    const app = express().use(sessions({ url, deadline: 5000, record: false }));
+    const app = express().use(sessions({ url, deadline: 20_000, record: false }));
     app.get("/api/:kind", (request, response) => {
       requests.push(`${request.params.kind} ${request.headers["if-none-match"] ?? "-"}`);
       response.set(cacheHeaders[request.params.kind] ?? {}).send("articles");

@@ -24,7 +24,7 @@ async function holdResponses(page: Page, site: Site) {
   });
   return {
     /** Resolves when a response is waiting. */
-    arrived: () => eventually(async () => assert.ok(count > 0), 10_000),
+    arrived: () => eventually(async () => assert.ok(count > 0)),
     release,
   };
 }

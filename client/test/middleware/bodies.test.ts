@@ -28,7 +28,7 @@ const bodies: Readonly<Record<string, () => Response>> = {
 
 test("hono and fetch: the middleware does not change the type, length and range of a body", async () => {
   await using antechamber = await serve();
-  const options = { url: antechamber.url, deadline: 5000 };
+  const options = { url: antechamber.url, deadline: 20_000 };
   const [withSession, middleware] = [withFetch(options), withHono(options)];
   const respond = (request: Request) => {
     const body = bodies[decodeURIComponent(new URL(request.url).pathname.slice(1))];

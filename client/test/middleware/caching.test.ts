@@ -37,7 +37,7 @@ type StartSite = (url: string) => Promise<Site>;
 /** Sites that respond with 200 and `cacheHeaders`, or with 304 if the browser has stored the page. */
 const sites: Readonly<Record<string, StartSite>> = {
   async express(url) {
-    const middleware = withExpress({ url, deadline: 5000 });
+    const middleware = withExpress({ url, deadline: 20_000 });
     const app = express().use(middleware);
     const statusOf = (request: Request) => (request.headers["if-none-match"] ? 304 : 200);
     app.get("/set", (request, response) => {
@@ -60,7 +60,7 @@ const sites: Readonly<Record<string, StartSite>> = {
   },
   async fastify(url) {
     const app = fastify({ forceCloseConnections: true });
-    await app.register(withFastify, { url, deadline: 5000 });
+    await app.register(withFastify, { url, deadline: 20_000 });
     for (const path of ["/set", "/head"]) {
       app.get(path, (request, reply) => {
         if (!request.headers["if-none-match"]) return reply.headers(cacheHeaders).send("page");
@@ -71,7 +71,7 @@ const sites: Readonly<Record<string, StartSite>> = {
     return { url: address, [Symbol.asyncDispose]: () => app.close() };
   },
   async hono(url) {
-    const middleware = withHono({ url, deadline: 5000 });
+    const middleware = withHono({ url, deadline: 20_000 });
     const app = new Hono().use(middleware);
     for (const path of ["/set", "/head"]) {
       app.get(path, (c) =>
@@ -88,7 +88,7 @@ const sites: Readonly<Record<string, StartSite>> = {
     };
   },
   async fetch(url) {
-    const withSession = withFetch({ url, deadline: 5000 });
+    const withSession = withFetch({ url, deadline: 20_000 });
     const server = await serveFetch(
       withSession((request, _context, _environment?: object) =>
         request.headers.has("if-none-match")

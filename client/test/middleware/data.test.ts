@@ -54,7 +54,7 @@ for (const [framework, start] of frameworks) {
 
 /** Returns the session of a request with this id, or of a new visitor. */
 async function sessionOf(url: string, sessionId = "", options = {}): Promise<RequestSession<Visits>> {
-  const tracker = createRequestTracker({ url, deadline: 5000, record: false, ...options });
+  const tracker = createRequestTracker({ url, deadline: 20_000, record: false, ...options });
   const header = (name: string) => (name === "gkc-sessionid" ? sessionId : undefined);
   const session = await tracker.track({ method: "GET", target: "/", isEncrypted: false, header })?.session;
   assert.ok(session);

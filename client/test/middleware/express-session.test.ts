@@ -46,7 +46,7 @@ for (const order of ["before", "after"] as const) {
   const inOrder = (one: RequestHandler, two: RequestHandler) => (order === "before" ? [one, two] : [two, one]);
 
   test(`with the option property, both sessions work when mounted ${order} express-session`, async () => {
-    const middleware = sessions({ url: antechamber.url, deadline: 5000, property: "visitor" });
+    const middleware = sessions({ url: antechamber.url, deadline: 20_000, property: "visitor" });
     const { first, second, visitor } = await visitTwice(express().use(...inOrder(middleware, other())));
     assert.match(first.text, /"visits":1,"canSave":"function"/);
     assert.match(second.text, /"visits":2,"canSave":"function"/);
@@ -58,7 +58,7 @@ for (const order of ["before", "after"] as const) {
   for (const isDown of [false, true]) {
     test(`without the option property, mounted ${order} express-session, errors say what to do${isDown ? ", even while Antechamber is down" : ""}`, async () => {
       const url = isDown ? "http://127.0.0.1:9" : antechamber.url;
-      const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
+      const middleware = sessions({ url, deadline: 20_000, onError: () => undefined });
       const apps = [
         express().use(...inOrder(middleware, other())),
         // express-session is called by another function, so it cannot be recognized by its source.
@@ -78,7 +78,7 @@ for (const order of ["before", "after"] as const) {
 }
 
 test("using the members of another session middleware throws an error that says what to do", async () => {
-  const middleware = sessions({ url: antechamber.url, deadline: 5000 });
+  const middleware = sessions({ url: antechamber.url, deadline: 20_000 });
   const touches: readonly ((session: Record<string, unknown>) => unknown)[] = [
     (session) => session["save"],
     (session) => session["regenerate"],
@@ -101,7 +101,7 @@ test("using the members of another session middleware throws an error that says 
 });
 
 test("with express-session, headers passed to writeHead without a reason are not lost", async () => {
-  const middleware = sessions({ url: antechamber.url, property: "visitor", deadline: 5000 });
+  const middleware = sessions({ url: antechamber.url, property: "visitor", deadline: 20_000 });
   const app = express().use(other()).use(middleware);
   app.get("/head", (_request, response) => {
     response.writeHead(200, undefined, { "X-Other": "1" }).end();

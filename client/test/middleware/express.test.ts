@@ -22,7 +22,7 @@ async function listen(app: RequestListener): Promise<AsyncDisposable & { readonl
 }
 
 const antechamber = oneServer();
-const options = () => ({ url: antechamber.url, deadline: 5000 });
+const options = () => ({ url: antechamber.url, deadline: 20_000 });
 
 /** Responds with the value of a property of the request. */
 function show(property: string): RequestHandler {

@@ -9,7 +9,7 @@ const antechamber = oneServer();
 test("the session is request.session, or the property that the option names", async () => {
   for (const property of ["session", "visitor"]) {
     const app = fastify();
-    await app.register(sessions, { url: antechamber.url, deadline: 5000, property });
+    await app.register(sessions, { url: antechamber.url, deadline: 20_000, property });
     app.get("/", (request) => {
       const there = (request as unknown as Record<string, unknown>)[property];
       return { isThere: there !== null && there === sessionOf(request) };
@@ -28,7 +28,7 @@ test("a property that another plugin uses is refused when the application starts
 
 test("responses of hooks and of unknown paths carry the session too", async () => {
   const app = fastify();
-  await app.register(sessions, { url: antechamber.url, deadline: 5000 });
+  await app.register(sessions, { url: antechamber.url, deadline: 20_000 });
   app.addHook("preHandler", async (request, reply) => {
     if (request.url === "/early") return reply.code(418).send("early");
   });

@@ -11,7 +11,7 @@ const antechamber = oneServer();
 const request = () => new Request("http://site/");
 
 test("a response with immutable headers gets the session in a copy", async () => {
-  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const withSession = withFetch({ url: antechamber.url, deadline: 20_000 });
   const redirect = await withSession(() => Response.redirect("http://site/elsewhere", 303))(request());
   assert.equal(redirect.status, 303);
   assert.equal(redirect.headers.get("location"), "http://site/elsewhere");
@@ -28,7 +28,7 @@ test("the site's cookies and cache rules are kept", async () => {
   const headers = new Headers({ "cache-control": "no-store" });
   headers.append("set-cookie", "theme=dark");
   headers.append("set-cookie", "size=large");
-  const options = { url: antechamber.url, deadline: 5000 };
+  const options = { url: antechamber.url, deadline: 20_000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
   const app = new Hono().use(middleware).get("/", () => new Response("hello", { headers }));
@@ -48,7 +48,7 @@ test("the site's cookies and cache rules are kept", async () => {
 });
 
 test("handlers get the other arguments of the server", async () => {
-  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const withSession = withFetch({ url: antechamber.url, deadline: 20_000 });
   const handler = withSession((_request, { session }, name: string, age: number) =>
     Response.json({ name, age, hasSession: session !== null }),
   );
@@ -58,7 +58,7 @@ test("handlers get the other arguments of the server", async () => {
 });
 
 test("a handler's undefined, as after an upgrade, is returned and recorded with 101", async () => {
-  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const withSession = withFetch({ url: antechamber.url, deadline: 20_000 });
   let sessionId = "";
   const handler = withSession((_request, { session }) => {
     sessionId = session?.sessionId ?? "";
@@ -73,7 +73,7 @@ test("a handler's undefined, as after an upgrade, is returned and recorded with 
 
 if (process.versions.bun !== undefined) {
   test("Bun's server upgrades connections from within a handler", async () => {
-    const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+    const withSession = withFetch({ url: antechamber.url, deadline: 20_000 });
     const server = Bun.serve<string>({
       port: 0,
       hostname: "127.0.0.1",

@@ -7,7 +7,7 @@ import { createTransport } from "../../src/transport.ts";
 
 const antechamber = oneServer();
 
-const deadline = 5000;
+const deadline = 20_000;
 
 /** The store of cookies of a request. In a server component it refuses changes. */
 function cookieStore(values: Record<string, string>, isReadOnly = false): NextCookies & { values: typeof values } {

@@ -137,7 +137,7 @@ test("without onError a wrong address is reported with what to change", async (c
   await using antechamber = await serve();
   const written = context.mock.method(console, "warn", () => undefined);
   for (const url of [antechamber.url.replace("http:", "https:"), `${antechamber.url}/v1`]) {
-    const tracker = createRequestTracker({ url, deadline: 5000 });
+    const tracker = createRequestTracker({ url, deadline: 20_000 });
     assert.equal(await sessionOfFirstRequest(tracker), null);
     await tracker.close();
   }
@@ -151,7 +151,7 @@ test("without onError a wrong key is reported on standard error", async (context
   await using antechamber = await serve({ config: { auth: "key" } });
   const written = context.mock.method(console, "warn", () => undefined);
   for (const key of ["ak_wrong", "", undefined]) {
-    const tracker = createRequestTracker({ url: antechamber.url, key, deadline: 5000 });
+    const tracker = createRequestTracker({ url: antechamber.url, key, deadline: 20_000 });
     for (let request = 0; request < 5; request++) assert.equal(await sessionOfFirstRequest(tracker), null);
     await tracker.close();
   }

@@ -23,7 +23,7 @@ async function requestsOf(url: string, sessionId = "", count = 1): Promise<Reque
     const requests = records.filter(isRequest);
     assert.ok(requests.length >= count, JSON.stringify(requests));
     return requests;
-  }, 10_000);
+  });
 }
 
 const paths = (records: readonly RequestEntry[]) => records.map(({ path }) => path);
@@ -55,18 +55,18 @@ for (const [framework, start] of frameworks) {
     await visitor.visit("/page");
     const sessionId = visitor.cookies.get("sessionId");
 
-    const started = performance.now();
     const streaming = visitor.visit("/stream");
-    await until("the request has arrived", () => site.gate.arrivals() === 1, 10_000);
+    await until("the request has arrived", () => site.gate.arrivals() === 1);
+    const arrived = performance.now();
     await visitor.visit("/page");
     assert.deepEqual(paths(await requestsOf(antechamber.url, sessionId, 2)), ["/page", "/page"]);
-    const streamed = performance.now() - started;
+    const streamed = performance.now() - arrived;
     site.gate.open();
     assert.equal((await streaming).text, "onetwo");
 
     const [, , record] = await requestsOf(antechamber.url, sessionId, 3);
     assert.deepEqual([record?.path, record?.status, record?.attributes], ["/stream", 200, {}]);
-    assert.ok((record?.durationMs ?? 0) >= streamed / 2, `${record?.durationMs} of ${streamed}`);
+    assert.ok((record?.durationMs ?? 0) >= streamed - 1, `${record?.durationMs} of ${streamed}`);
   });
 
   for (const [path, status] of [
@@ -79,7 +79,7 @@ for (const [framework, start] of frameworks) {
       await visitor.visit("/page");
       const controller = new AbortController();
       const leaving = visitor.visit(path, { signal: controller.signal }).catch(() => "left");
-      await until("the request has arrived", () => site.gate.arrivals() === 1, 10_000);
+      await until("the request has arrived", () => site.gate.arrivals() === 1);
       controller.abort();
       assert.equal(await leaving, "left");
 
@@ -91,7 +91,7 @@ for (const [framework, start] of frameworks) {
   }
 
   test(`${framework}: records from before a sign-in stay those of an anonymous visitor`, async () => {
-    await using site = await start({ url: antechamber.url, deadline: 5000 });
+    await using site = await start({ url: antechamber.url, deadline: 20_000 });
     const visitor = createVisitor(site.url);
     for (let visit = 0; visit < 3; visit++) await visitor.visit("/page");
     await visitor.visit("/sign-in?customer=jane", { method: "POST" });
@@ -112,7 +112,7 @@ for (const [framework, start] of frameworks) {
 
   test(`${framework}: ${ROBOTS} visitors who do not come back are not stored`, async () => {
     await using server = await serve({ config: { logLevel: "info", accessLog: "off" } });
-    await using site = await start({ url: server.url, deadline: 5000 });
+    await using site = await start({ url: server.url, deadline: 20_000 });
     const numbers = Array.from({ length: ROBOTS }, (_, i) => i);
     // In rounds, because the middleware keeps at most 10,000 waiting records.
     for (let from = 0; from < ROBOTS; from += 1000) {
@@ -169,7 +169,7 @@ for (const [framework, start] of frameworks) {
   test(`${framework}: closing the site delivers the last records`, async () => {
     const visitors = [];
     {
-      await using site = await start({ url: antechamber.url, deadline: 5000 });
+      await using site = await start({ url: antechamber.url, deadline: 20_000 });
       for (let number = 0; number < 20; number++) {
         const visitor = createVisitor(site.url);
         await visitor.visit("/page");
@@ -184,7 +184,7 @@ for (const [framework, start] of frameworks) {
 
   test(`${framework}: requests during an outage are recorded after it, once and in order`, async () => {
     await using proxy = await startFaultyProxy(antechamber.port);
-    await using site = await start({ url: proxy.url, deadline: 1000 });
+    await using site = await start({ url: proxy.url, deadline: 20_000 });
     const visitor = createVisitor(site.url);
     await visitor.visit("/page");
     for (const fault of ["refuse", "unavailable"] as const) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../../server/test/support/eventually.ts";
+import { eventually, until } from "../../../server/test/support/eventually.ts";
 import { keyFor, serve } from "../../../server/test/support/in-process.ts";
 import { oneServer } from "../../../server/test/support/one-server.ts";
 import { Recorder } from "../../src/middleware/recorder.ts";
@@ -42,23 +42,25 @@ test("identify resolves with false after four deadlines, and the next attempt wo
     deadline: 500,
     onError: (error) => errors.push(error),
   });
-  const session = await sessionIn(track(tracker));
+  const session = await eventually(() => sessionIn(track(tracker)));
+  errors.length = 0;
   proxy.setFault("hang");
   const started = performance.now();
   assert.equal(await session.identify({ customerId: "jane" }), false);
-  assert.ok(performance.now() - started < 4000);
+  assert.ok(performance.now() - started > 4 * 500 - 50);
   assert.deepEqual(
     errors.map((error) => (error as ProblemError).code),
     ["timeout"],
   );
   proxy.setFault("pass");
-  assert.equal(await session.identify({ customerId: "jane" }), true);
+  // A busy machine may exceed the deadlines.
+  await until("it works", () => session.identify({ customerId: "jane" }));
   assert.equal(session.customerId, "jane");
   assert.equal(session.state, "recognized");
 });
 
 test("identify rejects refused ids, and the session stays unchanged", async () => {
-  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 20_000 });
   const session = await sessionIn(track(tracker));
   const refusal = (code: string) => (error: unknown) => error instanceof ProblemError && error.code === code;
   await assert.rejects(session.identify({ visitId: "\n" }), refusal("invalid-request"));
@@ -75,7 +77,7 @@ test("identify rejects for every refusal, and resolves with false only without a
   await using server = await serve({ config: { auth: "key" }, keys });
   const sessionFor = async (bearer: string) => {
     const key = bearer.slice("Bearer ".length);
-    const tracker = createRequestTracker({ url: server.url, key, deadline: 5000 });
+    const tracker = createRequestTracker({ url: server.url, key, deadline: 20_000 });
     return await sessionIn(track(tracker));
   };
   const code = (expected: string) => (error: unknown) =>
@@ -92,7 +94,7 @@ test("ending a session also ends it for requests in progress", async () => {
   const lost: number[] = [];
   const tracker = createRequestTracker({
     url: antechamber.url,
-    deadline: 5000,
+    deadline: 20_000,
     onError: (_error, count) => lost.push(count),
   });
   const { sessionId } = await sessionIn(track(tracker));
@@ -129,13 +131,16 @@ test("if Antechamber does not end the session in time, end() resolves with false
     deadline: 500,
     onError: () => undefined,
   });
-  const request = track(tracker);
-  const session = await sessionIn(request);
+  // A busy machine may exceed the deadline.
+  const { request, session } = await eventually(async () => {
+    const tracked = track(tracker);
+    return { request: tracked, session: await sessionIn(tracked) };
+  });
   proxy.setFault("hang");
   assert.equal(await session.end(), false);
   assert.match(String(request.sessionHeaders()[0]), /^set-cookie,sessionId=;/);
   proxy.setFault("pass");
-  assert.equal(await session.end(), true);
+  await until("it has ended", () => session.end());
 });
 
 test("a valid session id is found behind ids that open no session, in any source", async () => {
@@ -147,7 +152,7 @@ test("a valid session id is found behind ids that open no session, in any source
   const query = (ids: readonly string[]) => `/?${ids.map((id) => `sessionId=${id}`).join("&")}`;
   const tracker = createRequestTracker({
     url: antechamber.url,
-    deadline: 5000,
+    deadline: 20_000,
     sources: ["query", "header", "cookie"],
   });
   const requests: Record<string, { target?: string; headers: Record<string, string> }> = {
@@ -186,7 +191,7 @@ test("a valid session id is found behind ids that open no session, in any source
 });
 
 test("the cookie is Secure for visitors with a TLS connection to the first proxy", async () => {
-  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 20_000 });
   const schemes = { https: true, HTTPS: true, wss: true, "https, http": true, " https ": true };
   for (const [scheme, isSecure] of Object.entries({
     ...schemes,
@@ -207,7 +212,7 @@ test("the cookie is Secure for visitors with a TLS connection to the first proxy
 
 test("a sign-in after the session has expired creates a new one", async () => {
   await using server = await serve({ frozen: true });
-  const tracker = createRequestTracker({ url: server.url, deadline: 5000 });
+  const tracker = createRequestTracker({ url: server.url, deadline: 20_000 });
   const request = track(tracker);
   const session = await sessionIn(request);
   const { sessionId } = session;
@@ -218,7 +223,7 @@ test("a sign-in after the session has expired creates a new one", async () => {
 });
 
 test("setting a property of the session is an error", async () => {
-  const session = await sessionIn(track(createRequestTracker({ url: antechamber.url, deadline: 5000 })));
+  const session = await sessionIn(track(createRequestTracker({ url: antechamber.url, deadline: 20_000 })));
   assert.throws(() => Object.assign(session, { user: "jane" }), TypeError);
 });
 
@@ -226,12 +231,12 @@ test("requests with a key get sessions; without one they continue without a sess
   const agent = keyFor({ role: "agent" });
   await using server = await serve({ config: { auth: "key" }, keys: [agent.key] });
   const key = agent.bearer.slice("Bearer ".length);
-  const session = await sessionIn(track(createRequestTracker({ url: server.url, key, deadline: 5000 })));
+  const session = await sessionIn(track(createRequestTracker({ url: server.url, key, deadline: 20_000 })));
   assert.equal(await session.identify({ customerId: "jane" }), true);
 
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const stranger = createRequestTracker({ url: server.url, onError, deadline: 5000 });
+  const stranger = createRequestTracker({ url: server.url, onError, deadline: 20_000 });
   assert.equal(await track(stranger).session, null);
   assert.equal((errors[0] as ProblemError).code, "credential-required");
 });
@@ -240,7 +245,7 @@ test("one refused record does not prevent the others from being recorded", async
   const lost: number[] = [];
   const tracker = createRequestTracker({
     url: antechamber.url,
-    deadline: 5000,
+    deadline: 20_000,
     record: (record) => (record.path === "/bad" ? { ...record, method: "no method" } : record),
     onError: (_error, count) => lost.push(count),
   });
@@ -261,22 +266,22 @@ test("records are stored once if the first response was lost", async () => {
   await using proxy = await startFaultyProxy(antechamber.port);
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const tracker = createRequestTracker({ url: proxy.url, deadline: 5000, onError });
+  const tracker = createRequestTracker({ url: proxy.url, deadline: 20_000, onError });
   const request = track(tracker);
   const { sessionId } = await sessionIn(request);
   const direct = createTransport({ url: antechamber.url });
   request.finish(200, false);
   proxy.setFault("swallow");
   const isRecorded = async () => (await direct.timeline(sessionId)).total === 1;
-  await until("the record has arrived", isRecorded, 10_000);
-  await until("an error is reported", () => errors.length > 0, 10_000);
+  await until("the record has arrived", isRecorded);
+  await until("an error is reported", () => errors.length > 0);
   proxy.setFault("pass");
   await tracker.close();
   assert.deepEqual([(await direct.timeline(sessionId)).total, tracker.dropped()], [1, 0]);
 });
 
 test("requests with invalid or long targets are recorded with a valid path", async () => {
-  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 20_000 });
   const { sessionId } = await sessionIn(track(tracker));
   const targets = ["*", "/\u0080\ud800é?q=1", `/${"a".repeat(9000)}`, "http://site/x?y", "nonsense"];
   for (const target of targets) {
@@ -301,7 +306,7 @@ test("a record that is not JSON, by the application's own filter, is dropped, an
   const odd: Readonly<Record<string, unknown>> = { "/big": 1n, "/circular": circular };
   const tracker = createRequestTracker({
     url: antechamber.url,
-    deadline: 5000,
+    deadline: 20_000,
     record: (record) => ({ ...record, attributes: (odd[record.path] ?? null) as null }),
     onError: (error, count) => lost.push([(error as Error).name, count]),
   });
@@ -342,6 +347,7 @@ test("records beyond ten thousand waiting ones are dropped and counted, and clos
   assert.deepEqual([recorder.dropped(), lost], [500, 500]);
   const started = performance.now();
   await recorder.close();
-  assert.ok(performance.now() - started < 8000);
+  // Each of the calls would take ten seconds.
+  assert.ok(performance.now() - started < 60_000);
   assert.deepEqual([recorder.dropped(), lost], [10_500, 10_500]);
 });

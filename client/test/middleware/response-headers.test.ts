@@ -120,7 +120,7 @@ async function checkTwoPeople(site: string, path: string, method = "POST"): Prom
 }
 
 test("express: handlers' cookies are sent in addition to the session's cookie, however they are set", async () => {
-  const middleware = withExpress({ url: antechamber.url, deadline: 5000 });
+  const middleware = withExpress({ url: antechamber.url, deadline: 20_000 });
   const app = express().use(middleware);
   app.get("/page", (request, response) => {
     response.send(jsonOf(sessionOf(request)));
@@ -157,7 +157,7 @@ test("express: handlers' cookies are sent in addition to the session's cookie, h
 test("a handler may clear the session's cookie; setting it is reported to onError", async () => {
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const middleware = withExpress({ url: antechamber.url, deadline: 5000, onError });
+  const middleware = withExpress({ url: antechamber.url, deadline: 20_000, onError });
   const app = express().use(middleware);
   app.get("/clear", (_request, response) => void response.clearCookie("sessionId").send("done"));
   app.get("/elsewhere", (_request, response) => {
@@ -178,7 +178,7 @@ test("a handler may clear the session's cookie; setting it is reported to onErro
 test("fastify: responses written without Fastify carry the session's cookie", async () => {
   await using site = closing(fastify({ forceCloseConnections: true }), (app) => app.close());
   const app = site.opened;
-  await app.register(withFastify, { url: antechamber.url, deadline: 5000 });
+  await app.register(withFastify, { url: antechamber.url, deadline: 20_000 });
   app.get("/page", (request, reply) => reply.type("application/json").send(jsonOf(sessionOf(request))));
   const pairs = (response: ServerResponse, auth: string) =>
     response.writeHead(200, [["Set-Cookie", auth]] as never).end("done");
@@ -216,7 +216,7 @@ test("fastify: responses over HTTP/2 carry the session's cookie, with and withou
   const options = { http2: true, forceCloseConnections: true } as const;
   await using site = closing(fastify(options), (app) => app.close());
   const app = site.opened;
-  await app.register(withFastify, { url: antechamber.url, deadline: 5000 });
+  await app.register(withFastify, { url: antechamber.url, deadline: 20_000 });
   app.get("/reply", () => "done");
   app.get("/empty", (_request, reply) => {
     reply.hijack();
@@ -255,7 +255,7 @@ const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
 };
 
 test("hono and fetch: handlers' cookies are sent in addition to the session's cookie", async () => {
-  const options = { url: antechamber.url, deadline: 5000 };
+  const options = { url: antechamber.url, deadline: 20_000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
   const ways = Object.entries(fetchWays);
@@ -280,7 +280,7 @@ test("hono and fetch: handlers' cookies are sent in addition to the session's co
 });
 
 test("fetch: a response that a handler throws carries the session's cookie", async () => {
-  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const withSession = withFetch({ url: antechamber.url, deadline: 20_000 });
   const redirect = Response.redirect("http://site/page", 303);
   const handler = withSession(() => Promise.reject(redirect));
   const thrown = await handler(new Request("http://site/")).catch((error: unknown) => error);
@@ -291,7 +291,7 @@ test("fetch: a response that a handler throws carries the session's cookie", asy
 });
 
 test("hono and fetch: a handler that writes to Node's response does not lose the session's cookie", async () => {
-  const options = { url: antechamber.url, deadline: 5000 };
+  const options = { url: antechamber.url, deadline: 20_000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
   const respond = async (session: RequestSession | null, url: string, response: ServerResponse) => {
@@ -317,7 +317,7 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
 });
 
 test("hono and fetch: a handler that reuses one response object gives each visitor a session of their own", async () => {
-  const options = { url: antechamber.url, deadline: 5000 };
+  const options = { url: antechamber.url, deadline: 20_000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
   const shared = new Response(null, { status: 404 });
@@ -343,7 +343,7 @@ test("hono and fetch: a handler that reuses one response object gives each visit
 });
 
 test("Response.error() is returned unchanged", async () => {
-  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const withSession = withFetch({ url: antechamber.url, deadline: 20_000 });
   const broken = Response.error();
   assert.equal(await withSession(() => broken)(new Request("http://site/")), broken);
   await withSession.close();

@@ -20,7 +20,7 @@ import { createVisitor } from "./visitor.ts";
 // These tests use a service in memory (rotating-service.ts).
 
 const GRACE_MS = 10_000;
-const patient: Pick<SessionsOptions, "deadline"> = { deadline: 5000 };
+const patient: Pick<SessionsOptions, "deadline"> = { deadline: 20_000 };
 
 for (const [framework, start] of frameworks) {
   test(`${framework}: a sign-in gives the session a new id, and the old one opens nothing of it`, async () => {
@@ -138,7 +138,7 @@ test("the next request repeats a rotation whose response was lost, also in anoth
   await using service = await serveRotating();
   await using proxy = await startFaultyProxy(service.port);
   const key = "ak_of-the-application";
-  const tracker = createRequestTracker({ url: proxy.url, key, deadline: 2000, onError: () => undefined });
+  const tracker = createRequestTracker({ url: proxy.url, key, ...patient, onError: () => undefined });
   const { session } = await open(tracker);
   proxy.setFault("swallow");
   assert.equal(await session.identify({ customerId: "jane" }), false);
@@ -335,14 +335,25 @@ test("identify rejects for a refusal to come back later", async () => {
   await assert.rejects(session.identify({ customerId: "jane" }), { code, status: 429 });
 });
 
-test("requests for the same rotation share one call, and a failed call is repeated", async () => {
+test("requests for the same rotation share one call, and a failed call is repeated", async (context) => {
+  // Every request computes its key first, in a thread of the runtime. The calls wait until all three have theirs.
+  let resolve = () => {};
+  const allSigned = new Promise<void>((done) => (resolve = done));
+  let signatures = 0;
+  const { subtle } = crypto;
+  const sign = subtle.sign.bind(subtle);
+  context.mock.method(subtle, "sign", async (...given: Parameters<typeof sign>) => {
+    const signature = await sign(...given);
+    if (++signatures === 3) resolve();
+    return signature;
+  });
   const calls: string[] = [];
   const rotate = createRotations(
     {
       async update(_sessionId, _ids, options) {
         calls.push(options?.idempotencyKey ?? "");
-        // Every request computes its key first, in a thread of the runtime.
-        for (let turn = 0; turn < 50; turn++) await settle();
+        await allSigned;
+        await settle();
         if (calls.length === 1) throw new Error("lost");
         return { sessionId: "next" } as never;
       },

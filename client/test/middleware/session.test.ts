@@ -176,7 +176,7 @@ for (const [framework, start] of frameworks) {
   });
 
   test(`${framework}: two hundred simultaneous visitors each get their own session`, async () => {
-    await using site = await start({ url: antechamber.url, deadline: 10_000 });
+    await using site = await start({ url: antechamber.url, deadline: 60_000 });
     const visits = Array.from({ length: 200 }, async () => {
       const visitor = createVisitor(site.url);
       const first = await visitor.visit("/page");

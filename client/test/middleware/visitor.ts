@@ -5,7 +5,6 @@ export interface Page {
   readonly text: string;
   /** The session in the body; `null` if there is none. */
   readonly seen: Seen | null;
-  readonly milliseconds: number;
 }
 
 export interface Seen {
@@ -31,7 +30,6 @@ export function createVisitor(site: string): Visitor {
     async visit(path, init = {}) {
       const headers = new Headers(init.headers);
       if (cookies.size > 0) headers.set("cookie", [...cookies].map(([name, value]) => `${name}=${value}`).join("; "));
-      const started = performance.now();
       const response = await fetch(site + path, { ...init, headers, redirect: "manual" });
       const text = await response.text();
       for (const cookie of response.headers.getSetCookie()) {
@@ -43,7 +41,6 @@ export function createVisitor(site: string): Visitor {
         headers: response.headers,
         text,
         seen: seenIn(text),
-        milliseconds: performance.now() - started,
       };
     },
   };

@@ -62,7 +62,7 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
 
   test(`${name}: if Antechamber stops during a request, the visitor gets a response or a closed connection at once`, async () => {
     await using server = await serve();
-    await using site = await start({ url: server.url, timeout: 5000 });
+    await using site = await start({ url: server.url, timeout: 120_000 });
     const browser = createBrowser(site);
     await browser.visit(({ session }) => Object.assign(session, { a: 1 }) && null);
     const began = performance.now();
@@ -73,7 +73,8 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
         return "done";
       })
       .catch(() => "closed");
-    assert.ok(performance.now() - began < 5000, JSON.stringify(cut));
+    // Much less than the time limit of the call.
+    assert.ok(performance.now() - began < 60_000, JSON.stringify(cut));
     assert.match(JSON.stringify(await browser.visit()), /no response|unavailable/);
   });
 

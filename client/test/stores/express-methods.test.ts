@@ -8,6 +8,7 @@ import { antechamberSession } from "../../src/stores/express-session.ts";
 import { createTransport } from "../../src/transport.ts";
 import { createBrowser } from "./browser.ts";
 import { startExpress } from "./sites/express.ts";
+import { TIMEOUT_MS } from "./sites/site.ts";
 
 const antechamber = oneServer();
 
@@ -20,7 +21,11 @@ function storeFor(url: string): Store {
     ({ store } = options);
     return expressSession(options);
   };
-  antechamberSession(capture, { url })({ secret: "secret", resave: false, saveUninitialized: false });
+  antechamberSession(capture, { url, timeout: TIMEOUT_MS })({
+    secret: "secret",
+    resave: false,
+    saveUninitialized: false,
+  });
   assert.ok(store);
   return store;
 }

@@ -9,6 +9,7 @@ import express, { type ErrorRequestHandler, type Request, type Response } from "
 import expressSession, { type Store } from "express-session";
 import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
 import { antechamberSession, type ExpressSessionOptions } from "../../src/stores/express-session.ts";
+import { TIMEOUT_MS } from "./sites/site.ts";
 
 /*
  * Options and methods of express-session in the combinations that its README describes, over the real service. A case
@@ -45,7 +46,7 @@ const data = (request: Request) => request.session as unknown as Data;
 
 /** Starts an application with express-session and these options, and ends it after `use`. */
 async function withSite(options: Partial<ExpressSessionOptions>, use: (site: Site) => Promise<void>): Promise<void> {
-  const session = antechamberSession(expressSession, { url: antechamber.url });
+  const session = antechamberSession(expressSession, { url: antechamber.url, timeout: TIMEOUT_MS });
   const app = express();
   app.use(session({ secret: "secret", resave: false, saveUninitialized: false, ...options }));
   const server = createServer(app).listen(0, "127.0.0.1");
@@ -244,7 +245,7 @@ test("express-session: a cookie is signed with the first secret, and one of an o
     await get("/write");
     assert.equal((await get("/read")).text, "1");
   });
-  const session = antechamberSession(expressSession, { url: antechamber.url });
+  const session = antechamberSession(expressSession, { url: antechamber.url, timeout: TIMEOUT_MS });
   const app = express();
   for (const [path, secret] of Object.entries({ "/old": "old", "/both": ["new", "old"], "/new": "new" })) {
     app.use(path, session({ secret, resave: false, saveUninitialized: false }), (request, response) => {

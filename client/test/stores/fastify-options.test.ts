@@ -6,7 +6,7 @@ import fastifySession from "@fastify/session";
 import createFastify, { type FastifyInstance, type FastifyRequest, type InjectOptions } from "fastify";
 import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
 import { antechamberSession, type OwnSessionOptions } from "../../src/stores/fastify-session.ts";
-import { SECRET } from "./sites/site.ts";
+import { SECRET, TIMEOUT_MS } from "./sites/site.ts";
 
 /* Options and methods of @fastify/session that its README describes, over the real service. */
 
@@ -43,7 +43,7 @@ interface Site {
 async function withSite(options: Partial<OwnSessionOptions>, use: (site: Site) => Promise<void>): Promise<void> {
   const app = createFastify({ trustProxy: true });
   await app.register(cookies);
-  await app.register(antechamberSession(fastifySession, { url: antechamber.url }), {
+  await app.register(antechamberSession(fastifySession, { url: antechamber.url, timeout: TIMEOUT_MS }), {
     secret: SECRET,
     saveUninitialized: false,
     rolling: false,

@@ -242,7 +242,7 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
       return null;
     });
     await browser.visit();
-    assert.ok(Math.abs(lifetime() - 60_000) < 5000, browser.attributes);
+    assert.ok(Math.abs(lifetime() - 60_000) < 30_000, browser.attributes);
     assert.deepEqual(await stored(antechamber.url, id), { a: 1 });
     await browser.visit(({ session }) => {
       (session["cookie"] as { maxAge: number }).maxAge = 600_000;
@@ -251,7 +251,7 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     });
     for (let request = 0; request < 3; request++) {
       await browser.visit();
-      assert.ok(Math.abs(lifetime() - 600_000) < 5000, browser.attributes);
+      assert.ok(Math.abs(lifetime() - 600_000) < 30_000, browser.attributes);
     }
     const { cookie } = await stored(antechamber.url, id);
     assert.equal((cookie as { originalMaxAge: number }).originalMaxAge, 600_000);
@@ -282,7 +282,7 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
   test(`${name}: while Antechamber is down, visitors without a cookie see pages, and storing data fails`, async (context) => {
     const warned = context.mock.method(console, "warn", () => undefined);
     await using server = await serve();
-    await using site = await start({ url: server.url, timeout: 5000 });
+    await using site = await start({ url: server.url });
     const known = createBrowser(site);
     await known.visit(({ session }) => Object.assign(session, { a: 1 }) && null);
     await server.stop();
@@ -290,11 +290,7 @@ for (const [name, start] of Object.entries({ "express-session": startExpress, "@
     assert.deepEqual(await visitor.visit(), {});
     assert.match(JSON.stringify(await known.visit()), /network|no response|unavailable/);
     // New sessions have ids that were requested before, until these are used up.
-    await until(
-      "a warning",
-      async () => Boolean(await createBrowser(site).visit()) && warned.mock.callCount() > 0,
-      10_000,
-    );
+    await until("a warning", async () => Boolean(await createBrowser(site).visit()) && warned.mock.callCount() > 0);
     // The stores have no option `onError`, which the middleware advises.
     const line = String(warned.mock.calls[0]?.arguments[0]);
     assert.match(line, /^antechamber: .*\. New visitors get a session that cannot be saved\.$/);

@@ -26,7 +26,7 @@ export type StartSite = (options: SessionsOptions) => Promise<Site>;
 
 /** Returns the options with a deadline that a busy machine keeps, unless they have one. */
 export function withDeadline(options: SessionsOptions): SessionsOptions {
-  return { deadline: 5000, ...options };
+  return { deadline: 20_000, ...options };
 }
 
 /** Holds handlers until a test opens it. */

@@ -5,10 +5,10 @@ import { promisify } from "node:util";
 import express, { type ErrorRequestHandler, type Request } from "express";
 import expressSession from "express-session";
 import { antechamberSession } from "../../../src/stores/express-session.ts";
-import { SECRET, type SessionObject, type Site, type StartSite, type Visit } from "./site.ts";
+import { SECRET, type SessionObject, type Site, type StartSite, TIMEOUT_MS, type Visit } from "./site.ts";
 
 export const startExpress: StartSite = async ({ cookie = {}, rolling = false, unset = "keep", ...options }) => {
-  const session = antechamberSession(expressSession, options);
+  const session = antechamberSession(expressSession, { timeout: TIMEOUT_MS, ...options });
   const app = express();
   app.use(session({ secret: SECRET, resave: false, saveUninitialized: false, cookie, rolling, unset }));
   app.use(async (request, response) => {

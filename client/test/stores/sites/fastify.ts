@@ -3,12 +3,12 @@ import cookies from "@fastify/cookie";
 import fastifySession from "@fastify/session";
 import createFastify, { type FastifyRequest } from "fastify";
 import { antechamberSession } from "../../../src/stores/fastify-session.ts";
-import { SECRET, type SessionObject, type Site, type StartSite, type Visit } from "./site.ts";
+import { SECRET, type SessionObject, type Site, type StartSite, TIMEOUT_MS, type Visit } from "./site.ts";
 
 export const startFastify: StartSite = async ({ cookie = {}, rolling = false, unset: _unset, ...options }) => {
   const app = createFastify({ forceCloseConnections: true });
   await app.register(cookies);
-  await app.register(antechamberSession(fastifySession, options), {
+  await app.register(antechamberSession(fastifySession, { timeout: TIMEOUT_MS, ...options }), {
     secret: SECRET,
     cookieName: "connect.sid",
     cookie: { secure: false, ...cookie },

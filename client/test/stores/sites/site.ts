@@ -32,4 +32,7 @@ export interface Site extends AsyncDisposable {
 
 export type StartSite = (options: SiteOptions) => Promise<Site>;
 
+/** A time limit (ms) of calls that a busy machine keeps; the default is that of people who wait for a page. */
+export const TIMEOUT_MS = 60_000;
+
 export const SECRET = "a secret of more than thirty-two characters";
