@@ -30,6 +30,7 @@ test("the customer page shows all sessions, is accessible in both colour schemes
   await site.context.clock.setFixedTime(site.server.now());
   const page = await site.open(`customer?id=${encodeURIComponent(customerId)}`);
   await page.getByText(/entries, newest first/).waitFor();
+  await page.locator(".lane").nth(3).waitFor();
   assert.equal(await page.locator(".lane").count(), 4);
   await assertAccessible(page);
   await assertNoSideScroll(page);

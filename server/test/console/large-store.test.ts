@@ -8,17 +8,19 @@ import type { TransferItem } from "../../src/store/ports/transfer.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, HOUR, ids, lifetimes, SECOND } from "../support/sessions.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
-import { sized } from "../support/tier.ts";
-import { sharedConsole } from "./support/console.ts";
+import { long, sized } from "../support/tier.ts";
+import { goTo, sharedConsole } from "./support/console.ts";
 import { assertShortTasks } from "./support/tasks.ts";
 
 /** Number of stored sessions. */
 const SESSIONS = sized(3000, 3000, 1_000_000);
 const CUSTOMERS = 100;
-/** Maximum time (ms) from a request of the console to the end of its response, on a busy computer. */
+/** Maximum time (ms) from a request of the console to the end of its response, in the long form. */
 const MAX_RESPONSE = 2 * SECOND;
-/** Maximum time (ms) from opening the console to the heading of its first page. */
+/** Maximum time (ms) from opening the console to the heading of its first page, in the long form. */
 const MAX_FIRST_VIEW = 1 * SECOND;
+/** Maximum number of requests until that heading appears, and of bytes in their responses. Usual are 18 and 45,000. */
+const MOST_OF_FIRST_VIEW = { requests: 40, bytes: 150_000 };
 
 /** Returns a data folder with live sessions, which were created within the last half hour. */
 async function manySessions(): Promise<TemporaryDirectory> {
@@ -67,9 +69,8 @@ test("with very many sessions, the search, its next page and a customer appear w
     durations.push(request.response().then(() => [path, Math.round(request.timing().responseEnd)] as const));
   });
   const first = page.locator("tbody tr").first();
-  await assertShortTasks(page, async () => {
-    await page.keyboard.press("g");
-    await page.keyboard.press("s");
+  await assertShortTasks(t, page, async () => {
+    await goTo(page, "s");
     await first.waitFor();
     assert.equal(await page.locator("tbody tr").count(), 50);
     await page.keyboard.press("]");
@@ -84,23 +85,35 @@ test("with very many sessions, the search, its next page and a customer appear w
   const [slowest = ["none", 0]] = measured.toSorted(([, one], [, other]) => other - one);
   t.diagnostic(`the slowest response: ${slowest[1]} ms, ${slowest[0]}`);
   assert.ok(measured.length >= 4);
-  assert.ok(slowest[1] < MAX_RESPONSE, `${slowest.join(": ")} ms`);
+  assert.ok(!long || slowest[1] < MAX_RESPONSE, `${slowest.join(": ")} ms`);
   assert.deepEqual(site.complaints, []);
 });
 
-test("the first page appears within a second in a browser that has nothing of the console", async (t) => {
+test("the first page appears after few requests, soon, in a browser that has nothing of the console", async (t) => {
   let fastest = Infinity;
-  // Other programs delay some attempts.
-  for (let attempt = 0; attempt < 5 && fastest >= MAX_FIRST_VIEW; attempt++) {
+  // In the long form several attempts, because other programs delay some of them.
+  for (let attempt = 0; attempt < (long ? 5 : 1) && fastest >= MAX_FIRST_VIEW; attempt++) {
     const page = await site.context.newPage();
     const devtools = await site.context.newCDPSession(page);
+    await devtools.send("Network.enable");
     await devtools.send("Network.clearBrowserCache");
+    const loaded = { requests: 0, bytes: 0 };
+    devtools.on("Network.requestWillBeSent", () => {
+      loaded.requests++;
+    });
+    devtools.on("Network.loadingFinished", ({ encodedDataLength }) => {
+      loaded.bytes += encodedDataLength;
+    });
     const startedAt = performance.now();
     await page.goto("", { waitUntil: "commit" });
     await page.getByRole("heading", { level: 1 }).waitFor();
     fastest = Math.min(fastest, Math.round(performance.now() - startedAt));
+    const figures = `${loaded.requests} requests, ${loaded.bytes} bytes`;
+    t.diagnostic(figures);
+    assert.ok(loaded.requests > 0 && loaded.requests <= MOST_OF_FIRST_VIEW.requests, figures);
+    assert.ok(loaded.bytes > 0 && loaded.bytes <= MOST_OF_FIRST_VIEW.bytes, figures);
     await page.close();
   }
   t.diagnostic(`the first heading after ${fastest} ms`);
-  assert.ok(fastest < MAX_FIRST_VIEW, `${fastest} ms`);
+  assert.ok(!long || fastest < MAX_FIRST_VIEW, `${fastest} ms`);
 });

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createTransport } from "@antechamber/client/transport";
 import type { Page } from "playwright-core";
-import { until } from "../support/eventually.ts";
-import { assertAccessible, assertNoSideScroll, photograph, sharedConsole } from "./support/console.ts";
+import { eventually, until } from "../support/eventually.ts";
+import { assertAccessible, assertNoSideScroll, goTo, photograph, sharedConsole } from "./support/console.ts";
 import { makeSession } from "./support/visitors.ts";
 
 const site = await sharedConsole();
@@ -16,27 +16,23 @@ const cells = (page: Page, title: string) => page.locator(`tbody [data-title=${t
 
 /** Waits until the page is connected: a session that is created then appears. */
 async function connected(page: Page, probe: string): Promise<void> {
-  await until(
-    "the page shows events",
-    async () => {
-      await makeSession(url, { customerId: probe });
-      // A few events suffice, and many would push others out of the list.
-      await page
-        .locator("tbody")
-        .filter({ hasText: probe })
-        .waitFor({ timeout: 500 })
-        .catch(() => undefined);
-      return (await cells(page, "Customer")).includes(probe);
-    },
-    20_000,
-  );
+  await until("the page shows events", async () => {
+    await makeSession(url, { customerId: probe });
+    // A few events suffice, and many would push others out of the list.
+    await page
+      .locator("tbody")
+      .filter({ hasText: probe })
+      .waitFor({ timeout: 500 })
+      .catch(() => undefined);
+    return (await cells(page, "Customer")).includes(probe);
+  });
   await settled(page, probe, "the last one");
 }
 
 /** Waits until all events so far are shown: they are in order, so all earlier ones are shown with this one. */
 async function settled(page: Page, customerId: string, label: string): Promise<void> {
   await makeSession(url, { customerId }, { label });
-  await until("the last one is shown", async () => (await cells(page, "Detail"))[0] === label, 15_000);
+  await until("the last one is shown", async () => (await cells(page, "Detail"))[0] === label);
 }
 
 /** Creates a session of a customer that signs in and out. */
@@ -49,12 +45,11 @@ async function makeVisit(customerId: string): Promise<void> {
 
 test("events appear as they happen, newest first, and lead to the session and the customer", async () => {
   const page = await site.open("help");
-  await page.keyboard.press("g");
-  await page.keyboard.press("l");
+  await goTo(page, "l");
   await page.getByRole("heading", { level: 1, name: "Live" }).waitFor();
   await connected(page, "first");
   await makeVisit("zoë@shop.example");
-  await until("the visit is shown", async () => (await cells(page, "Event"))[0] === "ended", 10_000);
+  await until("the visit is shown", async () => (await cells(page, "Event"))[0] === "ended");
   assert.deepEqual((await cells(page, "Event")).slice(0, 3), ["ended", "associated", "created"]);
   assert.deepEqual((await cells(page, "Customer")).slice(0, 3), ["zoë@shop.example", "zoë@shop.example", "anonymous"]);
   assert.deepEqual((await cells(page, "Detail")).slice(0, 2), ["signed out", "with customer"]);
@@ -80,7 +75,7 @@ test("while the list is paused, new events wait and are counted", async () => {
   assert.equal(await rowsOf(page).count(), before);
   await photograph(page, "live-paused");
   await page.keyboard.press("n");
-  await until("they are shown", async () => (await rowsOf(page).count()) === before + 12, 5000);
+  await until("they are shown", async () => (await rowsOf(page).count()) === before + 12);
   await page.getByRole("button", { name: "Continue" }).click();
   await settled(page, "after the pause", "shown at once");
   await page.getByRole("button", { name: "Pause" }).click();
@@ -98,17 +93,17 @@ test("filters are in the address, and the list stays bounded in a flood", async 
     await Promise.all(Array.from({ length: 50 }, () => makeSession(url, { customerId: "flood" })));
     await makeVisit("somebody else");
   }
-  await until("the list is full", async () => (await rowsOf(page).count()) === 200, 10_000);
+  await until("the list is full", async () => (await rowsOf(page).count()) === 200);
   assert.deepEqual(new Set(await cells(page, "Customer")), new Set(["flood"]));
   assert.deepEqual(new Set(await cells(page, "Event")), new Set(["created"]));
   await settled(page, "flood", "after the flood");
   await page.evaluate("scrollTo(0, 2000)");
-  await until("the page is scrolled", async () => (await page.evaluate<number>("scrollY")) > 1000, 5000);
+  await until("the page is scrolled", async () => (await page.evaluate<number>("scrollY")) > 1000);
   await makeSession(url, { customerId: "flood" });
   const news = page.getByRole("button", { name: "1 new event" });
   await news.waitFor();
   await news.click();
-  await until("the top is shown", async () => (await page.evaluate<number>("scrollY")) === 0, 5000);
+  await until("the top is shown", async () => (await page.evaluate<number>("scrollY")) === 0);
   await page.getByRole("button", { name: "Clear all" }).click();
   assert.equal(new URL(page.url()).search, "");
   await page.getByText("Events", { exact: true }).click();
@@ -124,11 +119,11 @@ test("two tabs share one connection, and the second continues when the first is 
   });
   const [one, two] = [await site.open("live"), await site.open("live")];
   await connected(one, "shared");
-  await until("both show it", async () => (await cells(two, "Customer")).includes("shared"), 10_000);
+  await until("both show it", async () => (await cells(two, "Customer")).includes("shared"));
   assert.equal(streams, 1);
   await one.close();
   await makeSession(url, { customerId: "after the first" });
-  await until("the second shows it", async () => (await cells(two, "Customer")).includes("after the first"), 10_000);
+  await until("the second shows it", async () => (await cells(two, "Customer")).includes("after the first"));
   assert.equal(streams, 2);
   await two.close();
 });
@@ -148,17 +143,17 @@ test("a hidden page closes its connection, and later shows the events that it ha
     const { text } = await site.api.call("GET", "/metrics");
     return Number(/^antechamber_event_readers (\d+)$/m.exec(text)?.[1]);
   };
-  await until("only this page reads", async () => (await readers()) === 1, 20_000);
+  await until("only this page reads", async () => (await readers()) === 1);
   await setHidden(true);
   await page.clock.fastForward(31_000);
-  await until("the connection is closed", async () => (await readers()) === 0, 10_000);
+  await until("the connection is closed", async () => (await readers()) === 0);
   await makeSession(url, { customerId: "while hidden" });
   await setHidden(false);
-  await until("it is shown", async () => (await cells(page, "Customer")).includes("while hidden"), 15_000);
+  await until("it is shown", async () => (await cells(page, "Customer")).includes("while hidden"));
 
   await setHidden(true);
   await page.clock.fastForward(31_000);
-  await until("the connection is closed", async () => (await readers()) === 0, 10_000);
+  await until("the connection is closed", async () => (await readers()) === 0);
   await page.clock.fastForward(6 * 60_000);
   await makeSession(url, { customerId: "long ago" });
   await setHidden(false);
@@ -182,8 +177,12 @@ test("the page does not grow with the number of events", async () => {
     return { nodes, jsEventListeners };
   };
   const first = await flood(300);
-  const second = await flood(1000);
-  assert.ok(second.nodes < first.nodes * 1.1, `${first.nodes} nodes, then ${second.nodes}`);
-  assert.ok(second.jsEventListeners < first.jsEventListeners * 1.1, "listeners");
+  await flood(1000);
+  // The browser may remove nodes later.
+  await eventually(async () => {
+    const second = await flood(50);
+    assert.ok(second.nodes < first.nodes * 1.1, `${first.nodes} nodes, then ${second.nodes}`);
+    assert.ok(second.jsEventListeners < first.jsEventListeners * 1.1, "listeners");
+  });
   await page.close();
 });

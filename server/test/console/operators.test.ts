@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
+import { until } from "../support/eventually.ts";
 import { startIssuer } from "../support/issuer.ts";
 import { type Holder, holders } from "../support/key-holders.ts";
-import { assertAccessible, assertNoSideScroll, photograph, sharedConsole, tabTo } from "./support/console.ts";
+import { assertAccessible, assertNoSideScroll, goTo, photograph, sharedConsole, tabTo } from "./support/console.ts";
 import { makeSession } from "./support/visitors.ts";
 
 const site = await sharedConsole({
@@ -84,7 +85,9 @@ test("signing out ends the sign-in for every tab", async () => {
 test("each role sees the pages that it may use", async () => {
   const pagesOf = async (person: Holder) => {
     const page = await openAs(person, "help");
-    return await page.getByRole("navigation", { name: "Pages of the console" }).getByRole("link").allInnerTexts();
+    const links = page.getByRole("navigation", { name: "Pages of the console" }).getByRole("link");
+    await links.first().waitFor();
+    return await links.allInnerTexts();
   };
   const short = (texts: readonly string[]) => texts.map((text) => text.split("\n")[0]);
   const operators = ["API keys", "Audit trail", "Settings"];
@@ -114,8 +117,7 @@ test("the address of a page for other roles shows that, and nothing of the page"
 
 test("an administrator creates, rotates and revokes a key, and finds who did it, by the keyboard alone", async () => {
   const page = await openAs("administrator", "help");
-  await page.keyboard.press("g");
-  await page.keyboard.press("k");
+  await goTo(page, "k");
   const pressButton = async (name: string) => {
     await tabTo(page, page.getByRole("button", { name }));
     await page.keyboard.press("Enter");
@@ -148,17 +150,14 @@ test("an administrator creates, rotates and revokes a key, and finds who did it,
   await pressButton("Revoke the key");
   await page.getByText("The key Till 4 is revoked.").waitFor();
   assert.equal(await status(second), 401);
-  assert.deepEqual(
-    await page.locator("tbody tr", { hasText: "Till 4" }).locator("td[data-title=Status]").allInnerTexts(),
-    ["expired", "revoked"],
-  );
+  const statuses = page.locator("tbody tr", { hasText: "Till 4" }).locator("td[data-title=Status]");
+  await until("the list is loaded", async () => (await statuses.allInnerTexts()).join() === "expired,revoked");
   // The last administrator is warned.
   await page.getByRole("button", { name: `Revoke ${holders.administrator.key.id}` }).press("Enter");
   await page.getByText("It is the last valid key of an administrator").waitFor();
   await page.keyboard.press("Escape");
 
-  await page.keyboard.press("g");
-  await page.keyboard.press("a");
+  await goTo(page, "a");
   await tabTo(page, page.getByLabel("What", { exact: true }));
   await page.keyboard.type("API keys");
   await page.waitForURL(/action=key/);
@@ -256,7 +255,8 @@ test("a page of another site can neither frame the console nor use its cookie", 
     await page.goto(`http://localhost:${typeof address === "object" ? address?.port : 0}/`);
     await page.waitForFunction("document.title !== ''");
     assert.equal(await page.title(), "blocked,blocked,blocked,blocked");
-    assert.equal(page.frames()[1]?.url(), "chrome-error://chromewebdata/");
+    const isRefused = () => page.frames()[1]?.url() === "chrome-error://chromewebdata/";
+    await until("the frame is refused", isRefused);
     await page.close();
     const own = await site.open("keys");
     await own.locator("tbody tr").first().waitFor();

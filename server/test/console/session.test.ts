@@ -55,6 +55,7 @@ test("an agent jumps to the first error and filters by service with the mouse, a
   await page.getByLabel("Service").selectOption("orders");
   await page.getByText("15 of 60 requests").waitFor();
   await page.getByRole("button", { name: "Copy link" }).click();
+  await page.waitForFunction('navigator.clipboard.readText().then((text) => text.includes("service=orders"))');
   const link = await page.evaluate<string>("navigator.clipboard.readText()");
   const colleague = await site.open(link);
   await colleague.getByText("15 of 60 requests").waitFor();
@@ -126,10 +127,10 @@ test("markup and formulas in every text that callers can set are shown as text",
   assert.equal(await page.locator("main img, main script").count(), 0);
 });
 
-test("10,000 records scroll and jump without a task over 200 ms", async () => {
+test("10,000 records scroll and jump without a task over 200 ms", async (t) => {
   const large = await makeVisit(url, "ten thousand", 10_000);
   const page = await site.open("search");
-  await assertShortTasks(page, async () => {
+  await assertShortTasks(t, page, async () => {
     // The same page, so that the tasks of all loading are measured.
     await page.getByRole("searchbox").fill(large.handle);
     await page.keyboard.press("Enter");
@@ -206,15 +207,14 @@ test("the heading of a session gets the focus, also if the session is loaded aft
   const page = await site.open(`search?customerId=${encodeURIComponent(customerId)}`);
   await page.locator("tbody a").first().waitFor();
   let respond: () => void = () => undefined;
-  const asked = new Promise<void>((isAsked) => {
-    void page.route(sessionRequest, async (route) => {
-      if (route.request().isNavigationRequest()) return route.continue();
-      respond = () => void route.continue();
-      isAsked();
-    });
+  const asked = Promise.withResolvers<void>();
+  await page.route(sessionRequest, async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue();
+    respond = () => void route.continue();
+    asked.resolve();
   });
   await page.locator("tbody a").first().click();
-  await asked;
+  await asked.promise;
   respond();
   await page.locator("h1:focus", { hasText: customerId }).waitFor();
   await page.close();

@@ -6,7 +6,7 @@ import type { WebhookList } from "@antechamber/client/protocol";
 import type { Page } from "playwright-core";
 import { until } from "../support/eventually.ts";
 import { startReceiver } from "../webhooks/receiver.ts";
-import { assertAccessible, assertNoSideScroll, photograph, sharedConsole, tabTo } from "./support/console.ts";
+import { assertAccessible, assertNoSideScroll, goTo, photograph, sharedConsole, tabTo } from "./support/console.ts";
 import { makeSession } from "./support/visitors.ts";
 
 const site = await sharedConsole();
@@ -42,14 +42,14 @@ test("an operator adds an endpoint, sees its secret once, and sends a test event
   assert.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
   await assertAccessible(page);
   await page.getByRole("button", { name: "Copy secret" }).click();
-  assert.equal(await page.evaluate("navigator.clipboard.readText()"), secret);
+  await page.waitForFunction(`navigator.clipboard.readText().then((text) => text === ${JSON.stringify(secret)})`);
   await page.getByRole("button", { name: "I have stored it" }).click();
   await page.waitForURL(/id=wh_/);
   assert.ok(!(await page.content()).includes(secret), "the secret is shown once");
 
   await page.getByText("Nothing was sent yet").waitFor();
   await page.getByRole("button", { name: "Test", exact: true }).click();
-  await until("the test has arrived", async () => (await states(page)).join() === "delivered", 15_000);
+  await until("the test has arrived", async () => (await states(page)).join() === "delivered");
   assert.equal(receiver.received.length, 1);
   assert.deepEqual(
     (await endpoints()).map(({ types, description }) => [types, description]),
@@ -66,7 +66,7 @@ test("failed deliveries show why, and are sent again", async () => {
   const [endpoint] = await endpoints();
   status = 500;
   await makeSession(url, { customerId: "anna" });
-  await until("an attempt failed", () => receiver.received.length === 2, 15_000);
+  await until("an attempt failed", () => receiver.received.length === 2);
   status = 204;
   const page = await site.open(`webhooks?id=${endpoint?.id}`);
   const row = page.locator("tbody tr").first();
@@ -76,14 +76,13 @@ test("failed deliveries show why, and are sent again", async () => {
   await assertNoSideScroll(page);
   await photograph(page, "webhooks-endpoint");
   await row.getByRole("button", { name: /Send again/ }).click();
-  await until("it has arrived", async () => (await states(page)).join() === "delivered,delivered", 15_000);
+  await until("it has arrived", async () => (await states(page)).join() === "delivered,delivered");
 
   status = 500;
   await makeSession(url, { customerId: "berta" });
-  await until("an attempt failed", () => receiver.received.length === 4, 15_000);
+  await until("an attempt failed", () => receiver.received.length === 4);
   status = 204;
-  await page.keyboard.press("g");
-  await page.keyboard.press("w");
+  await goTo(page, "w");
   await page.getByRole("heading", { level: 1, name: "Webhooks" }).waitFor();
   await page.locator("tbody tr").first().waitFor();
   await page.keyboard.press("j");
@@ -93,7 +92,7 @@ test("failed deliveries show why, and are sent again", async () => {
   const again = row.getByRole("button", { name: /Send again/ });
   await tabTo(page, again);
   await page.keyboard.press("Enter");
-  await until("it has arrived", async () => (await states(page))[0] === "delivered", 15_000);
+  await until("it has arrived", async () => (await states(page))[0] === "delivered");
   assert.equal(await again.and(page.locator(":focus")).count(), 1, "the focus stays");
   await page.getByLabel("State").selectOption("failed");
   await page.getByText("No delivery in this state").waitFor();

@@ -16,6 +16,9 @@ const flags = [
   "--disable-sync",
 ];
 
+/** Time in milliseconds for Chromium to start, and for each thing that a test waits for in a page. */
+const TIMEOUT_MS = 90_000;
+
 /** A browser of a test. Its contexts share nothing with those of other tests: no cookies, no storage, no cache. */
 export interface TestBrowser extends AsyncDisposable {
   readonly browser: Pick<Browser, "newContext" | "newPage">;
@@ -48,6 +51,7 @@ export async function startChromium(
   const contexts: BrowserContext[] = [];
   const newContext: Browser["newContext"] = async (options) => {
     const context = await browser.newContext(options);
+    context.setDefaultTimeout(TIMEOUT_MS);
     contexts.push(context);
     return context;
   };
@@ -64,6 +68,7 @@ async function launch(more: readonly string[], without: readonly string[]): Prom
   try {
     const browser = await chromium.launch({
       executablePath: "/usr/bin/chromium",
+      timeout: TIMEOUT_MS,
       args: [...flags, ...more],
       ignoreDefaultArgs: [...without],
       env: { ...process.env, TMPDIR: folder.path },

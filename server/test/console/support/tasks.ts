@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import type { Page } from "playwright-core";
+import { long } from "../../support/tier.ts";
 
 /** The part of a trace event (Trace Event Format) that the tests read. `tdur` is processor time in microseconds. */
 interface TraceEvent {
@@ -19,12 +21,17 @@ function taskTimes(trace: Buffer): number[] {
     .toSorted((one, other) => other - one);
 }
 
-/** Asserts that no task of a page's main thread takes 200 ms of processor time or more while `steps` runs. */
-export async function assertShortTasks(page: Page, steps: () => Promise<void>): Promise<void> {
+/**
+ * Measures the tasks of a page's main thread while `steps` runs. Asserts, in the long form, that none takes 200 ms of
+ * processor time or more: on a busy machine each task takes more of it.
+ */
+export async function assertShortTasks(t: TestContext, page: Page, steps: () => Promise<void>): Promise<void> {
   const browser = page.context().browser();
   await browser?.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline"] });
   await steps();
   const times = taskTimes((await browser?.stopTracing()) ?? Buffer.of());
   assert.ok(times.length > 100, "the trace has tasks");
-  assert.ok(Number(times[0]) < 200, `the longest tasks took ${times.slice(0, 5).join(", ")} ms`);
+  const figures = `the longest tasks took ${times.slice(0, 5).join(", ")} ms`;
+  t.diagnostic(figures);
+  assert.ok(!long || Number(times[0]) < 200, figures);
 }
