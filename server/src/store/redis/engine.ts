@@ -26,8 +26,9 @@ export class Engine {
   readonly policy: RetentionPolicy;
   /** Whether changes are published in the event log. */
   readonly publishes: boolean;
-  /** The arguments 3 to 7 of `prelude/session.lua`. */
+  /** The arguments 3 to 7 of `prelude/session.lua`, also as lines. */
   readonly policyArgs: readonly Argument[];
+  readonly policyLines: string;
   readonly notes: PendingNotes;
   /** The new sessions, and the associations, that are sent to one server at the end of this turn of the event loop. */
   readonly creations = new SessionBatch(this, "create");
@@ -59,6 +60,7 @@ export class Engine {
     const { anonymous, recognized } = lifetimes;
     const idleAndTotal = [anonymous.idle, anonymous.total, recognized.idle, recognized.total];
     this.policyArgs = [...idleAndTotal, policyText(policy, this.publishes)];
+    this.policyLines = this.policyArgs.map((arg) => `${arg}\n`).join("");
     this.claimLife = claimLife(longestLife(lifetimes));
     this.#latest = now;
   }

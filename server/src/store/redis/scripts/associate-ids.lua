@@ -1,13 +1,14 @@
 -- Associates ids with a session, and may rotate its id. If a visit is given, the caller has claimed it before.
 --
--- KEYS[1], KEYS[2], ARGV[1] to ARGV[11] and the last arguments as in prelude/session.lua and prelude/association.lua
+-- KEYS[1], KEYS[2] as in prelude/session.lua
 -- KEYS[3] fence of the attempt
 -- KEYS[4] record that is set aside; it is stored before the association
 -- KEYS[5] data, only if the session has any; the last of KEYS: queue of notes
--- ARGV[12] nonce of the claim; '' if no visit was claimed
--- ARGV[13] lifetime of a fence (ms)
--- ARGV[14] to ARGV[16] for the case that nothing is stored of the session: its text with the ids, the time until it is
+-- ARGV[1] nonce of the claim; '' if no visit was claimed
+-- ARGV[2] lifetime of a fence (ms)
+-- ARGV[3] to ARGV[5] for the case that nothing is stored of the session: its text with the ids, the time until it is
 -- purged (ms), and its note; all '' if the rules must be applied in this case too
+-- ARGV[6] lines with ARGV[1] to ARGV[11] and the last arguments of prelude/session.lua and prelude/association.lua
 -- Returns one of:
 -- { 'data' } if the session has data and their key was not given; nothing was changed
 -- { 'first', id of the note } if nothing was stored of the session, and now the given text is
@@ -31,8 +32,8 @@ if outcome == 'done' then
 end
 if outcome ~= 'possible' then
   local hasVisit = session[VISIT] == given[VISIT]
-  if ARGV[12] ~= '' and not hasVisit then
-    redis.call('SET', KEYS[3], '', 'PX', ARGV[13])
+  if nonce ~= '' and not hasVisit then
+    redis.call('SET', KEYS[3], '', 'PX', fenceLife)
   end
   return { outcome, hasVisit and 1 or 0, detail }
 end
@@ -40,10 +41,10 @@ local isChange = detail > 0 or rotates or replacesTraits(session)
 if not isChange and not isRenewalDue(session) then
   return { 'associated', stored, false }
 end
-if given[VISIT] ~= '' and session[VISIT] == '' and ARGV[12] == '' then
+if given[VISIT] ~= '' and session[VISIT] == '' and nonce == '' then
   return { 'unclaimed' }
 end
-if ARGV[12] ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then
+if nonce ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then
   return { 'fenced' }
 end
 local hasNewRecord = storeSetAside(session, KEYS[4])

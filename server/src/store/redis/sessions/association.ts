@@ -12,7 +12,7 @@ import { encodeFirstIds } from "../layout/note-codec.ts";
 import { decode, encode, implicitSession } from "../layout/session-codec.ts";
 import { type Script, scripts } from "../scripts/scripts.ts";
 import type { Draft } from "./session-batch.ts";
-import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
+import { encodeScope, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE, type WriteResult } from "./visit-claim.ts";
 import { obtainVisit } from "./visits.ts";
 
@@ -97,10 +97,8 @@ async function attempt(operation: Operation, request: Association, nonce: string
   // Without a claim, a visit must not be stored.
   const first = nonce === "" && request.ids.visitId !== null ? undefined : firstAssociation(operation, request, hashes);
   const { text, life, note } = first?.draft ?? noDraft;
-  const args = [
-    ...[...sessionArgs(operation, handle), ...factsOf(request, hashes)],
-    ...[nonce, FENCE_LIFE, text, life, note, ...givenIn(request)],
-  ];
+  const facts = factLines(operation, request, hashes, engine.policyLines);
+  const args = [nonce, FENCE_LIFE, text, life, note, facts];
   return attemptIn(operation, handle, await run(operation, scripts.associateIds, handle, names, args), first);
 }
 
@@ -136,22 +134,15 @@ function firstAssociation(operation: Operation, request: Association, hashes: st
   return { session, draft: { text, life, note: encodeFirstIds(session, added) } };
 }
 
-/** Returns the arguments of `associateByRules` in `scripts/store-sessions.lua`. Makes no list, as most calls have them. */
-function factLines({ now }: Operation, request: Association, hashes: string): string {
+/**
+ * Returns the arguments of `scripts/prelude/association.lua` as lines. `policy` has the lines of the policy, if the script gets
+ * them with each session. Makes no list, as every association has these lines.
+ */
+function factLines({ now }: Operation, request: Association, hashes: string, policy = ""): string {
   const { handle, generation, scope, rotation, ids, traits = noTraits } = request;
-  let lines = `${now}\n${timeAndCount(handle).createdAt}\n${encodeScope(scope)}\n${generation}\n${rotation}\n${hashes}`;
+  let lines = `${now}\n${timeAndCount(handle).createdAt}\n${policy}${encodeScope(scope)}\n${generation}\n${rotation}\n${hashes}`;
   for (const field of idFields) lines += `\n${ids[field] ?? ""}`;
   return `${lines}\n${traits.profile ?? ""}\n${traits.label ?? ""}`;
-}
-
-/** Returns the arguments 8 to 11 of `prelude/association.lua`. */
-function factsOf({ generation, scope, rotation }: Association, hashes: string): Argument[] {
-  return [encodeScope(scope), generation, rotation, hashes];
-}
-
-/** Returns the last arguments of `prelude/association.lua`. */
-function givenIn({ ids, traits = noTraits }: Association): string[] {
-  return [...idFields.map((field) => ids[field] ?? ""), traits.profile ?? "", traits.label ?? ""];
 }
 
 /** Returns the result of a script. `first` is what the script has stored if nothing was stored before. */
