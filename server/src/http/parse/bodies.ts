@@ -72,8 +72,11 @@ function unreadBody(error: unknown): Refusal {
 /** Returns why the service cannot read a body; `undefined` if it is plain JSON in UTF-8. */
 function mediaFault(request: HttpRequest): "type" | "charset" | "encoding" | undefined {
   const contentType = request.header("content-type") ?? "";
-  if (!JSON_TYPE.test(contentType)) return "type";
-  if (!isUtf8(contentType)) return "charset";
+  // Most requests have exactly this type.
+  if (contentType !== "application/json") {
+    if (!JSON_TYPE.test(contentType)) return "type";
+    if (!isUtf8(contentType)) return "charset";
+  }
   return isPlain(request.header("content-encoding") ?? "") ? undefined : "encoding";
 }
 
@@ -89,7 +92,7 @@ function isUtf8(contentType: string): boolean {
 
 /** Returns whether a body has no content coding (RFC 9110, section 8.4); "identity" means none. */
 function isPlain(encodings: string): boolean {
-  return encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
+  return encodings === "" || encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
 }
 
 /** Decodes a body in UTF-8, without a byte order mark. Throws for other bytes. */

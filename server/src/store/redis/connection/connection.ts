@@ -156,14 +156,15 @@ function createConnection(
 
   /**
    * Sends a command again until a reply arrives or repeating is useless. `target` is the client, which finds the node
-   * of `key`, or the client of a node.
+   * of `key`, or the client of a node. `source` is that of the script, if the command is `EVALSHA`.
    */
   async function sendWithRetry(
     operation: TimedOperation,
     kind: StepKind,
     target: Pick<Client, "send">,
-    words: readonly string[],
+    words: string[],
     key: string,
+    source?: string,
   ): Promise<unknown> {
     for (;;) {
       const command = new TimedCommand(words, operation.deadline);
@@ -180,7 +181,10 @@ function createConnection(
         if (error instanceof Refusal) throw error;
         const fault = faultOf(error);
         const { isReply, code } = fault;
-        if (isReply && code === "NOSCRIPT") throw fault;
+        if (source !== undefined && words[0] === "evalsha" && isReply && code === "NOSCRIPT") {
+          words.splice(0, 2, "eval", source);
+          continue;
+        }
         if (kind === "change" && (command.isSent || fault.mayHaveWritten)) operation.isUncertain = true;
         const needsOperator = isReply && NEEDS_OPERATOR.includes(code);
         if (isReply && !RETRYABLE.includes(code) && !needsOperator) {
@@ -196,22 +200,18 @@ function createConnection(
     }
   }
 
-  async function script(
+  /** Makes one list of words, and no function for the repetition, because each change has such a command. */
+  function script(
     operation: TimedOperation,
     kind: StepKind,
     { sha, source, keys: count }: Script,
     keys: string[],
     args: Argument[],
   ): Promise<unknown> {
-    const rest = [String(count || keys.length), ...keys, ...args.map(String)];
-    const send = (name: string, body: string) =>
-      sendWithRetry(operation, kind, client, [name, body, ...rest], keys[0] ?? "");
-    try {
-      return await send("evalsha", sha);
-    } catch (error) {
-      if (!(error instanceof RedisFault) || error.code !== "NOSCRIPT") throw error;
-      return send("eval", source);
-    }
+    const words = ["evalsha", sha, String(count || keys.length)];
+    for (const key of keys) words.push(key);
+    for (const arg of args) words.push(String(arg));
+    return sendWithRetry(operation, kind, client, words, keys[0] ?? "", source);
   }
 
   /**

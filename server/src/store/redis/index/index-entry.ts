@@ -1,7 +1,7 @@
 import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
 import { HANDLE_CHARACTERS, timeAndCount } from "../../../session/id.ts";
 import type { Identity } from "../../../session/session.ts";
-import { digestOf } from "../layout/key-names.ts";
+import { digestOf, digestOfVisit } from "../layout/key-names.ts";
 import { indexTags, tagOfHash } from "../layout/shards.ts";
 import { entryOf } from "./sort-order.ts";
 
@@ -47,7 +47,18 @@ export function dayOf(time: number): number {
 /** Returns the hash of an id in indexes. The hashes of different fields are independent of each other. */
 export function indexHash(field: IdField, id: string): string {
   const from = idFieldTable[field].redisHash;
-  return digestOf(id).slice(from, from + HASH);
+  const digest = field === "visitId" ? digestOfVisit(id) : digestOf(id);
+  return digest.slice(from, from + HASH);
+}
+
+/** Returns the joined hashes of the given ids, in the order of `idFields`. */
+export function givenHashes(ids: Identity): string {
+  let hashes = "";
+  for (const field of idFields) {
+    const id = ids[field];
+    if (id !== null) hashes += indexHash(field, id);
+  }
+  return hashes;
 }
 
 /** Returns the hashes of the given ids in the order of `idFields`; spaces for each id that is not given. */

@@ -100,7 +100,19 @@ export function lastByteForVisit(visitId: string): number {
 }
 
 function hashOfVisit(visitId: string): string {
-  return digestOf(visitId).slice(0, HASH_CHARACTERS);
+  return digestOfVisit(visitId).slice(0, HASH_CHARACTERS);
+}
+
+let latestVisit = "";
+let latestDigest = "";
+
+/** Does the same as `digestOf` for a visit. A change needs the digest for the shard, the claim and the index. */
+export function digestOfVisit(visitId: string): string {
+  if (visitId !== latestVisit) {
+    latestDigest = digestOf(visitId);
+    latestVisit = visitId;
+  }
+  return latestDigest;
 }
 
 /** Returns the pattern of Redis that matches only this text. */

@@ -4,7 +4,7 @@ import { purgeAfter } from "../../../session/retention.ts";
 import { noIdentity, type Session } from "../../../session/session.ts";
 import type { CreateResult, EndRequest } from "../../ports/sessions.ts";
 import type { Engine, Operation } from "../engine.ts";
-import { indexHashes } from "../index/index-entry.ts";
+import { givenHashes } from "../index/index-entry.ts";
 import { removeFromIndexes } from "../index/index-writer.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { encodeCreation, numberOfEndReason } from "../layout/note-codec.ts";
@@ -89,7 +89,7 @@ export async function create(operation: Operation, session: Session): Promise<Cr
     claim,
     text: encode(session),
     life: Math.max(1, purgeAfter(session, false, engine.policy) - operation.now),
-    note: encodeCreation(session, indexHashes(session).replaceAll(" ", ""), engine.publishes),
+    note: encodeCreation(session, givenHashes(session), engine.publishes),
   };
   if (engine.connection.isOneServer || claim === null || keys.isInShardOf(claim, handle)) {
     const outcome = await engine.creations.store(operation, draft);
