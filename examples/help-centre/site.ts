@@ -27,14 +27,14 @@ export function createSite(antechamberUrl: string): Site {
     url: antechamberUrl,
     service: "help-centre",
     // Longer than the default, because the first response may take longer on a busy machine.
-    deadline: 1000,
+    deadline: 5000,
     // The script in the pages must be able to read the cookie, because it records in the same session.
     cookie: { httpOnly: false },
     // Files and the agents' pages are not part of a visit.
     ignore: ["/assets", "/scripts", "/agent"],
   });
-  const transport = createTransport({ url: antechamberUrl, timeout: 2000 });
-  const administration = createAdministration({ url: antechamberUrl, timeout: 2000 });
+  const transport = createTransport({ url: antechamberUrl, timeout: 5000 });
+  const administration = createAdministration({ url: antechamberUrl, timeout: 5000 });
   const visits = createVisits();
   const show: Show = (request, response, page, status = 200) => {
     const customer = customerOf(sessionOf(request)?.customerId);

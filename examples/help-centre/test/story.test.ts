@@ -15,7 +15,7 @@ async function untilRecorded(
   sessionId: string,
   event: string,
 ): Promise<readonly TimelineEntry[]> {
-  const giveUp = Date.now() + 15_000;
+  const giveUp = Date.now() + 60_000;
   for (;;) {
     const { records } = await antechamber.timeline(sessionId, { limit: 1000 });
     const isThere = records.filter(isRequest).some(({ attributes }) => attributes["event"] === event);

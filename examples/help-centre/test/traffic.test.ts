@@ -13,7 +13,7 @@ test("the example starts the console, and invented visitors whose sessions are a
   assert.match(await page.text(), /<title>Antechamber/);
 
   const administration = createAdministration({ url: new URL(site.consoleUrl).origin });
-  const giveUp = Date.now() + 20_000;
+  const giveUp = Date.now() + 60_000;
   for (;;) {
     const sessions = await Array.fromAsync(administration.list());
     if (sessions.length >= 20 && sessions.some(({ customerId }) => customerId !== null)) {

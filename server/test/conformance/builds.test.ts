@@ -54,7 +54,7 @@ function testExample({ name, traits, checkPages, ...example }: Tested): void {
 
   test(`the built example ${name}: its pages sign a customer in and out`, async () => {
     await using antechamber = await serve();
-    await using site = await start({ url: antechamber.url, deadline: 5000 });
+    await using site = await start({ url: antechamber.url, deadline: 20_000 });
     const visitor = createVisitor(site.url);
     assert.equal(await greeting(visitor), "Hello visitor");
     const { value: first = "" } = visitor.cookies.values().next();

@@ -44,18 +44,27 @@ export const allowWithoutAntechamber: Edit = (text) => text.replaceAll("# away: 
 const examplePorts = { listen: ":8000", antechamber: ":8080", application: ":3000" } as const;
 
 const ATTEMPTS = 5;
-const START_TIMEOUT = 20_000;
+const START_TIMEOUT = 60_000;
 
-/** Starts a proxy on a free port with the files of its example, in which the ports are replaced. */
+/** Changes the time limits of an example to a minute, which a busy machine keeps. */
+const patient: Edit = (text) => text.replaceAll(/(_timeout) [12]s\b/g, "$1 60s");
+
+/**
+ * Starts a proxy on a free port with the files of its example, in which the ports are replaced, and the time limits unless
+ * `keepsTimeouts`.
+ */
 export async function startProxy(
   program: ProxyProgram,
   ports: Ports,
   edit: Edit = (text) => text,
+  { keepsTimeouts = false } = {},
 ): Promise<RunningProxy> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     const folder = temporaryDirectory();
-    writeExample(program, { ...ports, listen: port }, folder.path, edit);
+    writeExample(program, { ...ports, listen: port }, folder.path, (text) =>
+      edit(keepsTimeouts ? text : patient(text)),
+    );
     const proxy = await run(program, port, folder);
     if (proxy !== undefined) return proxy;
     // Another process may have taken the port in the meantime.

@@ -59,7 +59,7 @@ export function identityHeadersOf(session: SessionInfo): Record<string, string> 
   return Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value === null ? [] : [[name, value]])));
 }
 
-const RECORDED_WITHIN_MS = 5000;
+const RECORDED_WITHIN_MS = 60_000;
 
 /** Waits until a session's timeline has `count` requests, and returns them. */
 export async function untilRecorded(antechamber: Antechamber, sessionId: string, count: number) {

@@ -76,8 +76,11 @@ function openBrowser(application: Application, cookie = ""): Browser {
       return (JSON.parse(body) as { customer: string | null }).customer;
     },
     async send(form, fields = {}, headers = []) {
-      const response = await request(`${forms}/${form}`, formOf(fields, headers));
-      return response.status;
+      // On a busy machine Antechamber may respond too late. The visitor then tries again.
+      for (let attempt = 1; ; attempt++) {
+        const { status } = await request(`${forms}/${form}`, formOf(fields, headers));
+        if (status !== 503 || attempt === 5) return status;
+      }
     },
   };
   return browser;
