@@ -81,17 +81,19 @@ async function callEverything(server: { readonly url: string }, sessionId: strin
 test("the log contains no id and no argument, whichever error Redis replies with", async () => {
   await using server = await serve({ config: { ...config(), logLevel: "trace" } });
   const api = createApi(server.url);
-  const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: mark } }));
+  // A busy machine may exceed the time limit.
+  const create = async () => sessionOf(await api.create({ headers: { gkc_customerId: mark } }));
+  const { sessionId } = await eventually(create);
   for (const answer of answers) {
     between.refuse(answer);
     const [code = ""] = answer([]).split(" ");
     await eventually(async () => {
       await callEverything(server, sessionId);
       if (shownCodes.includes(code)) assert.ok(server.log().includes(code), `${code} is shown`);
-    }, 5000);
+    });
   }
   between.refuse(undefined);
-  await eventually(async () => assert.equal((await api.call("GET", "/readyz")).status, 200), 5000);
+  await eventually(async () => assert.equal((await api.call("GET", "/readyz")).status, 200));
   const log = server.log();
   const revealing = log.split("\n").find((line) => line.includes(mark));
   assert.equal(revealing, undefined);
@@ -121,19 +123,19 @@ test("the log does not show the new secret if a replica is promoted during the f
   await using replica = await startSingleRedis();
   await replica.node.command("REPLICAOF", "127.0.0.1", primary.node.port);
   const link = () => replica.node.command("INFO", "replication");
-  await eventually(async () => assert.match(String(await link()), /master_link_status:up/), 5000);
+  await eventually(async () => assert.match(String(await link()), /master_link_status:up/));
   const env = { ANTECHAMBER_STORE: replica.url, ANTECHAMBER_REDIS_TIMEOUT: "20s" };
   await using server = spawnServer({ env: { ...env, ANTECHAMBER_LOG_LEVEL: "trace" } });
   await eventually(async () => {
     const stats = String(await replica.node.command("INFO", "commandstats"));
     assert.match(stats, /cmdstat_eval:.*failed_calls=[1-9]/);
-  }, 10_000);
+  });
   await replica.node.command("REPLICAOF", "NO", "ONE");
   await server.ready;
   const [line = ""] = (await replica.node.command("LRANGE", "ac:{fixed}secrets", 0, -1)) as string[];
   const secret = line.split(" ")[1] ?? "";
   assert.ok(secret.length > 40);
-  await eventually(async () => assert.match(server.stderr(), /READONLY/), 5000);
+  await eventually(async () => assert.match(server.stderr(), /READONLY/));
   assert.ok(!server.stderr().includes(secret.slice(0, 8)));
   await server.kill();
 });
@@ -141,7 +143,7 @@ test("the log does not show the new secret if a replica is promoted during the f
 test("if the password of Redis was changed, the log says so, and contains no ids", async () => {
   await using single = await startSingleRedis();
   const store = parseStoreUrl(single.url) as StoreUrl;
-  await using server = await serve({ config: { store, redisTimeout: 300 } });
+  await using server = await serve({ config: { store, redisTimeout: 2000 } });
   await single.node.command("CONFIG", "SET", "requirepass", "another one");
   await single.node.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
   const api = createApi(server.url, { authorization: keyFor({}).bearer });
@@ -149,6 +151,6 @@ test("if the password of Redis was changed, the log says so, and contains no ids
     const { status } = await api.create({ headers: { gkc_customerId: mark } });
     assert.equal(status, 503);
     assert.match(server.log(), /NOAUTH/);
-  }, 5000);
+  });
   assert.ok(!server.log().includes(mark));
 });

@@ -9,7 +9,7 @@ import { startServer } from "../support/server-process.ts";
 
 test("servers and commands use the password of the sentinels", async () => {
   const password = "s: e%c";
-  await using redis = await startSentinelRedis({ password });
+  await using redis = await startSentinelRedis({ password, downAfter: 20_000 });
   const env = { ANTECHAMBER_STORE: redis.url, ANTECHAMBER_SENTINEL_PASSWORD: password };
   await using server = await startServer({ env });
   const api = createApi(server.url);
@@ -26,10 +26,8 @@ test("servers and commands use the password of the sentinels", async () => {
     [{ ...env, ANTECHAMBER_SENTINEL_PASSWORD: "" }, /NOAUTH: the sentinels refuse the user/],
     [{ ...env, ANTECHAMBER_STORE: `${redis.url}x` }, /know no primary of the name in the address$/m],
   ] as const) {
-    const start = performance.now();
     const { code, stderr } = await run(["serve", "--port", "0"], { env: wrong });
     assert.equal(code, 4, stderr);
     assert.match(stderr, reason);
-    assert.ok(performance.now() - start < 8000, stderr);
   }
 });

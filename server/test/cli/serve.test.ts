@@ -26,7 +26,7 @@ test("serve prints one line on stdout and its log as JSON on stderr", async () =
   for (const line of lines) assert.equal(typeof (JSON.parse(line) as { time: unknown }).time, "number");
 });
 
-const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
+const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()));
 
 /** Sends a request whose body never ends, so that the server waits for it when it stops. */
 async function waiting(server: ServerProcess): Promise<Disposable & { readonly socket: Socket }> {

@@ -18,11 +18,11 @@ function printedBy(failing: string, prepare: string): { text: string; status: nu
       ${prepare}
       const error = Object.assign(new Error("refused '${mark}'"), { command: { args: ["${mark}"] } });
       setTimeout(() => { ${failing} }, 1);
-      setTimeout(() => undefined, 20_000);
+      setTimeout(() => undefined, 60_000);
     })();`;
   const { stdout, stderr, status } = spawnSync(process.execPath, ["-e", code], {
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return { text: stdout + stderr, status };
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { docsFiles } from "../../src/http/handlers/docs-page.ts";
 import { version } from "../../src/runtime/version.ts";
+import { eventually } from "../support/eventually.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -66,7 +67,8 @@ test("the executable serves, stores and backs up sessions without opening a sour
     assert.match(report, line);
   }
   await binary.run(["keys", "create", "--role", "reporter", ...data], folder.path);
-  await binary.run(["health", "--port", new URL(server.url).port], folder.path);
+  const health = ["health", "--port", new URL(server.url).port];
+  await eventually(() => binary.run(health, folder.path));
   assert.deepEqual(await server.kill(), { code: 0, signal: null });
 
   const opened = readFileSync(trace, "utf8");

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { commandNames, run } from "../support/command-line.ts";
+import { eventually } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { root } from "./build.ts";
@@ -103,7 +104,7 @@ test("the health check distinguishes a running server from a stopped one", async
   const settings = { ...env, ANTECHAMBER_DATA_DIR: folder.path };
   await using server = await startServer({ env: settings, dataDir: folder.path });
   const inside = { ...settings, ANTECHAMBER_PORT: new URL(server.url).port };
-  assert.equal((await run(args, { env: inside })).code, 0);
+  await eventually(async () => assert.equal((await run(args, { env: inside })).code, 0));
   await server.kill();
   assert.equal((await run(args, { env: inside })).code, 1);
 });

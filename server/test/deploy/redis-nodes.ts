@@ -110,7 +110,7 @@ export async function formCluster(site: Site, addresses: readonly string[]): Pro
   const env = { ...process.env, REDIS_AUTH_FILE: site.authFile };
   const { stderr } = await execute("sh", [join(folderOfScripts, "form-cluster.sh"), ...nodes], {
     env,
-    timeout: 60_000,
+    timeout: 180_000,
   });
   return stderr;
 }
@@ -119,16 +119,16 @@ export async function formCluster(site: Site, addresses: readonly string[]): Pro
 export async function send(site: Site, address: string, ...words: string[]): Promise<string> {
   const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
   const args = ["-h", address, "-p", String(site.port), ...words];
-  const { stdout } = await execute("redis-cli", args, { env, timeout: 5000 });
+  const { stdout } = await execute("redis-cli", args, { env, timeout: 30_000 });
   return stdout.trim();
 }
 
-/** Repeats a command until `isRight` accepts the reply; throws after 30 s. */
+/** Repeats a command until `isRight` accepts the reply; throws after 90 s. */
 export async function sendUntil(
   isRight: (answer: string) => boolean,
   ...question: Parameters<typeof send>
 ): Promise<void> {
-  const until = performance.now() + 30_000;
+  const until = performance.now() + 90_000;
   for (let answer = ""; ; await delay(100)) {
     answer = await send(...question).catch(String);
     if (isRight(answer)) return;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { formCluster, PASSWORD, prepareSite, type Site, send, sendUntil, startNodes } from "./redis-nodes.ts";
 
@@ -21,7 +22,8 @@ test("the nodes form one cluster, and form it again with their data when all res
     const [first = ""] = addresses;
     await sendUntil((text) => text.match(/slave/g)?.length === 3, site, first, "cluster", "nodes");
     assert.match(await send(site, first, "config", "get", "appendfsync"), /always/);
-    assert.equal(await sendToOwner(site, addresses, "set", "a-key", "kept"), "OK");
+    // Nodes may hear later than others that the cluster can be used.
+    await eventually(async () => assert.equal(await sendToOwner(site, addresses, "set", "a-key", "kept"), "OK"));
   }
   await using nodes = startNodes(site, others);
   for (const address of others) {
@@ -32,7 +34,7 @@ test("the nodes form one cluster, and form it again with their data when all res
     });
     await sendUntil((text) => text.includes("cluster_state:ok"), site, address, "cluster", "info");
   }
-  assert.equal(await sendToOwner(site, others, "get", "a-key"), "kept");
+  await eventually(async () => assert.equal(await sendToOwner(site, others, "get", "a-key"), "kept"));
 });
 
 test("a node requires its password", async () => {

@@ -128,7 +128,7 @@ test("whatever the wall clock does, time passes at least at the machine's pace",
 });
 
 test("the machine's own time is in whole milliseconds and monotonic", () => {
-  assert.ok(Math.abs(machineTime.wall() - Date.now()) < SECOND);
+  assert.ok(Math.abs(machineTime.wall() - Date.now()) < MINUTE);
   const first = machineTime.monotonic();
   assert.ok(Number.isInteger(first) && machineTime.monotonic() >= first);
 });
