@@ -39,12 +39,25 @@ export async function measureBackgroundLoad(url: string, milliseconds: number): 
   return { count: sorted.length, median: at(0.5), p99: at(0.99) };
 }
 
-/** Delay in ms that is allowed because the attackers, and other tests in the short form, use the same processor. */
-const ACCEPTABLE_MS = long ? 10 : 250;
+/** How often an attack is measured: the best time counts, because a machine can be slow for other reasons. */
+const ATTEMPTS = long ? 1 : 4;
 
-/** Fails if the p99 during the attack is more than twice that without it, plus the allowed delay. */
-export function assertNotSlowed(what: string, alone: ResponseTimes, during: ResponseTimes): void {
+/**
+ * Measures the times of other callers during an attack. In the long form, fails if their p99 is more than twice that
+ * without the attack, and more than 10 ms; otherwise if their median is more than ten times that, and more than 250 ms.
+ */
+export async function assertNotSlowed(
+  what: string,
+  alone: ResponseTimes,
+  measure: () => Promise<ResponseTimes>,
+): Promise<void> {
   const ms = ({ median, p99 }: ResponseTimes) => `${median.toFixed(2)} / ${p99.toFixed(2)}`;
-  console.log(`${what}: median / p99 of others ${ms(alone)} ms alone, ${ms(during)} ms during it`);
-  assert.ok(during.p99 <= Math.max((long ? 2 : 10) * alone.p99, ACCEPTABLE_MS), what);
+  for (let attempt = 1; ; attempt++) {
+    const during = await measure();
+    const figures = `${what}: median / p99 of others ${ms(alone)} ms alone, ${ms(during)} ms during it`;
+    console.log(figures);
+    const isFast = long ? during.p99 <= Math.max(2 * alone.p99, 10) : during.median <= Math.max(10 * alone.median, 250);
+    if (isFast) return;
+    assert.ok(attempt < ATTEMPTS, figures);
+  }
 }
