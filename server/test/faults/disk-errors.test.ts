@@ -21,7 +21,7 @@ async function refusesChanges(caller: Caller, ledger: Ledger, stored: string): P
   }
   await ledger.verify(caller, [anonymous, stored]);
   assert.equal((await caller.get("/healthz")).status, 200);
-  await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
+  await until("not ready", async () => (await caller.get("/readyz")).status === 503);
 }
 
 function verifyData(dataDir: string, ledger: Ledger): void {
@@ -44,8 +44,8 @@ for (const calls of ["fsync,fdatasync", "pwrite64"]) {
         await refusesChanges(caller, ledger, stored);
       }
       const works = async () => (await ledger.create(caller, freshIds())).status === 200;
-      await until("changes are taken again", works, 5000);
-      await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
+      await until("changes are taken again", works);
+      await until("ready", async () => (await caller.get("/readyz")).status === 200);
       assert.equal((await ledger.associate(caller, stored, { customerId: "c" })).status, 200);
       await ledger.verify(caller, ledger.sessionIds());
     }

@@ -52,7 +52,7 @@ async function assertStillServes(caller: Caller, ledger: Ledger): Promise<void> 
   sessionOf(await caller.retrieve("unknown"));
   unavailable(await ledger.associate(caller, anonymous, longIds()));
   assert.equal((await caller.get("/healthz")).status, 200);
-  await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
+  await until("not ready", async () => (await caller.get("/readyz")).status === 503);
 }
 
 /** Asserts that one log line, without a stack, reports the full disk, although a few small writes still succeed. */
@@ -80,8 +80,8 @@ test("on a full disk, changes are refused and sessions can be read, also after a
 
     rmSync(ballast);
     const works = async () => (await ledger.create(caller, longIds())).status === 200;
-    await until("changes are taken again", works, 5000);
-    await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
+    await until("changes are taken again", works);
+    await until("ready", async () => (await caller.get("/readyz")).status === 200);
     await ledger.verify(caller, ledger.sessionIds());
     assertOneOutageLogged(server.stderr());
     takeAllSpace(ballast);
@@ -93,7 +93,7 @@ test("on a full disk, changes are refused and sessions can be read, also after a
     using caller = createCaller(server.url);
     await assertStillServes(caller, ledger);
     rmSync(ballast);
-    await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
+    await until("ready", async () => (await caller.get("/readyz")).status === 200);
     await ledger.verify(caller, ledger.sessionIds());
   }
   await using copy = temporaryDirectory();

@@ -73,7 +73,7 @@ async function runUntilPowerCut(
     // A machine loses its power together with its disk, so the server stops first. Otherwise it could acknowledge a
     // change whose fsync succeeds only because the file system is shut down.
     process.kill(server.pid, "SIGSTOP");
-    await until("every thread has stopped", () => isStopped(server.pid), 10_000);
+    await until("every thread has stopped", () => isStopped(server.pid));
     machine.cutPower();
     await server.kill("SIGKILL");
     await load.over;

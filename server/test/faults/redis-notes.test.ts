@@ -96,7 +96,7 @@ for (let round = 0; round < ROUNDS; round++) {
     console.log(`FAULTS_SEED=${random.seed}`);
     const { customers, visits } = await killWithNotes();
     // A reader works off the notes itself. In the other rounds, the sweep of the survivor has to do it.
-    if (round % 2 === 1) await until("the notes are worked off", async () => (await notesLeft()) === 0, 20_000);
+    if (round % 2 === 1) await until("the notes are worked off", async () => (await notesLeft()) === 0);
     await assertFound("customerId", customers.slice(-200));
     await assertFound("visitId", visits.slice(-200));
     assert.equal(await notesLeft(), 0);
@@ -135,10 +135,10 @@ if (long) {
       const text = await events();
       return [...made.keys()].every((handle) => text.includes(handle));
     };
-    await until("each session has its event", arePublished, 10_000);
+    await until("each session has its event", arePublished);
     const waiting = async () =>
       /^antechamber_store_unindexed_changes (\d+)/m.exec((await api.call("GET", "/metrics")).text)?.[1];
-    await until("no change waits", async () => (await waiting()) === "0", 5000);
+    await until("no change waits", async () => (await waiting()) === "0");
     const expired = async () => (await events()).split('"session.expired"').length - 1;
     // The others have a note with a place in a list on the node that is down.
     await until("half of the sessions have expired", async () => (await expired()) > made.size / 2, 60_000);
@@ -149,7 +149,7 @@ if (long) {
         const { status, text } = await api.call("GET", `/sessions?customerId=${customerId}`);
         return status === 200 && (JSON.parse(text) as { sessions: unknown[] }).sessions.length === 1;
       };
-      await until("each session is found", isFound, 10_000);
+      await until("each session is found", isFound);
     }
     await until("each session has expired", async () => (await expired()) === made.size, 60_000);
   });

@@ -20,7 +20,7 @@ test("when the primary of a Sentinel set-up is killed, the services use the new 
     const fault = async () => {
       const old = await redis.primary();
       await old.kill();
-      await until("another is the primary", async () => (await redis.primary()) !== old, 20_000);
+      await until("another is the primary", async () => (await redis.primary()) !== old);
       await services.untilServing();
       if (round + 1 === ROUNDS) return;
       // The sentinels need ten seconds to make the old primary a replica.

@@ -55,5 +55,5 @@ test("soon after the retention, an idle server's files contain no trace of a gue
     assert.deepEqual(tracesOf(directory.path, guesses), []);
     const rows = Object.values(indexRows(directory.path));
     assert.deepEqual(new Set(rows), new Set([0]));
-  }, 20_000);
+  });
 });

@@ -17,6 +17,9 @@ export interface Services extends AsyncDisposable {
   untilNotReady(milliseconds?: number): Promise<void>;
 }
 
+/** A time limit for Redis that is kept even if the machine stands still for a moment, so that nothing is refused. */
+export const patient = { ANTECHAMBER_REDIS_TIMEOUT: "20s" };
+
 /** Lifetimes that are long enough for no session to expire during a test. */
 const LONG_LIVES = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
@@ -47,9 +50,9 @@ export async function startServices(
     servers,
     callers,
     running,
-    untilServing: (milliseconds = 20_000) =>
+    untilServing: (milliseconds = 60_000) =>
       until("every service serves", async () => await all(running(), serves), milliseconds),
-    untilNotReady: (milliseconds = 10_000) =>
+    untilNotReady: (milliseconds = 60_000) =>
       until("no service is ready", async () => await all(running(), isNotReady), milliseconds),
     async [Symbol.asyncDispose]() {
       for (const caller of callers) caller[Symbol.dispose]();

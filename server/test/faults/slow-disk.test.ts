@@ -13,7 +13,7 @@ import { compile } from "./compile.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds, startLoad } from "./load.ts";
 
-const FSYNC_MS = 20;
+const FSYNC_MS = 100;
 const READS = long ? 20_000 : 1000;
 
 /** Retrieves sessions one after the other and returns how long each took, in ms. */
@@ -57,6 +57,6 @@ test(`${FSYNC_MS} ms per fsync delay changes, but not reads`, async () => {
   assert.ok(load.acknowledged() > 0, "nothing was written during the reads");
   const figures = `median read: ${median(alone)} ms alone, ${median(during)} ms during changes`;
   // Reads that waited for an fsync would take as long as changes.
-  assert.ok(median(during) < median(changes) / 4, figures);
+  assert.ok(median(during) < median(changes) / 2, figures);
   console.log(`${figures}; ${load.acknowledged()} changes, median ${median(changes)} ms`);
 });

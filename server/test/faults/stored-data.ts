@@ -29,7 +29,7 @@ const EXPIRES_AT = "(id / 4096 + 1577836800000 + expires_after)";
 /** Opens the database of a data folder read-only. */
 export function openStoredData(dataDir: string): StoredData {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
-  database.exec("PRAGMA busy_timeout = 5000");
+  database.exec("PRAGMA busy_timeout = 30000");
   const rows = (sql: string, ...values: (string | number)[]) => database.prepare(sql).all(...values);
   return {
     integrity: () => rows("PRAGMA integrity_check").map((row) => String(row["integrity_check"])),

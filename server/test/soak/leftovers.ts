@@ -13,7 +13,7 @@ const OF_A_DAY = ["stored_responses"];
 export function rowsByTable(dataDir: string): Map<string, number> {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   try {
-    database.exec("PRAGMA busy_timeout = 5000");
+    database.exec("PRAGMA busy_timeout = 30000");
     const tables = database
       .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
       .all();

@@ -58,6 +58,9 @@ async function soakWith(plan: SoakPlan, stack: AsyncDisposableStack): Promise<So
     // A small cache is full before the slopes are measured. It keeps expired sessions too, so a large one would still
     // grow.
     ANTECHAMBER_CACHE_SESSIONS: "5000",
+    // Nothing may be refused, even if the machine stands still for a moment.
+    ANTECHAMBER_REDIS_TIMEOUT: "20s",
+    ANTECHAMBER_STORE_TIMEOUT: "20s",
     ...(redis === undefined ? {} : { ANTECHAMBER_STORE: redis.url }),
   };
   const servers: ServerProcess[] = [];

@@ -169,7 +169,7 @@ function clusterOf(
       const states = await statesOf(nodes);
       return states.filter(({ follows }) => follows === id).map(({ node }) => node);
     },
-    untilOk: (timeout = 60_000) => eventually(() => checkCluster(nodes), timeout),
+    untilOk: (timeout = 180_000) => eventually(() => checkCluster(nodes), timeout),
     async moveSlots(slots, to) {
       for (const slot of slots) await moveSlot(slot, await statesOf(nodes), to);
     },
