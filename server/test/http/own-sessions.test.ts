@@ -213,9 +213,10 @@ onEachEngine(({ test, empty }) => {
   });
 
   test("more sessions than one request ends are ended by following next", async () => {
-    const many = await Promise.all(
-      Array.from({ length: 2100 }, () => api("agent").create({ headers: { gkc_customerId: "ivan" } })),
-    );
+    const many: Answer[] = [];
+    const createOne = () => api("agent").create({ headers: { gkc_customerId: "ivan" } });
+    // On a busy machine, thousands of connections at the same time would be closed as idle before they are used.
+    while (many.length < 2100) many.push(...(await Promise.all(Array.from({ length: 100 }, createOne))));
     const except = sessionOf(many[1000] as Answer).sessionId;
     let sessions = 0;
     let requests = 0;
