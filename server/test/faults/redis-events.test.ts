@@ -26,7 +26,7 @@ const WORKERS = 8;
 const random = createRandom(runSeed());
 let cluster: RedisCluster;
 before(async () => {
-  cluster = await startRedisCluster({ nodeTimeout: 1000, persistence: "everysec" });
+  cluster = await startRedisCluster({ nodeTimeout: 5000, persistence: "everysec" });
 });
 after(async () => {
   await cluster?.[Symbol.asyncDispose]();
@@ -104,6 +104,8 @@ function createReader(server: ServerProcess) {
 
 /** Kills a random primary, and resolves when its replica has taken over and it runs again, as a replica. */
 async function killPrimary(): Promise<void> {
+  // A node that stood still for a moment may have been replaced just now.
+  await cluster.untilOk();
   const primary = await cluster.primaryOf(random.between(0, SLOTS - 1));
   const [replica] = await cluster.replicasOf(primary);
   assert.ok(replica, "the primary has no replica");

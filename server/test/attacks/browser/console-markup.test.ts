@@ -78,7 +78,7 @@ test("no text of a caller becomes markup, runs a script or breaks the layout in 
   await assertHarmless(page, "an entry of the timeline");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
-  await page.getByRole("combobox").waitFor();
+  await page.getByRole("dialog").getByRole("combobox").waitFor();
   await page.keyboard.type(markup);
   await page.getByRole("dialog").getByRole("option").first().waitFor();
   await assertHarmless(page, "the palette");
