@@ -75,6 +75,9 @@ find_runtime() {
     bun)
       # With more marker threads, the garbage collector competes with the thread that serves requests.
       export BUN_JSC_numberOfGCMarkers="${BUN_JSC_numberOfGCMarkers:-1}"
+      # Every 100 ms, the allocator would look for free memory to return. It returns it some seconds later too.
+      export MIMALLOC_PURGE_DELAY="${MIMALLOC_PURGE_DELAY:-1000}"
+      export MIMALLOC_PURGE_HOLES_MIN_INTERVAL="${MIMALLOC_PURGE_HOLES_MIN_INTERVAL:-5000}"
       find_bun "$2" && return 0
       echo "antechamber: Bun was found neither in node_modules nor on PATH: run npm ci, or set ANTECHAMBER_RUNTIME=node for Node 24 or later" >&2
       exit 69
