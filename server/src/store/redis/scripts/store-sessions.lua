@@ -18,6 +18,7 @@
 -- 'claimed' if another session has claimed the visit or this attempt is fenced; the attempt is now fenced, and nothing
 -- else was changed
 -- the return value of associateByRules; after 'unclaimed' the attempt is fenced
+-- Fails, and changes nothing, if Redis takes no changes.
 local width = tonumber(ARGV[4])
 local isNew = width == 2
 local firstArg, step = isNew and 5 or 10, isNew and 3 or 4
@@ -35,7 +36,8 @@ local function areBare(first, last)
 end
 local allBare = isNew or areBare(3, #KEYS)
 
--- Stores the session with these first key and argument, if nothing is stored of it.
+-- Stores the session with these first key and argument, if nothing is stored of it. Returns the error if Redis takes no
+-- changes; then nothing was changed before either.
 local function store(key, arg)
   local session, visit, text, note = KEYS[key], KEYS[key + 1], ARGV[arg], ARGV[arg + 2]
   if text == '' or not (allBare or areBare(key, key)) then
@@ -56,6 +58,11 @@ local function store(key, arg)
   end
   if stored == text then
     return 'stored-before'
+  end
+  -- Without memory, for example, Redis refuses the first change of a script. Later ones it never refuses for such reasons.
+  local isRefused = type(stored) == 'table' and not string.find(stored.err, 'WRONGTYPE', 1, true)
+  if isRefused and #notes == 0 and not isFirst then
+    return stored
   end
   if isFirst then
     redis.call('DEL', visit)
@@ -82,7 +89,11 @@ local function byRules(key, facts)
 end
 
 for i = 1, count do
-  outcomes[i + 1] = store(3 + (i - 1) * width, firstArg + (i - 1) * step)
+  local outcome = store(3 + (i - 1) * width, firstArg + (i - 1) * step)
+  if type(outcome) == 'table' then
+    return outcome
+  end
+  outcomes[i + 1] = outcome
 end
 local id = #notes > 0 and redis.call('XADD', KEYS[2], '*', '', table.concat(notes, '\n')) or ''
 if #notes == count then
