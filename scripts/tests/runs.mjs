@@ -40,7 +40,7 @@ export function runsOf(files, tier) {
   /** @type {Run[]} */
   const runs = [
     // With these numbers of files at once, the lanes take about the same time.
-    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 3, files: of("both", "once") },
+    { name: "bun", runner: "bun", lane: "bun", runtime: "bun", filesAtOnce: 4, files: of("both", "once") },
     { name: "node", runner: "node", lane: "node", runtime: "node", filesAtOnce: 2, files: of("both") },
     // In the lane of `faults` and before it, because that run adds and removes network devices: a browser then aborts its
     // requests.

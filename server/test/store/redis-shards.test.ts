@@ -26,7 +26,7 @@ import { unheard } from "../support/store-events.ts";
 
 /*
  * Servers notice that a primary of a cluster has lost its data, and nothing else raises an alarm. The cluster is shared; in
- * it, each test has a store of its own by its prefix. The last two tests lose data of all stores.
+ * it, each test has a store of its own by its prefix. The last three tests lose data of all stores.
  */
 
 let cluster: RedisCluster;
@@ -166,15 +166,7 @@ test("moved slots, a failover and a replica that is a little behind are no loss"
     assert.notEqual(await command("GET", process.marker(tag)), earlier[i]);
     await command("SET", process.marker(tag), String(earlier[i]));
   }
-  const [primary] = primaries as [RedisNode];
-  const [replica] = (await cluster.replicasOf(primary)) as [RedisNode];
-  await until("the replica took over", async () => {
-    if ((await stateOf(replica)).isPrimary) return true;
-    // A failover for which the nodes take too long is given up.
-    await replica.command("CLUSTER", "FAILOVER");
-    await delay(1000);
-    return false;
-  });
+  await failOver(primaries[0] as RedisNode);
   await readAll(process);
   await readAll(other);
   assert.deepEqual([process.errors, other.errors, process.lostShards()], [[], [], 0]);
@@ -342,6 +334,21 @@ test("after a node lost its data, its index entries about other sessions are wri
   });
 });
 
+test("a repair goes on when the nodes that it reads become replicas", async () => {
+  const store = parseStoreUrl(cluster.url) as StoreUrl;
+  await using server = await serve({ config: { store, redisTimeout: 5000, redisPrefix: "failover:" } });
+  const state = "failover:{fixed}state";
+  await until("all markers are set", () => areMarked("failover:"));
+  await command("HSET", state, "marked", 1);
+  await (await otherPrimary(state)).command("FLUSHALL");
+  const primaries = (await Promise.all(cluster.nodes.map(stateOf))).filter(({ isPrimary }) => isPrimary);
+  // With so many keys, reading a node takes some seconds.
+  for (const { node } of primaries) await node.command("DEBUG", "POPULATE", 500_000, "pad", 1);
+  await until("the repair has begun", () => server.log().includes("Writing the index entries again"), 60_000);
+  for (const { node } of primaries) await failOver(node);
+  await until("repaired", async () => (await readiness(server)).shardsToRepair === 0, 60_000);
+});
+
 test("when a primary comes back empty, that is reported, and the sessions of the others are served", async () => {
   const config = { store: parseStoreUrl(cluster.url) as StoreUrl };
   await using first = await serve({ config });
@@ -404,6 +411,18 @@ test("when a primary comes back empty, that is reported, and the sessions of the
   assert.equal((await readiness(first)).status, 503);
   problemOf(await api.create(), 503, "unavailable");
 });
+
+/** Makes the replica of a primary a primary in its place. */
+async function failOver(primary: RedisNode): Promise<void> {
+  const [replica] = (await cluster.replicasOf(primary)) as [RedisNode];
+  await until("the replica took over", async () => {
+    if ((await stateOf(replica)).isPrimary) return true;
+    // A failover for which the nodes take too long is given up.
+    await replica.command("CLUSTER", "FAILOVER");
+    await delay(1000);
+    return false;
+  });
+}
 
 /** Returns a primary that serves slots, but not that of `key`. */
 async function otherPrimary(key: string): Promise<RedisNode> {

@@ -101,12 +101,21 @@ export class IndexRepair {
       return false;
     }
     const scan = this.#scan;
-    if (scan === undefined || scan.repair.lostAt < losses.lostAt || scan.node.connection !== scan.carrier) {
+    if (scan === undefined || scan.repair.lostAt < losses.lostAt || !this.#isContinuable(scan)) {
       this.#scan = await this.#begin(operation);
       return this.#scan !== undefined;
     }
     await this.#continue(operation, scan);
     return true;
+  }
+
+  /**
+   * Returns whether the node of a scan is still a primary, and was not restarted. The connection of a node that has become
+   * a replica is closed and never replaced.
+   */
+  #isContinuable({ node, carrier }: Scan): boolean {
+    const primaries = [...this.#engine.connection.primaries().values()];
+    return primaries.includes(node) && node.connection === carrier;
   }
 
   /** Begins to scan the next node that has all keys of an open shard; returns `undefined` if there is none. */
