@@ -334,7 +334,7 @@ test("after a node lost its data, its index entries about other sessions are wri
   });
 });
 
-test("a repair goes on when the nodes that it reads become replicas", async () => {
+test("a repair continues when the nodes that it reads become replicas", async () => {
   const store = parseStoreUrl(cluster.url) as StoreUrl;
   await using server = await serve({ config: { store, redisTimeout: 5000, redisPrefix: "failover:" } });
   const state = "failover:{fixed}state";
@@ -342,7 +342,7 @@ test("a repair goes on when the nodes that it reads become replicas", async () =
   await command("HSET", state, "marked", 1);
   await (await otherPrimary(state)).command("FLUSHALL");
   const primaries = (await Promise.all(cluster.nodes.map(stateOf))).filter(({ isPrimary }) => isPrimary);
-  // With so many keys, reading a node takes some seconds.
+  // Reading half a million keys takes some seconds.
   for (const { node } of primaries) await node.command("DEBUG", "POPULATE", 500_000, "pad", 1);
   await until("the repair has begun", () => server.log().includes("Writing the index entries again"), 60_000);
   for (const { node } of primaries) await failOver(node);
