@@ -224,6 +224,35 @@ test("an older copy of the data of a node is reported", async () => {
   assert.deepEqual([more, other.errors, process.isAlarmed()], [[], [message], false]);
 });
 
+test("after the state was evicted the indexes are repaired, as soon as the user of Redis may scan", async () => {
+  const [prefix, state, customers] = ["on:", "on:{fixed}state", Array.from({ length: 16 }, (_, i) => `c${i}`)];
+  const store = parseStoreUrl(cluster.url) as StoreUrl;
+  await using server = await serve({ config: { store, redisTimeout: 5000, redisPrefix: prefix } });
+  const api = createApi(server.url);
+  for (const customer of customers) sessionOf(await api.create({ headers: { gkc_customerId: customer } }));
+  const list = async (customer: string) => (await api.call("GET", `/sessions?customerId=${customer}`)).text;
+  for (const customer of customers) assert.match(await list(customer), /"handle"/);
+
+  const primaries = (await Promise.all(cluster.nodes.map(stateOf))).filter(({ isPrimary }) => isPrimary);
+  const indexes = await Promise.all(primaries.map(({ node }) => node.command("KEYS", `${prefix}i:*`)));
+  for (const name of (indexes as string[][]).flat()) await command("DEL", name);
+  for (const { node } of primaries) await node.command("ACL", "SETUSER", "default", "-scan");
+  try {
+    const lostAt = Date.now() - 10_000;
+    await command("HSET", `${prefix}{fixed}lost`, ...shardTags.flatMap((tag) => [tag, `${lostAt} gone`]));
+    await command("HSET", state, "lost", lostAt);
+    await until("refused", () => /cannot be written again now.* no right to run SCAN/.test(server.log()));
+    await command("DEL", state);
+    problemOf(await api.call("DELETE", "/customers/c0"), 503, "unavailable");
+    await until("restored", () => /the state was missing in Redis and restored/.test(server.log()));
+    problemOf(await api.call("DELETE", "/customers/c0"), 503, "unavailable");
+  } finally {
+    for (const { node } of primaries) await node.command("ACL", "SETUSER", "default", "+scan");
+  }
+  await until("repaired", async () => (await readiness(server)).shardsToRepair === 0);
+  for (const customer of customers) assert.match(await list(customer), /"handle"/);
+});
+
 test("after a node lost its data, its index entries about other sessions are written again, and nothing is missed meanwhile", async () => {
   const store = parseStoreUrl(cluster.url) as StoreUrl;
   const lifetimes = { anonymous: { idle: 40_000, total: 40_000 }, recognized: { idle: 40_000, total: 40_000 } };

@@ -42,9 +42,11 @@ export async function noteRepair(operation: Operation, lostAt: number, tags: Ite
 export async function incompleteShard(operation: Operation, tags: readonly string[]): Promise<string | undefined> {
   const { keys } = operation;
   const markers = await Promise.all(tags.map((tag) => operation.command("exists", keys.marker(tag))));
-  const [marked, repair] = await Promise.all([
-    operation.command("hget", keys.state, "marked"),
+  const [state, repair] = await Promise.all([
+    operation.command("hmget", keys.state, "layout", "marked"),
     readDueRepair(operation),
   ]);
-  return tags.find((tag, i) => repair?.lacking.has(tag) || (marked === "1" && markers[i] === 0));
+  const [layout, marked] = state as (string | null)[];
+  // Without the state, nobody knows until it is restored.
+  return tags.find((tag, i) => layout === null || repair?.lacking.has(tag) || (marked === "1" && markers[i] === 0));
 }

@@ -140,7 +140,8 @@ export async function identifyStore(operation: Operation): Promise<StoreIdentity
  */
 export async function restoreStore(operation: Operation, known: KnownStore): Promise<boolean> {
   const args = [LAYOUT, known.revision, known.highWaterMark, ...known.secrets];
-  return (await operation.change(scripts.restoreState, stateNames(operation), args)) === 1;
+  const names = [...stateNames(operation), operation.keys.losses];
+  return (await operation.change(scripts.restoreState, names, args)) === 1;
 }
 
 /** Stores that all shards of the cluster have markers. */

@@ -4,7 +4,9 @@
 -- Does not change the revision if it is the one that the caller knows. Then no process has to read API keys and secrets
 -- again, and a process that misses API keys knows that Redis evicted them.
 --
--- KEYS[1] state, KEYS[2] secrets
+-- With the state it was lost which repair of indexes is due, so that after all known losses is due again.
+--
+-- KEYS[1] state, KEYS[2] secrets, KEYS[3] losses
 -- ARGV[1] layout
 -- ARGV[2], ARGV[3] revision and clock high-water mark that the caller saw last
 -- ARGV[4..] secrets, newest first
@@ -19,6 +21,13 @@ if not last then
 end
 if not hasLayout then
   redis.call('HSET', KEYS[1], 'layout', ARGV[1])
+  local lost = 0
+  for _, loss in ipairs(redis.call('HVALS', KEYS[3])) do
+    lost = math.max(lost, tonumber(string.match(loss, '^%d+')))
+  end
+  if lost > 0 then
+    redis.call('HSET', KEYS[1], 'lost', string.format('%.0f', lost))
+  end
 end
 local revision, mark = unpack(redis.call('HMGET', KEYS[1], 'revision', 'floor'))
 local known = tonumber(ARGV[2])

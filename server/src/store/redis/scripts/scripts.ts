@@ -120,7 +120,7 @@ export const scripts = {
 
   initStore: script(2, "init-store"),
   heartbeat: script(4, "heartbeat"),
-  restoreState: script(2, "restore-state"),
+  restoreState: script(3, "restore-state"),
   restoreApiKeys: script(2, "restore-api-keys"),
   addSecrets: script(2, "add-secrets"),
   addApiKey: script(2, "add-api-key"),
