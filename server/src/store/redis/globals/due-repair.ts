@@ -47,6 +47,6 @@ export async function incompleteShard(operation: Operation, tags: readonly strin
     readDueRepair(operation),
   ]);
   const [layout, marked] = state as (string | null)[];
-  // Without the state, nobody knows until it is restored.
+  // The state says whether a repair is due. While it is missing, every shard may be incomplete.
   return tags.find((tag, i) => layout === null || repair?.lacking.has(tag) || (marked === "1" && markers[i] === 0));
 }

@@ -4,7 +4,7 @@
 -- Does not change the revision if it is the one that the caller knows. Then no process has to read API keys and secrets
 -- again, and a process that misses API keys knows that Redis evicted them.
 --
--- With the state it was lost which repair of indexes is due, so that after all known losses is due again.
+-- The state says which losses are repaired. Without it nobody knows, so the indexes are repaired again after the last loss.
 --
 -- KEYS[1] state, KEYS[2] secrets, KEYS[3] losses
 -- ARGV[1] layout
